@@ -1,0 +1,233 @@
+"""An image is used if present, else pulled, else built here; a local build yields to the original."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import docker
+import docker.errors
+import requests.exceptions
+
+import labels
+from images import debian, version
+from images.build import Workshop, build
+from images.errors import ImageError
+from images.progress import progress, say
+from images.recipes import RECIPES, Recipe
+from images.reference import Reference, parse
+from images.silence import remember, silent
+from images.uv import CACHE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from docker.models.images import Image
+
+ASK_SECONDS: Final = 1
+PULL_STALL_SECONDS: Final = 60
+
+
+def ensure(client: docker.DockerClient, text: str, *, rebuild: bool = False) -> str:
+    """Have the image ``text`` in Docker, and say how.
+
+    Args:
+        client: The Docker daemon; its timeout should be minutes, since an import answers only at its end.
+        text: Image reference.
+        rebuild: Build it even if it is there or could be pulled.
+
+    Returns:
+        One line for people: what was found or done.
+
+    Raises:
+        ImageError: It cannot be had, or is a version this project does not work with.
+    """
+    reference = parse(text)
+    recipe = RECIPES.get(reference.name)
+    if recipe and not reference.digest and version.is_version(reference.tag):
+        recipe.wanted(reference)
+    image = _present(client, reference)
+    if rebuild and recipe:
+        line = _build(client, reference, recipe)
+        if image:
+            _discard(client, image)
+    elif image is None:
+        line = _obtain(client, reference, recipe)
+    else:
+        line = _refresh(client, reference, recipe, image)
+    if recipe:
+        image = client.images.get(str(reference))
+        recipe.check((image.labels or {}).get(labels.IMAGE_VERSION, ""), str(reference))
+    return line
+
+
+def _present(client: docker.DockerClient, reference: Reference) -> Image | None:
+    try:
+        return client.images.get(str(reference))
+    except docker.errors.ImageNotFound:
+        return None
+
+
+def _obtain(client: docker.DockerClient, reference: Reference, recipe: Recipe | None) -> str:
+    silence = silent(reference.registry) if recipe and not reference.digest else ""
+    pulled = _Pulled(silence, 0) if silence else _pull(client, reference)
+    if not pulled.failure:
+        return f"{reference}: pulled in {pulled.seconds:.0f} s"
+    if recipe is None:
+        known = ", ".join(sorted(RECIPES))
+        raise ImageError(
+            f"{reference} is not present and cannot be pulled: {pulled.failure}\n"
+            f"Only images named {known} can be built on this machine. Name one in a registry it reaches, "
+            "or bring it with `docker load`."
+        )
+    try:
+        recipe.wanted(reference)
+    except ImageError as error:
+        raise ImageError(f"{reference} is not present and cannot be pulled: {pulled.failure}\n{error}") from None
+    say(f"{reference}: not pulled ({pulled.failure})")
+    return _make(client, reference, recipe)
+
+
+def _refresh(client: docker.DockerClient, reference: Reference, recipe: Recipe | None, image: Image) -> str:
+    origin = (image.labels or {}).get(labels.LOCAL_BUILD)
+    if origin is None:
+        return f"{reference}: present"
+    if not silent(reference.registry) and _answers(client, reference):
+        say(f"{reference}: the registry answers again; replacing the local build by its image")
+        pulled = _pull(client, reference)
+        if not pulled.failure:
+            _discard(client, image)
+            return f"{reference}: pulled in {pulled.seconds:.0f} s, in place of a local build"
+        say(f"{reference}: keeping the local build ({pulled.failure})")
+    built = (image.labels or {}).get(labels.IMAGE_VERSION, "")
+    if recipe and not recipe.wanted(reference).matches(built):
+        say(f"{reference}: the local build is {built or 'of no known version'}, not what is wanted now")
+        line = _make(client, reference, recipe)
+        _discard(client, image)
+        return line
+    return f"{reference}: present, built locally from {origin}"
+
+
+def _discard(client: docker.DockerClient, image: Image) -> None:
+    """Remove a local build that another image took the name of, unless something still needs it."""
+    with contextlib.suppress(docker.errors.APIError):
+        image.reload()
+        if not image.tags:
+            client.images.remove(str(image.id))
+
+
+@dataclass(frozen=True)
+class _Pulled:
+    failure: str
+    seconds: float
+
+
+def _pull(client: docker.DockerClient, reference: Reference) -> _Pulled:
+    began = time.monotonic()
+    failure = ""
+    layers: dict[str, str] = {}
+    with progress(f"pulling {reference}") as stage:
+        try:
+            for event in _events(client, reference):
+                if "error" in event:
+                    failure = str(event["error"])
+                    break
+                if event.get("id"):
+                    layers[event["id"]] = event.get("status", "")
+                complete = sum(status in {"Pull complete", "Already exists"} for status in layers.values())
+                stage.text = f"{complete} of {len(layers)} layers complete"
+        except docker.errors.APIError as error:
+            failure = str(error.explanation or error)
+        except queue.Empty:
+            failure = f"the registry sent nothing for {PULL_STALL_SECONDS} s"
+    if failure and not _refused(failure):
+        remember(reference.registry)
+    return _Pulled(failure, time.monotonic() - began)
+
+
+def _events(client: docker.DockerClient, reference: Reference) -> Iterator[dict[str, Any]]:
+    """What Docker says of a pull; ``queue.Empty`` when it says nothing for :data:`PULL_STALL_SECONDS`.
+
+    The SDK waits for ever and cannot be told otherwise, so somebody else does the waiting.
+    """
+    said: queue.Queue[dict[str, Any] | docker.errors.APIError | None] = queue.Queue()
+
+    def listen() -> None:
+        try:
+            tag = reference.digest or reference.tag
+            for event in client.api.pull(reference.repository, tag=tag, stream=True, decode=True):
+                said.put(event)
+            said.put(None)
+        except docker.errors.APIError as error:
+            said.put(error)
+        except requests.exceptions.RequestException as error:
+            said.put(docker.errors.APIError(str(error)))
+
+    threading.Thread(target=listen, daemon=True).start()
+    while (event := said.get(timeout=PULL_STALL_SECONDS)) is not None:
+        if isinstance(event, docker.errors.APIError):
+            raise event
+        yield event
+
+
+def _refused(failure: str) -> bool:
+    """The registry did answer: it does not have the image, or does not give it to us."""
+    return any(
+        word in failure.lower() for word in ("manifest", "not found", "denied", "unauthorized", "toomanyrequests")
+    )
+
+
+def _answers(client: docker.DockerClient, reference: Reference) -> bool:
+    with _timeout(client, ASK_SECONDS):
+        try:
+            # types-docker has no types for it
+            client.api.inspect_distribution(str(reference))  # type: ignore[no-untyped-call]
+        except (docker.errors.APIError, requests.exceptions.RequestException):
+            remember(reference.registry)
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def _timeout(client: docker.DockerClient, seconds: int) -> Iterator[None]:
+    before = client.api.timeout
+    client.api.timeout = seconds
+    try:
+        yield
+    finally:
+        client.api.timeout = before
+
+
+def _make(client: docker.DockerClient, reference: Reference, recipe: Recipe) -> str:
+    """Build an image, unless the same software in the same version was built under another tag: that gets this one."""
+    wanted = recipe.wanted(reference)
+    if wanted.exact:
+        for image in client.images.list(filters={"label": labels.LOCAL_BUILD}):
+            twin = next((tag for tag in image.tags if parse(tag).name == reference.name), None)
+            if twin and wanted.matches(image.labels.get(labels.IMAGE_VERSION, "")):
+                image.tag(reference.repository, reference.tag)
+                return f"{reference}: the local build of {twin}, from {image.labels[labels.LOCAL_BUILD]}"
+    return _build(client, reference, recipe)
+
+
+def _build(client: docker.DockerClient, reference: Reference, recipe: Recipe) -> str:
+    wanted = recipe.wanted(reference)
+    title = f"building {recipe.software} {wanted.version} from {recipe.made_from}"
+    say(f"{title}; it will be called {reference}")
+    with tempfile.TemporaryDirectory(prefix="open-webui-image-") as folder, progress(title) as stage:
+        work = Path(folder)
+        # mmdebstrap may work as another user, which must be able to read the tree.
+        work.chmod(0o755)
+        workshop = Workshop(distribution=debian.this_machine(work), cache=CACHE / "images", work=work, stage=stage)
+        blueprint = recipe.blueprint(wanted, workshop)
+        recipe.check(blueprint.version, str(reference))
+        build(client, workshop, blueprint, reference)
+        size = client.images.get(str(reference)).attrs["Size"]
+        measured = f"{stage.seconds:.0f} s, {size / 1e6:.0f} MB"
+        return f"{reference}: built locally from {blueprint.origin} in {measured}"

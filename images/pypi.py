@@ -1,0 +1,102 @@
+"""Packages of PyPI for the image's own Python and processor, whatever this machine's are."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from images import uv
+from images.errors import ImageError
+from images.progress import say
+
+if TYPE_CHECKING:
+    from images.build import Workshop
+    from images.debian import Release
+    from images.version import Wanted
+
+PLATFORMS: Final = {"amd64": "x86_64", "arm64": "aarch64"}
+"""Processors that wheels are taken for: Debian's name of it and Python's."""
+
+
+def install(
+    package: str,
+    wanted: Wanted,
+    workshop: Workshop,
+    release: Release,
+    target: Path,
+    *,
+    software: str,
+    extra: str = "",
+    left_out: tuple[str, ...] = (),
+) -> str:
+    """Install a package into the folder ``target`` by uv, from wheels only.
+
+    Args:
+        package: Its name on the index, as written in its wheel's name but for hyphens: ``open-webui``.
+        wanted: Version, or the beginning of one.
+        workshop: Where the image is being built.
+        release: Release of the distribution it will run on.
+        target: Folder that becomes its site-packages, with programs in ``bin``.
+        software: Its name for people.
+        extra: Optional part of it that is wanted too.
+        left_out: Dependencies that are not installed.
+
+    Returns:
+        The version that was installed.
+
+    Raises:
+        ImageError: The package index does not have the version, uv failed, or the processor is not supported.
+    """
+    architecture = workshop.distribution.architecture
+    if architecture not in PLATFORMS:
+        raise ImageError(
+            f"{software} cannot be installed for {architecture}: only for {' and '.join(PLATFORMS)}. "
+            "Bring the image with `docker load`."
+        )
+    overrides = workshop.work / f"{package}-overrides.txt"
+    overrides.write_text("".join(f"{name} ; sys_platform == 'never'\n" for name in left_out), encoding="utf-8")
+    try:
+        program = uv.uv(say)
+    except uv.UvError as error:
+        raise ImageError(str(error)) from None
+    pin = f"=={wanted.version}" if wanted.exact else f"=={wanted.version}.*"
+    workshop.stage.text = f"uv pip install {package}{pin}"
+    glibc = release.glibc.replace(".", "_")
+    command = [
+        str(program), "pip", "install", "--no-progress", "--no-config", "--only-binary", ":all:",
+        "--target", str(target),
+        "--python-version", release.python,
+        "--python-platform", f"{PLATFORMS[architecture]}-manylinux_{glibc}",
+        "--override", str(overrides),
+        f"{package}{f'[{extra}]' if extra else ''}{pin}",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=uv.environment(os.environ), umask=0o022
+    )
+    if done.returncode != 0:
+        raise ImageError(_why(done.stderr, f"{software} {wanted.version}", package, program, release))
+    (metadata,) = target.glob(f"{package.replace('-', '_')}-*.dist-info")
+    return metadata.name.removesuffix(".dist-info").rpartition("-")[2]
+
+
+def _why(said: str, what: str, package: str, program: Path, release: Release) -> str:
+    if f"there is no version of {package}" in said:
+        return (
+            f"there is no {what} on the package index. "
+            f"{_available(package, program, release)}Ask for one of those, or bring the image with `docker load`."
+        )
+    tail = "\n  ".join(said.strip().splitlines()[-12:])
+    return f"uv could not install {what}:\n  {tail}"
+
+
+def _available(package: str, program: Path, release: Release) -> str:
+    """A sentence on the versions there are: uv lists them when asked for one that cannot be."""
+    asked = subprocess.run(
+        [program, "pip", "compile", "--no-config", "--no-deps", "--python-version", release.python, "-"],
+        input=f"{package}>=99999", capture_output=True, text=True, check=False, env=uv.environment(os.environ),
+    )  # fmt: skip
+    match = re.search(r"only ([^,]*?)\s+(?:is|are) available", " ".join(asked.stderr.split()))
+    return f"It has {match[1]}. " if match else ""
