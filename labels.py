@@ -1,0 +1,44 @@
+"""The Docker labels this project writes, and the only place their names stand.
+
+Labels tell whose a container, network, volume or image is: the preflight refuses to touch one of the same name
+that carries no mark of ours, and the report says whether an image was pulled or built on this machine.
+"""
+
+from typing import Final
+
+PROJECT: Final = "pulumi.project"
+"""Pulumi project that owns the object, for example ``open-webui``."""
+
+STACK: Final = "pulumi.stack"
+"""Pulumi stack that owns the object, for example ``dev``."""
+
+ROLE: Final = "pulumi.role"
+"""What a container is for: ``open-webui``, ``valkey``, ``postgres``, ``gateway``, ``migration``, ``postgres-setup``
+or ``files``."""
+
+IMAGE_ID: Final = "pulumi.image-id"
+"""Id of the image a container was made from: a re-tagged image thereby replaces the container."""
+
+NETWORK_ID: Final = "pulumi.network-id"
+"""Ids of the networks a container joined: one that was removed by hand and made anew replaces the container."""
+
+ENVIRONMENT_SHA256: Final = "pulumi.environment-sha256"
+"""SHA-256 of a container's environment without its secrets: keeps diffs readable where one secret hides the list."""
+
+MIGRATION_ID: Final = "pulumi.migration-id"
+"""Id of the migration container an Open WebUI container was started after."""
+
+DATABASE_ID: Final = "pulumi.database-id"
+"""Id of the Postgres container that a setup prepared, or a migration migrated."""
+
+REPLICAS_SHA256: Final = "pulumi.replicas-environment-sha256"
+"""SHA-256 of the environment of the replicas that a migration runs before: a changed one stops them all first."""
+
+FILES_SHA256: Final = "pulumi.files-sha256"
+"""SHA-256 of the files a container reads at its start: changed ones replace it."""
+
+LOCAL_BUILD: Final = "open-webui.local-build"
+"""On an image: it was built on this machine, and from what, for example ``PyPI open-webui 0.12.4``."""
+
+IMAGE_VERSION: Final = "org.opencontainers.image.version"
+"""On an image: version of the software in it (OCI annotation key)."""

@@ -1,0 +1,190 @@
+"""How much a container may use, and the figures that follow from it: pure arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one container may use at most.
+
+    Attributes:
+        memory: Memory in MiB; the kernel kills what needs more.
+        cpus: CPU time, in CPUs.
+        pids: Processes and threads.
+        nofile: Open files and sockets of one process.
+    """
+
+    memory: int
+    cpus: float
+    pids: int
+    nofile: int
+
+
+DEFAULTS: Final[Mapping[str, Limits]] = {
+    "open-webui": Limits(memory=2048, cpus=2.0, pids=1024, nofile=16384),
+    "valkey": Limits(memory=1024, cpus=1.0, pids=256, nofile=16384),
+    "postgres": Limits(memory=1024, cpus=2.0, pids=512, nofile=16384),
+    "gateway": Limits(memory=512, cpus=1.0, pids=512, nofile=16384),
+}
+"""Limits by role where nothing is set; each replica of Open WebUI has its own.
+
+No container may open more files than the Docker daemon itself: 20000 where that was started by hand, a million under
+systemd.
+"""
+
+LEAST: Final[Mapping[str, Limits]] = {
+    "open-webui": Limits(memory=1024, cpus=0.1, pids=128, nofile=1024),
+    "valkey": Limits(memory=64, cpus=0.1, pids=32, nofile=1024),
+    "postgres": Limits(memory=256, cpus=0.1, pids=64, nofile=1024),
+    "gateway": Limits(memory=64, cpus=0.1, pids=64, nofile=1024),
+}
+"""Less than this does not carry the software: a replica at rest was measured at 320 MiB, and reads files on top."""
+
+VALKEY_OWN_FILES: Final = 32
+"""Files Valkey keeps for itself beside its clients (``CONFIG_MIN_RESERVED_FDS``, valkey/src/server.h)."""
+
+POSTGRES_OWN_PROCESSES: Final = 20
+"""Processes of Postgres beside one for each connection: writers, checkpointer, autovacuum, parallel workers."""
+
+SUPERUSER_CONNECTIONS: Final = 3
+"""Connections Postgres keeps back: https://www.postgresql.org/docs/17/runtime-config-connection.html."""
+
+ONE_SHOT_CONNECTIONS: Final = 10
+"""Connections for what runs beside the replicas: the migration, the setup of the database, a person with psql."""
+
+LARGEST_POOL: Final = 40
+"""More connections than worker threads are never used at once (THREAD_POOL_SIZE, 40 unless set)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pools:
+    """Sizes of one replica's pools of database connections; ``overflow`` is what a burst may open beyond ``size``.
+
+    Attributes:
+        size: DATABASE_POOL_SIZE. Open WebUI has two such pools, one synchronous and one asynchronous.
+        overflow: DATABASE_POOL_MAX_OVERFLOW.
+        vector_size: PGVECTOR_POOL_SIZE.
+        vector_overflow: PGVECTOR_POOL_MAX_OVERFLOW.
+    """
+
+    size: int
+    overflow: int
+    vector_size: int
+    vector_overflow: int
+
+    @property
+    def connections(self) -> int:
+        """Most connections one replica opens."""
+        return 2 * (self.size + self.overflow) + self.vector_size + self.vector_overflow
+
+
+LEAST_POOLS: Final = Pools(size=2, overflow=1, vector_size=1, vector_overflow=1)
+"""A replica under load was measured at 7 to 8 connections."""
+
+
+class LimitsError(ValueError):
+    """Limits that contradict each other; ``least`` is the smallest value that would do."""
+
+    def __init__(self, text: str, least: int) -> None:
+        super().__init__(text)
+        self.least = least
+
+
+def valkey_maxmemory_mib(limits: Limits) -> int:
+    """Valkey's ``maxmemory`` in MiB: 60 % of its limit, the rest for buffers and the copy that rewrites the log."""
+    return limits.memory * 60 // 100
+
+
+def pubsub_output_buffer(limits: Limits) -> tuple[int, int, int]:
+    """Valkey's ``client-output-buffer-limit pubsub``: hard limit in MiB, soft limit in MiB, its seconds.
+
+    A subscriber that falls behind further is disconnected, and its replica misses events until it is back; a buffer
+    without bound would have the kernel kill Valkey for all of them. 25 % and 6.25 % of the memory limit.
+
+    Source: https://valkey.io/topics/clients/
+    """
+    return max(1, limits.memory * 25 // 100), max(1, limits.memory // 16), 60
+
+
+def least_connections(replicas_max: int) -> int:
+    """Smallest ``max_connections`` of Postgres that carries so many replicas."""
+    return replicas_max * LEAST_POOLS.connections + ONE_SHOT_CONNECTIONS + SUPERUSER_CONNECTIONS
+
+
+def database_pools(replicas_max: int, max_connections: int) -> Pools:
+    """Pool sizes with which all replicas together never exhaust Postgres.
+
+    Args:
+        replicas_max: Replicas there may ever be: a pool that followed from ``replicas`` would change with it, and
+            restart those that run.
+        max_connections: Postgres' ``max_connections``.
+
+    Raises:
+        LimitsError: The connections do not suffice for so many replicas.
+    """
+    least = least_connections(replicas_max)
+    if max_connections < least:
+        raise LimitsError(
+            f"{replicas_max} replicas need {least} database connections at least ({LEAST_POOLS.connections} each, "
+            f"{ONE_SHOT_CONNECTIONS} for the migration and the like, {SUPERUSER_CONNECTIONS} that Postgres keeps back)",
+            least,
+        )
+    share = (max_connections - SUPERUSER_CONNECTIONS - ONE_SHOT_CONNECTIONS) // replicas_max
+    vector = max(2, share // 8)
+    pool = min((share - vector) // 2, LARGEST_POOL)
+    return Pools(
+        size=pool - pool // 3, overflow=pool // 3, vector_size=vector - vector // 2, vector_overflow=vector // 2
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contradiction:
+    """A limit that cannot hold.
+
+    Attributes:
+        field: The field of :class:`Limits`.
+        rule: Why.
+        least: The smallest number of it that would do, in that field's unit.
+    """
+
+    field: str
+    rule: str
+    least: float
+
+
+def contradictions(role: str, limits: Limits, *, max_clients: int, max_connections: int) -> Iterator[Contradiction]:
+    """Limits of one container that cannot work, alone or with the two settings they carry.
+
+    Args:
+        role: A key of :data:`DEFAULTS`.
+        limits: Its limits.
+        max_clients: Valkey's ``maxclients``.
+        max_connections: Postgres' ``max_connections``.
+    """
+    least = {
+        field: (value, f"{role} does not run with less than {value:g}") for field, value in vars(LEAST[role]).items()
+    }
+    if role == "valkey":
+        files = max_clients + VALKEY_OWN_FILES
+        least["nofile"] = max(
+            least["nofile"], (files, f"valkeyMaxClients {max_clients} needs {files}, each client a file and some more")
+        )
+    if role == "postgres":
+        memory, processes = postgres_memory_mib(max_connections), max_connections + POSTGRES_OWN_PROCESSES
+        because = f"postgresMaxConnections {max_connections} needs"
+        least["memory"] = max(least["memory"], (memory, f"{because} {memory} MiB"))
+        least["pids"] = max(least["pids"], (processes, f"{because} {processes}, each connection a process"))
+    for field, (value, rule) in least.items():
+        if getattr(limits, field) < value:
+            yield Contradiction(field=field, rule=rule, least=value)
+
+
+def postgres_memory_mib(max_connections: int) -> int:
+    """Memory Postgres needs in MiB: 128 shared (its default), 2 a connection (measured: 55 to 118 for 30)."""
+    return 128 + 2 * max_connections

@@ -1,0 +1,489 @@
+"""Refuses, before anything changes, a deployment that Docker would stop half-way.
+
+Runs in every preview and update, under either engine: names taken by objects that are not this stack's, ports and
+addresses that somebody holds, networks and volumes that should exist and do not, data that would be left behind, limits
+this host has not got, a Docker that does not answer.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import signal
+import socket
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import docker
+import requests.exceptions
+from docker.errors import DockerException, NotFound
+
+import docker_access
+import labels
+from settings import OPEN_WEBUI_TRIED, Names, too_old
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from settings import Settings
+
+LAST_PORT: Final = 65535
+MIB: Final = 1024 * 1024
+TIMEOUT_SECONDS: Final = 10
+"""How long Docker may take for one answer."""
+
+DATA_PATHS: Final = {
+    "valkey": "/data",
+    "open-webui": "/app/backend/data",
+    "postgres": "/var/lib/postgresql/data",
+}
+"""Where a container of each role has its data."""
+
+REPLICATED_ROLES: Final = frozenset({"postgres", "postgres-setup", "gateway", "files"})
+"""Roles that containers have in the replicated topology only."""
+
+
+class PreflightError(Exception):
+    """The deployment cannot work on this Docker host as it is now; nothing was changed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """A subnet or an address that somebody uses.
+
+    Attributes:
+        network: The IPv4 network; an address is one of its own.
+        by: Who uses it.
+    """
+
+    network: ipaddress.IPv4Network
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """A port of the host this stack wants: its config key, address and number."""
+
+    key: str
+    address: str
+    port: int
+
+
+def end_quietly_when_interrupted() -> None:
+    """Let Ctrl-C end the program without a traceback: the Pulumi CLI passes it on once it has cancelled the update.
+
+    An engine that runs the program in its own process has a handler of its own, which stays.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def preflight(settings: Settings) -> None:
+    """Look at Docker and the host, for the running program.
+
+    Raises:
+        pulumi.RunError: what :func:`look` found; Pulumi shows it without a traceback.
+    """
+    import pulumi  # noqa: PLC0415 - half a second that the launcher saves
+
+    try:
+        for advice in look(settings):
+            pulumi.log.warn(advice)
+    except PreflightError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def look(settings: Settings) -> list[str]:
+    """Look at Docker and the host.
+
+    Returns:
+        Advice: what works, and may not work well.
+
+    Raises:
+        PreflightError: naming everything that is in the way, who holds it, and the ways out.
+    """
+    client: docker.APIClient | None = None
+    try:
+        client = docker_access.api_client(TIMEOUT_SECONDS)
+        host = client.info() if settings.limits.by_role else {}
+        problems = [*_problems(settings, client), *_limit_problems(settings, host)]
+        advice = list(_advice(settings, host))
+    except (DockerException, requests.exceptions.RequestException) as error:
+        raise PreflightError(docker_does_not_answer(error)) from None
+    finally:
+        if client:
+            client.close()
+    if problems:
+        raise PreflightError(
+            f"stack {settings.stack} cannot be deployed on this host; nothing was changed:\n"
+            + "\n".join(f"  {problem}" for problem in problems),
+        )
+    return advice
+
+
+def docker_does_not_answer(error: Exception) -> str:
+    """The message for a Docker that cannot be reached."""
+    host = docker_access.address()
+    where = f"DOCKER_HOST={host}" if host else "the default socket (DOCKER_HOST is not set)"
+    way_out = "correct or unset DOCKER_HOST" if host else "run `make setup`, which installs and starts Docker"
+    return f"Docker does not answer at {where}: {docker_access.reason(error)}. Way out: {way_out}."
+
+
+def _problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
+    yield from _image_problems(settings, client)
+    for name in settings.containers:
+        yield from _container_problems(settings, name, _found(client.inspect_container, name))
+    for name in settings.networks:
+        yield from _network_problems(settings, name, _found(client.inspect_network, name))
+    for name in settings.volumes:
+        yield from _volume_problems(settings, name, _found(client.inspect_volume, name))
+        if settings.is_external(name):
+            yield from _used_by_others(settings, name, client)
+    for name in _volumes_without_data(settings):
+        yield from _foreign_volume(settings, name, _found(client.inspect_volume, name))
+    yield from _data_left_behind(settings, client)
+    yield from _port_problems(settings, client)
+    if settings.edge_subnet:
+        yield from _subnet_problems(settings, list(_taken(settings, client)))
+
+
+def _image_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
+    """A tag such as ``main`` hides the version; the image on this host tells it."""
+    image = _found(client.inspect_image, settings.open_webui_image)
+    version = ((image.get("Config") or {}).get("Labels") or {}).get(labels.IMAGE_VERSION, "")
+    if too_old(version):
+        yield (
+            f"image {settings.open_webui_image} is Open WebUI {version}, whose events cannot be proved; 0.12.0 or "
+            f"later is needed. Have it pulled or built anew (docker rmi {settings.open_webui_image}), or name another "
+            f"({settings.project}:openWebuiImage: {OPEN_WEBUI_TRIED})."
+        )
+
+
+def _found(inspect: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]:
+    """What Docker knows of an object; empty if it does not exist."""
+    try:
+        return inspect(name)
+    except NotFound:
+        return {}
+
+
+def _container_problems(settings: Settings, name: str, container: Mapping[str, Any]) -> Iterator[str]:
+    owner = container and owner_of_another(container["Config"]["Labels"] or {}, settings)
+    if owner:
+        yield (
+            f"container {name} exists and is not this stack's ({owner}, image {container['Config']['Image']}). "
+            f"Rename it (docker rename {name} {name}-old), remove it (docker rm -f {name}), "
+            f"or {other_names(settings)}."
+        )
+
+
+def _network_problems(settings: Settings, name: str, network: Mapping[str, Any]) -> Iterator[str]:
+    external = settings.network_external and name == settings.names.network
+    if external and not network:
+        yield (
+            f"network {name} does not exist, and {settings.project}:networkExternal says it does. "
+            f"Create it (docker network create {name}) or set {settings.project}:networkExternal: false."
+        )
+    if not network:
+        return
+    owner = owner_of_another(network["Labels"] or {}, settings)
+    if external and not owner:
+        yield (
+            f"network {name} is this stack's own, and {settings.project}:networkExternal would have it "
+            f"removed under its containers. Set {settings.project}:networkExternal: false, or name a "
+            f"network that is not the stack's ({settings.project}:networkName)."
+        )
+    if owner and not external:
+        ways_out = (
+            f"Remove it (docker network rm {name}), or {other_names(settings)}."
+            if settings.replicated
+            else f"Join it ({settings.project}:networkExternal: true), remove it (docker network rm {name}), "
+            f"or name another ({settings.project}:networkName)."
+        )
+        yield f"network {name} exists and is not this stack's ({owner}). {ways_out}"
+
+
+def _volume_problems(settings: Settings, name: str, volume: Mapping[str, Any]) -> Iterator[str]:
+    adopted = name == settings.adopted_volume
+    if not settings.is_external(name):
+        yield from _foreign_volume(settings, name, volume)
+    elif adopted and not volume:
+        yield (
+            f"volume {name} does not exist, and {settings.project}:openWebuiVolume names it. Name one that holds Open "
+            "WebUI's data (docker volume ls lists those there are), or leave the line out to have one created."
+        )
+    elif not volume:
+        yield (
+            f"volume {name} does not exist, and {settings.project}:volumesExternal says it does. "
+            f"Create it (docker volume create {name}) or set {settings.project}:volumesExternal: false."
+        )
+    elif not owner_of_another(volume["Labels"] or {}, settings):
+        # Deployed with dataOnDestroy: delete, they would be removed on leaving the stack.
+        way_out = "Leave out" if adopted else "Set"
+        line = "openWebuiVolume" if adopted else "volumesExternal: false"
+        yield f"volume {name} is this stack's own. {way_out} {settings.project}:{line}."
+
+
+def _used_by_others(settings: Settings, name: str, client: docker.APIClient) -> Iterator[str]:
+    """Two programs that write to one SQLite file, or one Valkey's, damage it."""
+    for container in client.containers(filters={"volume": name}):
+        writes = any(mount.get("Name") == name and mount.get("RW") for mount in container.get("Mounts") or ())
+        if writes and owner_of_another(container["Labels"] or {}, settings):
+            user = container["Names"][0].removeprefix("/")
+            yield f"volume {name} is in use: container {user} runs and writes to it. Stop it (docker stop {user})."
+
+
+def _foreign_volume(settings: Settings, name: str, volume: Mapping[str, Any]) -> Iterator[str]:
+    owner = volume and owner_of_another(volume["Labels"] or {}, settings)
+    if not owner:
+        return
+    if name in settings.volumes:
+        way_out = f"Use it with the data it holds ({settings.project}:volumesExternal: true)"
+    else:
+        way_out = f"Remove it (docker volume rm {name})"
+    yield f"volume {name} exists and is not this stack's ({owner}). {way_out}, or {other_names(settings)}."
+
+
+def _volumes_without_data(settings: Settings) -> list[str]:
+    """Volumes that the stack fills by itself, each beside a container of its name, and the one for Postgres' socket."""
+    if not settings.replicated:
+        return []
+    names = settings.names
+    files = (names.valkey_files, names.open_webui_files, names.gateway_files)
+    return [*(name for name in files if name in settings.containers), names.postgres_socket]
+
+
+def _data_left_behind(settings: Settings, client: docker.APIClient) -> Iterator[str]:
+    """Other names or another topology mean other data on a deployed stack: people would meet an empty Open WebUI."""
+    marks = [f"{key}={value}" for key, value in settings.labels.items()]
+    containers = client.containers(all=True, filters={"label": marks})
+    deployed = _deployed_topology(containers)
+    if deployed and deployed != settings.topology:
+        yield _other_topology(settings, containers, deployed)
+        return
+    names = settings.names
+    wanted = {"valkey": names.valkey_volume, "open-webui": names.open_webui_volume, "postgres": names.postgres_volume}
+    for container in containers:
+        volume, mounted = wanted.get(_role(container)), _data_volume(container)
+        if volume and mounted and volume != mounted:
+            yield (
+                f"container {container['Names'][0].removeprefix('/')} has its data in volume {mounted}, and the "
+                f"names asked for would leave it there and begin with {volume}. "
+                f"Leave {settings.project}:tutorialNames and openWebuiVolume as they were; or, if that is meant, "
+                f"take the stack down first (make destroy STACK={settings.stack})."
+            )
+
+
+def _role(container: Mapping[str, Any]) -> str:
+    return str(container["Labels"].get(labels.ROLE, ""))
+
+
+def _data_volume(container: Mapping[str, Any]) -> str:
+    path = DATA_PATHS.get(_role(container))
+    found = (mount for mount in container.get("Mounts") or () if mount.get("Type") == "volume")
+    return next((str(mount["Name"]) for mount in found if mount.get("Destination") == path), "")
+
+
+def _deployed_topology(containers: list[dict[str, Any]]) -> str:
+    """Which topology the stack's containers are of; empty where none tells."""
+    roles = {_role(container) for container in containers}
+    if roles & REPLICATED_ROLES:
+        return "replicated"
+    return "single" if "open-webui" in roles else ""
+
+
+def _other_topology(settings: Settings, containers: list[dict[str, Any]], deployed: str) -> str:
+    database, other = ("SQLite", "Postgres") if deployed == "single" else ("Postgres", "SQLite")
+    role = "open-webui" if deployed == "single" else "postgres"
+    volume = next((_data_volume(container) for container in containers if _role(container) == role), "")
+    kept_in = f"{database}, volume {volume}" if volume else database
+    return (
+        f"stack {settings.stack} is deployed with topology {deployed}: its accounts and chats are in {kept_in}; "
+        f"topology {settings.topology} would begin with an empty {other}. Set {settings.project}:topology: {deployed}; "
+        "deploy the other topology as a stack of another name, beside this one; or, if that is meant, take this one "
+        f"down first (make destroy STACK={settings.stack}; the volume stays unless dataOnDestroy: delete was deployed)."
+    )
+
+
+def owner_of_another(found: Mapping[str, str], settings: Settings) -> str:
+    """Whose a found object is, from its labels; empty if it is this stack's."""
+    if all(found.get(key) == value for key, value in settings.labels.items()):
+        return ""
+    if labels.STACK in found:
+        return f"it belongs to stack {found[labels.STACK]} of project {found.get(labels.PROJECT)}"
+    if "com.docker.compose.project" in found:
+        return f"it belongs to the compose project {found['com.docker.compose.project']}"
+    return "it carries no label of a Pulumi stack"
+
+
+def other_names(settings: Settings) -> str:
+    """How to get names that are free."""
+    if settings.names.open_webui == Names.of_tutorial().open_webui:
+        return f"use names of the stack's own ({settings.project}:tutorialNames: false)"
+    return "deploy a stack of another name (STACK=NAME): Docker's names come from it"
+
+
+def _port_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
+    wanted = [Listener(key="uiPort", address=settings.ui_bind_address, port=settings.ui_port)]
+    if settings.http_port:
+        wanted.append(Listener(key="httpPort", address=settings.ui_bind_address, port=settings.http_port))
+    if settings.valkey_debug_port:
+        wanted.append(Listener(key="valkeyDebugPort", address="127.0.0.1", port=settings.valkey_debug_port))
+    containers = client.containers()
+    for listener in wanted:
+        if docker_access.kind() == "local" and not _has_address(listener.address):
+            yield (
+                f"address {listener.address} is none of this host's, which has {', '.join(_addresses())}. "
+                f"Set {settings.project}:uiBindAddress to one of them."
+            )
+            break
+        holder = publisher(containers, listener)
+        if holder and not owner_of_another(holder.get("Labels") or {}, settings):
+            continue
+        who = _holder(containers, listener)
+        if who:
+            taken = {one.port for one in wanted}
+            near = (replace(listener, port=port) for port in _ports_near(listener.port) if port not in taken)
+            free = next((one.port for one in near if not _holder(containers, one)), "PORT")
+            yield (
+                f"port {listener.port} on {listener.address} is in use by {who}. "
+                f"Stop that, or publish elsewhere ({settings.project}:{listener.key}: {free})."
+            )
+
+
+def _ports_near(port: int) -> Iterator[int]:
+    """Ports above one, then below it."""
+    yield from range(port + 1, min(port + 100, LAST_PORT + 1))
+    yield from range(port - 1, max(port - 100, 1023), -1)
+
+
+def _holder(containers: list[dict[str, Any]], listener: Listener) -> str:
+    """Who holds a port: a container or a process; empty if it is free."""
+    container = publisher(containers, listener)
+    return f"container {container['Names'][0].removeprefix('/')}" if container else _process_holding(listener)
+
+
+def _has_address(address: str) -> bool:
+    """Whether a socket of this host can have an address."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as attempt:
+            attempt.bind((address, 0))
+    except OSError as error:
+        return error.errno not in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+    return True
+
+
+def _addresses() -> list[str]:
+    """IPv4 addresses of this host."""
+    import psutil  # noqa: PLC0415 - 30 ms that only few deployments need
+
+    interfaces = psutil.net_if_addrs().values()
+    return [one.address for addresses in interfaces for one in addresses if one.family == socket.AF_INET]
+
+
+def publisher(containers: list[dict[str, Any]], listener: Listener) -> dict[str, Any] | None:
+    """The container that publishes a port on an overlapping address, as ``docker ps`` lists it."""
+    for container in containers:
+        for published in container.get("Ports") or ():
+            if published.get("PublicPort") == listener.port and overlap(published.get("IP", ""), listener.address):
+                return container
+    return None
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two listening addresses collide: the same, or either of them is any address."""
+    return one == other or bool({one, other} & {"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+
+
+def _process_holding(listener: Listener) -> str:
+    """Which process of this host listens on a port; empty if it is free, or Docker runs on another host."""
+    if docker_access.kind() != "local":
+        return ""
+    family = socket.AF_INET6 if ":" in listener.address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind((listener.address, listener.port))
+            return ""
+        except PermissionError:
+            return ""
+        except OSError as error:
+            reason = error.strerror or str(error)
+    import psutil  # noqa: PLC0415 - 30 ms that only few deployments need
+
+    for connection in psutil.net_connections(kind="tcp"):
+        if (
+            connection.status == psutil.CONN_LISTEN
+            and connection.laddr
+            and connection.laddr.port == listener.port
+            and overlap(connection.laddr.ip, listener.address)
+            and connection.pid
+        ):
+            return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"
+    return f"a process of another user ({reason})"
+
+
+def _subnet_problems(settings: Settings, taken: list[Taken]) -> Iterator[str]:
+    wanted = ipaddress.IPv4Network(settings.edge_subnet)
+    by = next((one.by for one in taken if one.network.overlaps(wanted)), "")
+    if by:
+        free = f"{settings.project}:edgeSubnet: {_free_subnet(taken)}"
+        yield f"subnet {wanted} of network {settings.names.network} overlaps {by}. Choose another ({free})."
+
+
+def _free_subnet(taken: list[Taken]) -> str:
+    candidates = (ipaddress.IPv4Network(f"10.213.{number}.0/24") for number in range(256))
+    free = (one for one in candidates if not any(one.overlaps(used.network) for used in taken))
+    return str(next(free, "a private /24 that nobody uses"))
+
+
+def _taken(settings: Settings, client: docker.APIClient) -> Iterator[Taken]:
+    """Subnets of Docker's networks but the stack's own, and this host's addresses outside of them."""
+    docker_subnets = []
+    for network in client.networks():
+        for config in (network.get("IPAM") or {}).get("Config") or ():
+            subnet = ipaddress.ip_network(config["Subnet"], strict=False)
+            if not isinstance(subnet, ipaddress.IPv4Network):
+                continue
+            docker_subnets.append(subnet)
+            if network["Name"] != settings.names.network:
+                owner = owner_of_another(network.get("Labels") or {}, settings) or "it is this stack's own"
+                yield Taken(network=subnet, by=f"{subnet} of Docker's network {network['Name']} ({owner})")
+    if docker_access.kind() != "local":
+        return
+    import psutil  # noqa: PLC0415 - 30 ms that only few deployments need
+
+    for interface, addresses in psutil.net_if_addrs().items():
+        for address in addresses:
+            if address.family == socket.AF_INET:
+                host = ipaddress.IPv4Network(address.address)
+                if not any(host.subnet_of(subnet) for subnet in docker_subnets):
+                    yield Taken(network=host, by=f"address {address.address} of this host's interface {interface}")
+
+
+def _limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]:
+    """Docker refuses more CPUs than there are, and takes memory that there is not."""
+    for name, limits in settings.limits.by_role.items():
+        for key, value, there_is in (
+            ("memory", limits.memory, host["MemTotal"] // MIB),
+            ("cpus", limits.cpus, host["NCPU"]),
+        ):
+            if value > there_is:
+                unit = " MiB" if key == "memory" else ""
+                yield (
+                    f"limit {key} of {name} is {value}{unit}, and Docker's host has {there_is}{unit}. "
+                    f'Set {settings.project}:limits: {{"{name}": {{"{key}": {there_is}}}}}, or deploy on a larger host.'
+                )
+
+
+def _advice(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]:
+    limits = settings.limits.by_role
+    if not limits:
+        return
+    total = sum(one.memory * (settings.replicas if role == "open-webui" else 1) for role, one in limits.items())
+    there_is = host["MemTotal"] // MIB
+    if total > there_is:
+        yield (
+            f"the memory limits of stack {settings.stack} add up to {total} MiB, and Docker's host has {there_is} MiB: "
+            "under load the kernel may kill before a limit does. Fewer replicas or lower limits avoid that."
+        )

@@ -1,0 +1,312 @@
+"""Single values of the configuration: text in, a checked value out, or the rule it breaks."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OLDEST_OPEN_WEBUI: Final = (0, 12, 0)
+"""Oldest Open WebUI whose events cross Valkey the way the verification proves (per-room channels, 0.12.0)."""
+
+OPEN_WEBUI_TRIED: Final = "ghcr.io/open-webui/open-webui:v0.12.4"
+"""A reference that works, for messages."""
+
+
+class Invalid(Exception):  # noqa: N818 - a verdict on a value, not an error of the program
+    """A value cannot work: the rule it breaks, and a value that would."""
+
+    def __init__(self, rule: str, example: str) -> None:
+        super().__init__(rule)
+        self.rule = rule
+        self.example = example
+
+
+def boolean(value: str) -> bool:
+    """``true`` or ``false``."""
+    if value not in {"true", "false"}:
+        raise Invalid("true or false is wanted", "true")
+    return value == "true"
+
+
+def whole_number(least: int, most: int, example: str, what: str = "a whole number") -> Callable[[str], int]:
+    """A whole number within bounds."""
+
+    def parse(value: str) -> int:
+        if not (re.fullmatch(r"[0-9]{1,9}", value) and least <= int(value) <= most):
+            raise Invalid(f"{what} from {least} to {most} is wanted", example)
+        return int(value)
+
+    return parse
+
+
+seconds: Final = whole_number(1, 3600, "300", "a whole number of seconds")
+"""A whole number of seconds, up to an hour."""
+
+
+def port(value: str) -> int:
+    """A TCP port, 1 to 65535."""
+    if not (re.fullmatch(r"[0-9]{1,5}", value) and 1 <= int(value) <= 65535):  # noqa: PLR2004 - largest TCP port
+        raise Invalid("a port is a whole number from 1 to 65535", "3000")
+    return int(value)
+
+
+def port_or_zero(example: str) -> Callable[[str], int | None]:
+    """A TCP port; 0 is none."""
+
+    def parse(value: str) -> int | None:
+        if value == "0":
+            return None
+        try:
+            return port(value)
+        except Invalid:
+            raise Invalid("a port is a whole number from 1 to 65535, and 0 publishes nothing", example) from None
+
+    return parse
+
+
+def ip_address(value: str) -> str:
+    """An IPv4 or IPv6 address, as Docker wants it for a published port."""
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise Invalid("an IP address of this host is wanted", "127.0.0.1") from None
+
+
+def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+    """One of some words, in exactly this spelling."""
+
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise Invalid(f"one of {', '.join(choices)} is wanted", choices[0])
+        return value
+
+    return parse
+
+
+def save_policy(value: str) -> tuple[tuple[int, int], ...]:
+    """Pairs of seconds and changes, as Valkey's ``save`` takes them.
+
+    Source: https://valkey.io/topics/persistence/
+    """
+    words = value.split()
+    if len(words) % 2 or not all(word.isdecimal() and int(word) >= 1 for word in words):
+        raise Invalid("pairs of SECONDS CHANGES are wanted, or nothing for no snapshots", "30 1")
+    numbers = [int(word) for word in words]
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+_DOCKER_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+
+
+def docker_name_or_empty(value: str) -> str:
+    """A name Docker accepts, or nothing.
+
+    Source: https://github.com/moby/moby/blob/master/daemon/names/names.go
+    """
+    if value and not _DOCKER_NAME.fullmatch(value):
+        raise Invalid("a Docker name starts with a letter or digit, then letters, digits, _ . -", "openwebui-network")
+    return value
+
+
+_REFERENCE: Final = re.compile(
+    r"(?P<name>(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?\.)*[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?::\d+)?/)?"
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*)"
+    r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[a-f0-9]{64}))?",
+    re.ASCII,
+)
+
+
+def image_reference(value: str) -> str:
+    """An image reference with a tag or a digest.
+
+    Source: https://github.com/distribution/reference/blob/main/reference.go
+    """
+    match = _REFERENCE.fullmatch(value)
+    if not match:
+        raise Invalid("this is not an image reference", "docker.io/valkey/valkey:8.0.1-alpine")
+    if not (match["tag"] or match["digest"]):
+        raise Invalid("a tag or a digest is missing, so the image could be any", f"{value}:TAG")
+    return value
+
+
+def floats(reference: str) -> bool:
+    """Whether an image reference names whatever is newest, such as ``main``, ``8-alpine`` or ``v0.12``.
+
+    A digest or a full version names one image (two numbers are a full version of Postgres), and so does a commit.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    if not match or match["digest"]:
+        return False
+    numbers = 2 if match["name"].endswith("postgres") else 3
+    return not re.match(rf"v?\d+(\.\d+){{{numbers - 1}}}|(git|sha)-[0-9a-f]{{7}}", match["tag"])
+
+
+_RELEASE: Final = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:[^\d.].*)?")
+
+
+def too_old(version: str) -> bool:
+    """Whether a tag or a label names a release of Open WebUI before 0.12.0; ``main`` and the like name none."""
+    release = _RELEASE.fullmatch(version)
+    return release is not None and tuple(int(part or 0) for part in release.groups()) < OLDEST_OPEN_WEBUI
+
+
+def open_webui_image(value: str) -> str:
+    """An image reference of Open WebUI that does not name a release older than 0.12.0."""
+    image_reference(value)
+    match = _REFERENCE.fullmatch(value)
+    if match and too_old(match["tag"] or ""):
+        raise Invalid(
+            "Open WebUI before 0.12.0 sends its events another way, which the verification cannot prove",
+            OPEN_WEBUI_TRIED,
+        )
+    return value
+
+
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_HOST: Final = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+
+
+def is_ip_address(host: str) -> bool:
+    """Whether a host is given by its address, IPv6 with or without brackets."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def origin(value: str, example: str) -> str:
+    """A web origin as a browser writes it: ``scheme://host[:port]`` in lower case, without the scheme's own port.
+
+    Source: https://html.spec.whatwg.org/multipage/browsers.html#ascii-serialisation-of-an-origin
+    """
+    parts, number = _split(value, example)
+    if parts.scheme not in DEFAULT_PORTS:
+        raise Invalid("it begins with http:// or https://", example)
+    if parts.username is not None or parts.query or parts.fragment or parts.path.strip("/"):
+        raise Invalid("scheme, host and port are all there may be, no user, path or query", example)
+    host = parts.hostname or ""
+    if ":" in host and is_ip_address(host):
+        host = f"[{ipaddress.ip_address(host)}]"
+    elif not _HOST.fullmatch(host) or (re.fullmatch(r"[0-9.]+", host) and not is_ip_address(host)):
+        raise Invalid("its host is a name in ASCII (xn--... for others) or an IP address", example)
+    return f"{parts.scheme}://{host}" + ("" if number in {None, DEFAULT_PORTS[parts.scheme]} else f":{number}")
+
+
+def origins_or_empty(example: str) -> Callable[[str], str]:
+    """Web origins with ``;`` between them, ``*`` for any, or nothing.
+
+    Source: https://docs.openwebui.com/getting-started/env-configuration#cors_allow_origin
+    """
+
+    def parse(value: str) -> str:
+        return ";".join(one if one == "*" else origin(one, example) for one in value.split(";")) if value else ""
+
+    return parse
+
+
+def https_url_or_empty(value: str) -> str:
+    """A URL that begins with https://, or nothing."""
+    example = "https://ca.example.com/acme/acme/directory"
+    if value and (_split(value, example)[0].scheme != "https" or not urlsplit(value).hostname):
+        raise Invalid("it begins with https://", example)
+    return value
+
+
+def redis_url_or_empty(value: str) -> str | None:
+    """Address of a Valkey or Redis without the database's number, None for nothing."""
+    if not value:
+        return None
+    example = "rediss://openwebui:PASSWORD@valkey.example.com:6379"
+    parts, _ = _split(value, example)
+    if parts.scheme not in {"redis", "rediss"}:
+        raise Invalid("Open WebUI takes redis:// and rediss:// (with TLS) only, for Valkey too", example)
+    if not parts.hostname:
+        raise Invalid("it names no host", example)
+    if parts.path not in {"", "/", "/0"} or parts.query or parts.fragment:
+        raise Invalid("it ends with host and port or with /0: databases 0 and 1 are used, and nothing else", example)
+    return value.removesuffix("/0").removesuffix("/")
+
+
+def _split(value: str, example: str) -> tuple[SplitResult, int | None]:
+    """A URL's parts and its port; no text of the value is in the message, it may hold a password."""
+    try:
+        parts = urlsplit(value)
+        number = parts.port
+    except ValueError:
+        raise Invalid("this is not a URL", example) from None
+    if re.search(r"[\s\x00-\x1f\\]", value) or number == 0 or parts.netloc.endswith(":"):
+        raise Invalid("this is not a URL", example)
+    return parts, number
+
+
+def email_or_empty(value: str) -> str:
+    """An e-mail address, or nothing; as Open WebUI's ``validate_email_format`` has it, without spaces."""
+    if value and not re.fullmatch(r"[^@\s]+@([^@\s]+\.[^@\s]+|localhost)", value):
+        raise Invalid("an e-mail address is wanted", "admin@example.com")
+    return value
+
+
+def password_or_empty(value: str) -> str | None:
+    """A password, None for nothing; Open WebUI refuses more than 72 bytes."""
+    if value and not (8 <= len(value.encode()) <= 72 and value.isprintable()):  # noqa: PLR2004 - bytes
+        raise Invalid("8 to 72 bytes that can be printed are wanted", "PASSWORD")
+    return value or None
+
+
+def text(value: str) -> str:
+    """Text of one line that is not empty."""
+    if not value.strip() or not value.isprintable():
+        raise Invalid("text of one line is wanted", "Admin")
+    return value
+
+
+def subnet_or_empty(value: str) -> str:
+    """A private IPv4 network with 16 to 256 addresses, or nothing."""
+    if not value:
+        return ""
+    try:
+        network = ipaddress.IPv4Network(value)
+    except ValueError:
+        raise Invalid("an IPv4 network is wanted, its address the first one in it", "10.213.7.0/24") from None
+    if not network.is_private or not 24 <= network.prefixlen <= 28:  # noqa: PLR2004 - room for gateway and replicas
+        raise Invalid("a private network of size /24 to /28 is wanted", "10.213.7.0/24")
+    return str(network)
+
+
+def json_object(value: str) -> dict[str, Any]:
+    """What an object in the configuration is to the program."""
+    found = _json(value)
+    if not isinstance(found, dict):
+        raise Invalid("keys with values are wanted", "{}")
+    return found
+
+
+def json_words(value: str) -> frozenset[str]:
+    """What a list of words in the configuration is to the program."""
+    found = _json(value)
+    if not (isinstance(found, list) and all(isinstance(one, str) for one in found)):
+        raise Invalid("a list of words is wanted", "[]")
+    return frozenset(found)
+
+
+def _json(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return None
+
+
+def scalar_text(value: Any) -> str | None:
+    """A scalar as the text that was meant (YAML reads ``1`` as a number), None for what is no scalar."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if isinstance(value, str | int | float) else None
