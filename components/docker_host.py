@@ -1,0 +1,78 @@
+"""Remembers which Docker host a stack lives on, so that no other is taken for one from which everything has vanished.
+
+The provider is stored in state by reference to this module: never move or rename it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from typing import Any, Final
+
+import pulumi
+from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, ReadResult, Resource, ResourceProvider
+
+from docker_access import api_client
+from docker_host import identity, refuse_another
+
+SECONDS: Final = 30
+"""How long Docker may take for one answer."""
+
+
+class DockerHostProvider(ResourceProvider):
+    """Has a refresh fail on a Docker that is not the one of the last update."""
+
+    serialize_as_secret_always = False
+
+    def configure(self, _request: ConfigureRequest) -> None:
+        """Let errors reach the user as their message alone: Pulumi sends on the traceback of this process."""
+        sys.tracebacklimit = 0
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Remember the Docker that answers."""
+        with closing(api_client(SECONDS)) as client:
+            return CreateResult("docker-host", {**props, **identity(client)})
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """The Docker that answers, if it is the stack's; one that the stack was moved to is remembered from then on.
+
+        Raises:
+            OtherDockerHostError: It is another, with nothing of the stack.
+        """
+        with closing(api_client(SECONDS)) as client:
+            return ReadResult(id_, {**props, **refuse_another(client, props, props["labels"])})
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        """What is remembered follows from where the stack is, never from the program."""
+        return DiffResult(changes=False)
+
+
+class DockerHost(Resource, module="openwebui", name="DockerHost"):
+    """The Docker host a stack lives on.
+
+    Guarantees:
+        - With a refresh, nothing is planned or changed on a Docker that is not the stack's.
+
+    Attributes:
+        engine: Docker's id of itself; empty where it tells none.
+        name: Name of its machine.
+    """
+
+    engine: pulumi.Output[str]
+    name: pulumi.Output[str]
+
+    def __init__(
+        self, resource_name: str, *, labels: Mapping[str, str], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare it.
+
+        Args:
+            resource_name: Name of the Pulumi resource.
+            labels: Marks of ownership: what carries them is the stack's.
+            opts: Pulumi's options.
+        """
+        # Nothing of it is anywhere but in the state: to delete it, Pulumi need not start the host of its provider.
+        own = pulumi.ResourceOptions(retain_on_delete=True)
+        inputs = {"labels": dict(labels), "engine": None, "name": None}
+        super().__init__(DockerHostProvider(), resource_name, inputs, pulumi.ResourceOptions.merge(opts, own))

@@ -1,0 +1,114 @@
+"""The environment that the migration and every replica of Open WebUI share; pure.
+
+Source: https://docs.openwebui.com/getting-started/env-configuration
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from accounts import Oidc
+
+if TYPE_CHECKING:
+    from limits import Pools
+
+DATA_PATH: Final = "/app/backend/data"
+"""Where Open WebUI keeps its uploads, and its database where that is SQLite."""
+
+STATIC_PATH: Final = "/app/static"
+"""Where it copies its assets at its start: in memory, where the root file system is read-only."""
+
+CONNECT_SECONDS: Final = 5
+"""How long a connection to Valkey may take; without a bound requests wait for minutes when it is gone."""
+
+HEALTH_CHECK_SECONDS: Final = 60
+"""Idle connections to Valkey are tried after so long; below the time after which Valkey closes them."""
+
+
+def base_environment(*, log_level: str) -> dict[str, str]:
+    """What makes Valkey the websocket manager, wherever it is.
+
+    Args:
+        log_level: GLOBAL_LOG_LEVEL.
+    """
+    return {
+        "ENABLE_WEBSOCKET_SUPPORT": "true",
+        "WEBSOCKET_MANAGER": "redis",
+        # The one-shot container has migrated; two that migrate at once corrupt the schema.
+        "ENABLE_DB_MIGRATIONS": "false",
+        "GLOBAL_LOG_LEVEL": log_level,
+    }
+
+
+def replicated_environment(
+    *,
+    log_level: str,
+    public_url: str,
+    cors_allow_origin: str,
+    enable_signup: bool,
+    pools: Pools,
+    oidc: Oidc | None,
+) -> dict[str, str]:
+    """The environment of replicas behind a gateway, without its secrets.
+
+    Args:
+        log_level: GLOBAL_LOG_LEVEL.
+        public_url: Where people open it; cookies are marked secure where that is https.
+        cors_allow_origin: Origins a browser may come from, separated by ``;``.
+        enable_signup: Anybody may ask for an account.
+        pools: Connections to the database.
+        oidc: Sign-in by a provider.
+    """
+    secure = "true" if public_url.startswith("https://") else "false"
+    environment = {
+        **base_environment(log_level=log_level),
+        "WEBUI_URL": public_url,
+        "CORS_ALLOW_ORIGIN": cors_allow_origin,
+        "WEBUI_SESSION_COOKIE_SECURE": secure,
+        "WEBUI_AUTH_COOKIE_SECURE": secure,
+        # What is set here holds on every replica and after every restart; what is set in the admin panel does not.
+        "ENABLE_PERSISTENT_CONFIG": "false",
+        # Without it a restart would open sign-up again: the default is true, and the panel's choice is not kept.
+        "ENABLE_SIGNUP": "true" if enable_signup else "false",
+        "VECTOR_DB": "pgvector",
+        # Postgres' superuser has made the extension; the role may not.
+        "PGVECTOR_CREATE_EXTENSION": "false",
+        "DATABASE_POOL_SIZE": str(pools.size),
+        "DATABASE_POOL_MAX_OVERFLOW": str(pools.overflow),
+        "PGVECTOR_POOL_SIZE": str(pools.vector_size),
+        "PGVECTOR_POOL_MAX_OVERFLOW": str(pools.vector_overflow),
+        # Otherwise every request writes when its user was last seen.
+        "DATABASE_USER_ACTIVE_STATUS_UPDATE_INTERVAL": "300",
+        "REDIS_SOCKET_CONNECT_TIMEOUT": str(CONNECT_SECONDS),
+        "REDIS_SOCKET_KEEPALIVE": "true",
+        "REDIS_HEALTH_CHECK_INTERVAL": str(HEALTH_CHECK_SECONDS),
+        "UVICORN_WORKERS": "1",
+        # Nothing is installed at run time: the root file system is read-only, and replicas would differ.
+        "ENABLE_PIP_INSTALL_FRONTMATTER_REQUIREMENTS": "false",
+        "DATA_DIR": DATA_PATH,
+        "STATIC_DIR": STATIC_PATH,
+        "HOME": "/tmp",  # noqa: S108 - in the container, in memory
+    }
+    if oidc:
+        environment |= {
+            "OPENID_PROVIDER_URL": oidc.provider_url,
+            "OAUTH_CLIENT_ID": oidc.client_id,
+            "OAUTH_PROVIDER_NAME": oidc.provider_name,
+            "OAUTH_SCOPES": oidc.scopes,
+            "ENABLE_OAUTH_SIGNUP": "true" if oidc.enable_signup else "false",
+            "OAUTH_MERGE_ACCOUNTS_BY_EMAIL": "true" if oidc.merge_accounts_by_email else "false",
+            "OPENID_REDIRECT_URI": f"{public_url}/oauth/oidc/callback",
+        }
+    return environment
+
+
+def migration_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The one-shot container's environment: the application's, with migrations on and a log that holds no debugging."""
+    return {**environment, "ENABLE_DB_MIGRATIONS": "true", "GLOBAL_LOG_LEVEL": "INFO"}
+
+
+def as_shell(variables: Mapping[str, str]) -> str:
+    """Variables as lines a POSIX shell reads."""
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in sorted(variables.items()))

@@ -1,0 +1,101 @@
+"""Lets a running gateway take over its changed configuration, without dropping a connection.
+
+The provider is stored in state by reference to this module: never move or rename it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import closing
+from typing import Any, Final
+
+import pulumi
+from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+
+from docker_access import api_client
+
+SECONDS: Final = 30
+"""How long the command may take."""
+
+
+class ReloadError(Exception):
+    """The command failed; what it said."""
+
+    # Pulumi prints the type with its module in front of the text; an exception of builtins goes without.
+    __module__ = "builtins"
+
+
+class ReloadProvider(ResourceProvider):
+    """Runs a command in a container whenever what it depends on has changed."""
+
+    serialize_as_secret_always = False
+
+    def configure(self, _request: ConfigureRequest) -> None:
+        """Let errors reach the user as their message alone: Pulumi sends on the traceback of this process."""
+        sys.tracebacklimit = 0
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Run it: who was started before the configuration was written has another one."""
+        _run(props)
+        return CreateResult("reload", props)
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Run it again after any change."""
+        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in ("container", "command", "triggers")))
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Run it again."""
+        _run(news)
+        return UpdateResult(news)
+
+
+def _run(props: dict[str, Any]) -> None:
+    container, command = str(props["container"]), [str(word) for word in props["command"]]
+    results: list[tuple[int, bytes]] = []
+
+    def execute() -> None:
+        with closing(api_client(SECONDS)) as client:
+            identity = client.exec_create(container, command)["Id"]
+            output = client.exec_start(identity)
+            results.append((client.exec_inspect(identity)["ExitCode"] or 0, output))
+
+    thread = threading.Thread(target=execute, daemon=True)
+    thread.start()
+    thread.join(SECONDS)
+    line = f"docker exec {container} {' '.join(command)}"
+    if not results:
+        raise ReloadError(f"{container} has not reloaded its configuration within {SECONDS} s. Try: {line}")
+    code, output = results[0]
+    if code:
+        said = output.decode(errors="replace").strip()
+        raise ReloadError(
+            f"{container} refuses its configuration (exit code {code}) and keeps the old one:\n{said}\n{line}"
+        )
+
+
+class Reload(Resource, module="openwebui", name="Reload"):
+    """A command run in a container after each change."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        container: pulumi.Input[str],
+        command: list[str],
+        triggers: dict[str, pulumi.Input[str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the command.
+
+        Args:
+            name: Name of the Pulumi resource.
+            container: Name of the container.
+            command: The command.
+            triggers: Ids and hashes: when one changes, the command runs again.
+            opts: Pulumi's options.
+        """
+        inputs = {"container": container, "command": command, "triggers": triggers}
+        # Nothing of it is anywhere but in the state: to delete it, Pulumi need not start the host of its provider.
+        own = pulumi.ResourceOptions(retain_on_delete=True)
+        super().__init__(ReloadProvider(), name, inputs, pulumi.ResourceOptions.merge(opts, own))

@@ -1,0 +1,181 @@
+"""A team's setup: replicas of Open WebUI behind a gateway; Postgres and a locked-down Valkey on their own network."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Final
+
+from components import (
+    ExternalValkey,
+    Gateway,
+    GatewayArgs,
+    Lockdown,
+    Network,
+    NetworkArgs,
+    OpenWebUI,
+    OpenWebUIArgs,
+    Postgres,
+    PostgresArgs,
+    Replication,
+    Valkey,
+    ValkeyArgs,
+)
+from components.open_webui import PORT
+from limits import database_pools
+from topologies.deployed import Deployed
+from topologies.volumes import data_volume
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+GATEWAY_HOST_NUMBER: Final = 2
+"""The gateway's place in its subnet: after the bridge, before what Docker hands out."""
+
+
+def deploy(settings: Settings) -> Deployed:
+    """Declare the components."""
+    names = settings.names
+    edge = Network("edge", NetworkArgs(name=names.network, subnet=settings.edge_subnet, labels=settings.labels))
+    data = Network("data", NetworkArgs(name=names.data_network, internal=True, labels=settings.labels))
+    gateway_address = str(ipaddress.ip_network(settings.edge_subnet)[GATEWAY_HOST_NUMBER])
+    valkey = _valkey(settings, data)
+    postgres = _postgres(settings, data)
+    open_webui = _open_webui(settings, edge, data, valkey, postgres, gateway_address)
+    gateway = _gateway(settings, edge, gateway_address)
+    reload = gateway.reload(after=open_webui.resources.containers)
+    own = valkey if isinstance(valkey, Valkey) else None
+    inner: dict[str, Postgres | Valkey] = {
+        postgres.container_name: postgres,
+        **({own.container_name: own} if own else {}),
+    }
+    return Deployed(
+        apps=list(open_webui.container_ids),
+        migration=open_webui.migration_name,
+        valkey=own.container_name if own else None,
+        postgres=postgres.container_name,
+        gateway=gateway.container_name,
+        expected={
+            gateway.container_name: gateway.expected,
+            **open_webui.expected,
+            **{name: component.expected for name, component in inner.items()},
+        },
+        triggers={
+            "gateway": gateway.container_id,
+            **open_webui.container_ids,
+            **{name: component.container_id for name, component in inner.items()},
+        },
+        depends_on=[gateway, open_webui, reload, *inner.values()],
+        door={"address": settings.ui_bind_address, "port": settings.ui_port, "tls": settings.tls.mode != "off"},
+        ca=gateway.ca,
+        valkey_login=own.login if own else None,
+        isolation={"edge": edge.docker_name, "private": list(inner)},
+        app_user=own.app_user if own else None,
+        account=open_webui.account,
+        admin_password=open_webui.admin_password,
+    )
+
+
+def _valkey(settings: Settings, data: Network) -> Valkey | ExternalValkey:
+    if settings.valkey_url:
+        return ExternalValkey(settings.valkey_url)
+    return Valkey(
+        "valkey",
+        ValkeyArgs(
+            image=settings.valkey_image,
+            container_name=settings.names.valkey,
+            data=data_volume(settings, settings.names.valkey_volume),
+            network=data,
+            save=settings.valkey_save,
+            lockdown=Lockdown(
+                files_name=settings.names.valkey_files,
+                limits=settings.limits.by_role["valkey"],
+                max_clients=settings.valkey_max_clients,
+                tls=settings.valkey_tls,
+                generations=settings.rotated,
+            ),
+            labels=settings.labels,
+        ),
+    )
+
+
+def _postgres(settings: Settings, data: Network) -> Postgres:
+    return Postgres(
+        "postgres",
+        PostgresArgs(
+            image=settings.postgres_image,
+            container_name=settings.names.postgres,
+            setup_name=settings.names.postgres_setup,
+            data=data_volume(settings, settings.names.postgres_volume),
+            socket_volume_name=settings.names.postgres_socket,
+            network=data,
+            limits=settings.limits.by_role["postgres"],
+            max_connections=settings.postgres_max_connections,
+            generation=settings.rotated.get("postgres-password"),
+            labels=settings.labels,
+        ),
+    )
+
+
+def _open_webui(
+    settings: Settings,
+    edge: Network,
+    data: Network,
+    valkey: Valkey | ExternalValkey,
+    postgres: Postgres,
+    gateway_address: str,
+) -> OpenWebUI:
+    return OpenWebUI(
+        "open-webui",
+        OpenWebUIArgs(
+            image=settings.open_webui_image,
+            container_name=settings.names.open_webui,
+            migration_name=settings.names.migration,
+            data=data_volume(settings, settings.names.open_webui_volume),
+            network=edge,
+            valkey=valkey,
+            log_level=settings.log_level,
+            replication=Replication(
+                names=settings.app_containers,
+                files_name=settings.names.open_webui_files,
+                data_network=data,
+                postgres=postgres,
+                pools=database_pools(settings.replicas_max, settings.postgres_max_connections),
+                limits=settings.limits.by_role["open-webui"],
+                trusted_gateway=gateway_address,
+                public_url=settings.public_url,
+                cors_allow_origin=settings.cors_allow_origin,
+                enable_signup=settings.enable_signup,
+                admin=settings.admin,
+                oidc=settings.oidc,
+                oidc_client_secret=settings.oidc.client_secret if settings.oidc else "",
+            ),
+            extra_environment=settings.extra_environment,
+            generations=settings.rotated,
+            labels=settings.labels,
+        ),
+    )
+
+
+def _gateway(settings: Settings, edge: Network, address: str) -> Gateway:
+    return Gateway(
+        "gateway",
+        GatewayArgs(
+            image=settings.gateway_image,
+            container_name=settings.names.gateway,
+            files_name=settings.names.gateway_files,
+            data=data_volume(settings, settings.names.gateway_volume),
+            network=edge,
+            address=address,
+            upstreams=settings.app_containers,
+            upstream_port=PORT,
+            public_url=settings.public_url,
+            tls=settings.tls.mode,
+            acme_email=settings.tls.email,
+            acme_directory=settings.tls.directory,
+            bind_address=settings.ui_bind_address,
+            port=settings.ui_port,
+            http_port=settings.http_port,
+            limits=settings.limits.by_role["gateway"],
+            labels=settings.labels,
+        ),
+    )
