@@ -1,0 +1,246 @@
+"""What Open WebUI answers over HTTP: inside its container, and through the address people open."""
+
+from __future__ import annotations
+
+import json
+import re
+from http import HTTPStatus
+from typing import Final
+
+from verification.causes import Cause
+from verification.checks.finding import Finding, failed, first_failure, listed, passed, unanswered, unknown
+from verification.evidence import App, Evidence, HttpAnswer
+from verification.front_door import origin_of
+
+MINIMUM_VERSION: Final = (0, 12, 0)
+
+NO_REPLICA: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+"""What a gateway answers that has no replica to hand a request to."""
+
+
+def health(evidence: Evidence) -> Finding:
+    """GET /health is 200, inside the app and through the URL."""
+    return _answers_200(evidence, "/health", "health-not-200")
+
+
+def ready(evidence: Evidence) -> Finding:
+    """GET /ready is 200, inside the app and through the URL; it asks the database and REDIS_URL."""
+    return _answers_200(evidence, "/ready", "ready-not-200")
+
+
+def _answers_200(evidence: Evidence, path: str, cause: Cause) -> Finding:
+    findings = []
+    for app in evidence.apps:
+        if app.probe.problem:
+            findings.append(unanswered(app))
+        else:
+            name, answer = app.container.name, app.probe.http.get(path, HttpAnswer(error="no answer"))
+            findings.append(_http(name, answer, cause, "app-no-answer", f"docker logs {name}"))
+    if path in evidence.url_answers and not evidence.url_answers[path].out_of_reach:
+        findings.append(_through_url(evidence, path, evidence.url_answers[path], cause))
+    slowest = max(finding.seconds for finding in findings)
+    return first_failure(findings, passed("200 " + listed(finding.evidence for finding in findings), slowest))
+
+
+def _http(where: str, answer: HttpAnswer, cause: Cause, silent: Cause, fix: str) -> Finding:
+    if answer.status == HTTPStatus.OK:
+        return passed(f"at {where}", answer.seconds)
+    if not answer.status:
+        return failed(silent, f"{where}: {answer.error}", fix, answer.seconds)
+    return failed(cause, f"{where}: {answer.status} {_start(answer)}", fix, answer.seconds)
+
+
+def _start(answer: HttpAnswer) -> str:
+    return " ".join(answer.body.split())[:200]
+
+
+def _through_url(evidence: Evidence, path: str, answer: HttpAnswer, cause: Cause) -> Finding:
+    """An answer through the URL; where a gateway is in between, its own faults are told from the apps'."""
+    where, gateway = evidence.url, evidence.gateway
+    first = gateway.name if gateway else evidence.apps[0].container.name
+    if answer.untrusted:
+        return failed("gateway-tls-untrusted", f"{where}: {answer.error}", _trust_fix(evidence), answer.seconds)
+    if answer.location:
+        seen = f"{where} answers {answer.status} and points to {answer.location}"
+        return failed("url-redirects", seen, "give the address it points to: publicUrl of the stack, or --url")
+    if gateway and not answer.status:
+        fix = f"docker logs {gateway.name}; docker port {gateway.name}"
+        return failed("gateway-no-answer", f"{where}: {answer.error}", fix, answer.seconds)
+    inside = [app.probe.http.get(path, HttpAnswer()).status == HTTPStatus.OK for app in evidence.apps]
+    if gateway and answer.status in NO_REPLICA and all(inside):
+        seen = f"{where}: {answer.status} {_start(answer)}, while every replica answers 200 inside its container"
+        return failed(
+            "gateway-no-replica", seen, f"docker logs {gateway.name}    # which replicas it tries, and why not"
+        )
+    return _http(where, answer, cause, "url-no-answer", f"curl -i {where}{path}; docker port {first}")
+
+
+def _trust_fix(evidence: Evidence) -> str:
+    if evidence.gateway:
+        return f"docker logs {evidence.gateway.name}    # what it says of certificates"
+    return f"curl -v {evidence.url}/health    # which certificate it shows"
+
+
+def front_door(evidence: Evidence) -> Finding:
+    """Through the URL a websocket opens for pages of that URL, and not for pages of another origin."""
+    answer = evidence.upgrade
+    if answer is None or answer.out_of_reach:
+        return _not_at_the_door(evidence, answer)
+    origin = origin_of(evidence.url)
+    allowed = {app.probe.environment.get("CORS_ALLOW_ORIGIN", "*") for app in evidence.apps if not app.probe.problem}
+    if answer.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        return _no_upgrade(evidence, answer, origin, allowed)
+    if not answer.body.startswith("0{"):
+        seen = f"{evidence.url}: the websocket opens, and then says {answer.body or answer.error or 'nothing'!r}"
+        return failed("upgrade-blocked", seen, _upgrade_fix(evidence), answer.seconds)
+    words = f"websocket opens at {evidence.url}"
+    foreign = evidence.foreign_upgrade
+    if foreign is None or not allowed or "*" in allowed:
+        return passed(f"{words} (any origin may: CORS_ALLOW_ORIGIN is *)" if "*" in allowed else words, answer.seconds)
+    if foreign.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        seen = f"{evidence.url}: a websocket opens for pages of another origin too; CORS_ALLOW_ORIGIN is {_or(allowed)}"
+        return failed("foreign-origin-accepted", seen, "the gateway must pass the Origin header on as it came")
+    return passed(f"{words}, and not for another origin ({foreign.status or foreign.error})", answer.seconds)
+
+
+def _not_at_the_door(evidence: Evidence, answer: HttpAnswer | None) -> Finding:
+    if answer:
+        return unknown("not-asked", f"{evidence.url}: {answer.error}")
+    return unknown("no-url", "no URL was given, or a container does not run")
+
+
+def front_door_event(evidence: Evidence) -> Finding:
+    """An event published on Valkey reaches a page at the URL: it is these replicas' URL, and lets messages through."""
+    page, where = evidence.page, evidence.url
+    if page is None:
+        return unknown("not-asked", "no URL was given, or live-event or front-door says why not")
+    if not page.joined:
+        seen = f"{where}: websockets open, and a page is not taken in: {page.error or 'nobody answers'}"
+        return failed("upgrade-blocked", seen, _upgrade_fix(evidence), page.seconds)
+    if page.receivers is None:
+        return unknown("not-asked", page.error)
+    if page.arrived:
+        each = f"each of {page.count} websockets" if page.count > 1 else "a websocket"
+        return passed(f"{each} at {where} received an event that was published on Valkey", page.seconds)
+    if page.rooms and not page.receivers:
+        which = f"at least one of {page.count} websockets" if page.count > 1 else "the websocket"
+        seen = f"{where}: nobody on this Valkey knows {which} that opened there: another Open WebUI's"
+        fix = "give the address of this one: publicUrl of the stack, or --url; or correct where the gateway leads to"
+        return failed("url-leads-elsewhere", seen, fix, page.seconds)
+    ended = f" ({page.error})" if page.error else ""
+    seen = f"{where}: an event that Valkey delivered to {page.receivers} did not reach the page it was for{ended}"
+    fix = f"let messages through as they come (nginx: proxy_buffering off), in every proxy before {where}"
+    return failed("event-not-received", seen, fix, page.seconds)
+
+
+def _no_upgrade(evidence: Evidence, answer: HttpAnswer, origin: str, allowed: set[str]) -> Finding:
+    """Why no websocket opens: nothing gets through the URL, the app itself refuses it, or something on the way does."""
+    if evidence.url_answers.get("/health", HttpAnswer()).status != HTTPStatus.OK:
+        whole = _through_url(evidence, "/health", answer, "upgrade-blocked")
+        if whole.cause not in {"", "upgrade-blocked"}:
+            return whole
+    inside = {app.container.name: app.probe.upgrade for app in evidence.apps if app.probe.upgrade}
+    refusing = [name for name, own in inside.items() if own.status != HTTPStatus.SWITCHING_PROTOCOLS]
+    if refusing or (not inside and answer.status == HTTPStatus.FORBIDDEN and not _accepted(origin, allowed)):
+        return _refused_by_the_app(evidence, refusing, origin, allowed, answer.seconds)
+    seen = f"no websocket: {evidence.url}: {answer.status or answer.error} {answer.location or _start(answer)}".rstrip()
+    opens = f"; inside {listed(inside)} it opens" if inside else ""
+    return failed("upgrade-blocked", seen + opens, _upgrade_fix(evidence), answer.seconds)
+
+
+def _accepted(origin: str, allowed: set[str]) -> bool:
+    """Whether pages of an origin may come, by CORS_ALLOW_ORIGIN; where no app tells, nothing speaks against it."""
+    return not allowed or any({"*", origin} & set(value.split(";")) for value in allowed)
+
+
+def _refused_by_the_app(
+    evidence: Evidence, refusing: list[str], origin: str, allowed: set[str], seconds: float
+) -> Finding:
+    refused = [app for app in evidence.apps if app.container.name in refusing] or list(evidence.apps)
+    names, own = listed(app.container.name for app in refused), refused[0].probe.upgrade
+    if any(app.probe.environment.get("ENABLE_WEBSOCKET_SUPPORT", "True").lower() != "true" for app in refused):
+        seen = f"{names}: refuses websockets: ENABLE_WEBSOCKET_SUPPORT is not true"
+        return failed("websocket-disabled", seen, "set ENABLE_WEBSOCKET_SUPPORT=true", seconds)
+    theirs = {app.probe.environment.get("CORS_ALLOW_ORIGIN", "*") for app in refused} & allowed
+    if not _accepted(origin, theirs):
+        seen = f"a page of {origin} gets no websocket: 403 from {names}, CORS_ALLOW_ORIGIN is {_or(theirs)}"
+        return failed("origin-refused", seen, f"set CORS_ALLOW_ORIGIN={origin}", seconds)
+    words = (own.status or own.error) if own else "not known"
+    seen = f"no websocket, not even inside {names}: {words}"
+    return failed("upgrade-blocked", seen, f"docker logs {refused[0].container.name}", seconds)
+
+
+def idle_socket(evidence: Evidence) -> Finding:
+    """A websocket through the URL that says nothing, as a browser's, outlives one ping interval of Open WebUI's."""
+    idle, where = evidence.idle, evidence.url
+    if idle is None:
+        return unknown(
+            "not-asked",
+            "asked where a proxy stands before the app, or with --idle: takes a ping interval, 25 s as a rule",
+        )
+    if not idle.ping_interval:
+        if front_door(evidence).status != "passed":
+            return unknown("not-asked", f"no websocket opens through {where}", applies=True)
+        return failed("upgrade-blocked", f"no websocket: {where}: {idle.error}", _upgrade_fix(evidence), idle.seconds)
+    pings = f"Open WebUI pings every {idle.ping_interval:g} s"
+    if idle.open:
+        seen = f"{where}: a silent websocket got its first ping after {idle.ping_after:.1f} s, and is open; {pings}"
+        return passed(seen, idle.seconds)
+    if idle.ping_after is None and not idle.silence:
+        return unknown("not-asked", f"{pings}: that is not waited for", "lower WEBSOCKET_SERVER_PING_INTERVAL")
+    words = f"closed after {idle.silence:.0f} s of silence ({idle.error})" if idle.error else ""
+    words = words or f"not closed, and silent for {idle.silence:.0f} s: something on the way forgot the connection"
+    fix = (
+        f"raise the idle timeout of every proxy on the way to {where} above {idle.ping_interval:g} s "
+        "(nginx: proxy_read_timeout and proxy_send_timeout), or lower WEBSOCKET_SERVER_PING_INTERVAL"
+    )
+    return failed("idle-timeout-too-short", f"{where}: a websocket was {words}; {pings}", fix, idle.seconds)
+
+
+def _or(values: set[str]) -> str:
+    return " or ".join(repr(value) for value in sorted(values)) or "not known"
+
+
+def _upgrade_fix(evidence: Evidence) -> str:
+    return f"let Upgrade, Connection and Origin headers through to {evidence.url}/ws/socket.io, in every proxy"
+
+
+def version(evidence: Evidence) -> Finding:
+    """Open WebUI is 0.12.0 or later."""
+    found = {app.container.name: open_webui_version(app) for app in evidence.apps if not app.probe.problem}
+    if not found:
+        return unanswered(evidence.apps[0])
+    through_url = evidence.url_answers.get("/api/version", HttpAnswer())
+    if through_url.status == HTTPStatus.OK:
+        found[evidence.url] = _version_in(through_url)
+    for name, text in found.items():
+        numbers = tuple(int(part) for part in re.findall(r"\d+", text)[:3])
+        if not text:
+            return failed("version-unreadable", f"{name}: /api/version tells no version", f"docker logs {name}")
+        if numbers < MINIMUM_VERSION:
+            return failed(
+                "version-unsupported",
+                f"{name} runs Open WebUI {text}: {_why_not(numbers)}",
+                "pulumi config set openWebuiImage ghcr.io/open-webui/open-webui:v0.12.4",
+            )
+    return passed("Open WebUI " + listed(sorted(set(found.values()))))
+
+
+def open_webui_version(app: App) -> str:
+    """Version the app tells, empty when it tells none."""
+    return _version_in(app.probe.http.get("/api/version", HttpAnswer()))
+
+
+def _version_in(answer: HttpAnswer) -> str:
+    try:
+        return str(json.loads(answer.body)["version"])
+    except (KeyError, ValueError, TypeError):
+        return ""
+
+
+def _why_not(numbers: tuple[int, ...]) -> str:
+    if numbers < (0, 6, 41):
+        return "whoever may publish on Valkey runs code in the app (CVE-2025-61765)"
+    if numbers == (0, 10, 1):
+        return "its listener drops off Valkey every 5 s (open-webui/open-webui#26425)"
+    return "before 0.12.0 rooms have no channel of their own, and an outage of Valkey may end live events for good"

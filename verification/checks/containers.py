@@ -1,0 +1,134 @@
+"""Do the containers run, and did the one-shot before them end well?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from verification.causes import OF_APP, OF_GATEWAY, OF_POSTGRES, OF_VALKEY, Cause, Trouble
+from verification.checks.configuration import environment
+from verification.checks.finding import Finding, Judge, failed, first_failure, listed, passed, unknown
+from verification.checks.valkey import connect, connect_redis_url, name_resolution, valkey_pong
+from verification.evidence import App, Container, Evidence, HttpAnswer
+
+GONE: Final[Mapping[str, str]] = {"missing": "no such container", "removing": "is being removed"}
+"""By Docker's word for it, what is left of a container that nobody can start any more."""
+
+
+def containers_running(evidence: Evidence) -> Finding:
+    """Every container runs, is not restarting, and is healthy where it has a healthcheck."""
+    # In the order in which one brings the next one down.
+    findings = []
+    if evidence.postgres:
+        findings.append(_container(evidence.postgres, OF_POSTGRES))
+    if evidence.valkey and evidence.valkey.container:
+        found = _container(evidence.valkey.container, OF_VALKEY)
+        findings.append(_explained(found, {"valkey-pong": valkey_pong}, evidence))
+    findings += [_explained(_app_container(app), ROOTS_OF_APP, evidence) for app in evidence.apps]
+    if evidence.gateway:
+        findings.append(_gateway_container(evidence.gateway, evidence))
+    return first_failure(findings, passed(listed(finding.evidence for finding in findings)))
+
+
+ROOTS_OF_APP: Final[Mapping[str, Judge]] = {
+    # Without a URL at all, for one, Open WebUI never gets to its end of booting and says nothing.
+    "environment": environment,
+    "valkey-pong": valkey_pong,
+    "name-resolution": name_resolution,
+    "connect": connect,
+    "connect-redis-url": connect_redis_url,
+}
+"""Checks by name of what a booting Open WebUI, and a healthcheck on its /ready, depend on; in causal order."""
+
+
+def _explained(finding: Finding, judges: Mapping[str, Judge], evidence: Evidence) -> Finding:
+    """A container that runs and is not well, with the cause of that where one of these checks has found it."""
+    if not finding.cause.endswith(("-unhealthy", "-not-ready")):
+        return finding
+    for check, judge in judges.items():
+        root = judge(evidence)
+        if root.status == "failed" and root.cause:
+            seen, *log = finding.evidence.split("\n", 1)
+            words = "\n".join([f"{seen}; because of what `{check}` found: {root.evidence}", *log])
+            return failed(root.cause, words, root.fix, root.seconds)
+    return finding
+
+
+def _app_container(app: App) -> Finding:
+    container, probe = app.container, app.probe
+    finding = _container(container, OF_APP)
+    if finding.status == "failed" or probe.http.get("/health", HttpAnswer()).status == HTTPStatus.OK:
+        return finding
+    if container.restarts:
+        return _restarting(container, OF_APP)
+    if container.health == "starting" and not probe.problem:
+        seen = f"{container.name} does not answer yet, its health is still starting{_log(container)}"
+        return failed("app-not-ready", seen, "give it longer: --timeout, or verificationTimeoutSeconds of the stack")
+    return finding
+
+
+def _gateway_container(container: Container, evidence: Evidence) -> Finding:
+    finding = _container(container, OF_GATEWAY)
+    # One that exits over its configuration is up for a moment each time, and looks as if it ran.
+    silent = any(not answer.status for answer in evidence.url_answers.values())
+    return _restarting(container, OF_GATEWAY) if silent and container.restarts else finding
+
+
+def _restarting(container: Container, causes: Mapping[Trouble, Cause]) -> Finding:
+    code = container.last_exit if container.status == "running" else container.exit_code
+    last = "" if code is None else f", last exit code {code}"
+    times = f"{container.restarts} times so far{last}"
+    seen = f"{container.name} does not stay up, Docker has restarted it {times}{_log(container)}"
+    return failed(causes["restarting"], seen, f"docker logs {container.name}")
+
+
+def _container(container: Container, causes: Mapping[Trouble, Cause]) -> Finding:
+    name, status = container.name, container.status
+    log = _log(container)
+    if status in GONE:
+        return failed(causes["missing"], f"{name}: {GONE[status]}", "make up")
+    if status == "paused":
+        return failed(causes["paused"], f"{name} is paused", f"docker unpause {name}")
+    if status == "restarting" or (status == "running" and container.unsteady):
+        return _restarting(container, causes)
+    if status != "running":
+        killed = " (killed: out of memory)" if container.state.get("OOMKilled") else ""
+        error = f", {container.state['Error']}" if container.state.get("Error") else ""
+        return failed(
+            causes["exited"],
+            f"{name} is {status}, exit code {container.exit_code}{killed}{error}{log}",
+            f"docker start {name}    # after mending what the log says",
+        )
+    if container.health == "unhealthy":
+        probe = ((container.state.get("Health") or {}).get("Log") or [{}])[-1]
+        said = " ".join(str(probe.get("Output", "")).split())[:200]
+        return failed(
+            causes["unhealthy"],
+            f"{name} is unhealthy; its healthcheck exits {probe.get('ExitCode')}: {said}{log}",
+            f"docker logs {name}",
+        )
+    return passed(f"{name} {'running' if container.health == 'none' else container.health}")
+
+
+def _log(container: Container) -> str:
+    return "".join(f"\n  {line}" for line in container.log_tail or ["(no log lines)"])
+
+
+def migration(evidence: Evidence) -> Finding:
+    """The one-shot migration container ended well."""
+    container = evidence.migration
+    if container is None:
+        return unknown("not-expected", "no migration container named")
+    name = container.name
+    if container.status in GONE:
+        return failed("migration-missing", f"{name}: {GONE[container.status]}", "make up")
+    if container.status != "exited":
+        return failed("migration-not-finished", f"{name} is {container.status}", f"docker logs {name}")
+    if container.exit_code != 0:
+        return failed(
+            "migration-failed",
+            f"{name}: exit code {container.exit_code}{_log(container)}",
+            f"docker logs {name}    # then make up",
+        )
+    return passed(f"{name}: exit code 0")

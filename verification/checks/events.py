@@ -1,0 +1,118 @@
+"""Do live events travel, and does everybody listen who should?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from verification.checks.configuration import environment
+from verification.checks.containers import containers_running
+from verification.checks.finding import Finding, Judge, failed, first_failure, listed, passed, unanswered, unknown
+from verification.checks.valkey import connect, name_resolution, valkey_acl, valkey_pong
+from verification.evidence import App, Evidence, Valkey
+
+
+def pubsub_subscribers(evidence: Evidence) -> Finding:
+    """As many processes listen to the socketio channel as the app has."""
+    if any(app.probe.problem for app in evidence.apps):
+        return unanswered(next(app for app in evidence.apps if app.probe.problem))
+    valkey = evidence.valkey or Valkey()
+    own = [app.probe.subscribers for app in evidence.apps if app.probe.subscribers is not None]
+    seen = valkey.subscribers if valkey.subscribers is not None else max(own, default=None)
+    if seen is None:
+        return unknown(
+            "subscribers-refused",
+            "Valkey does not tell the accounts at hand who subscribes",
+        )
+    expected = sum(app.probe.workers for app in evidence.apps)
+    words = f"PUBSUB NUMSUB socketio is {seen}, {expected} app process{'es' if expected > 1 else ''} expected"
+    listening = set(valkey.subscriber_addresses or ())
+    # One that is elsewhere may see addresses of this host instead of the containers'.
+    known = valkey.container is not None and valkey.subscriber_addresses is not None
+    located = [app for app in evidence.apps if app.container.addresses] if known else []
+    silent = [app.container.name for app in located if not app.container.addresses & listening]
+    ours = (*(app.container for app in evidence.apps), *evidence.leaving)
+    strangers = listening - {address for container in ours for address in container.addresses} if known else set()
+    if silent or seen < expected:
+        names = " ".join(silent or (app.container.name for app in evidence.apps))
+        who = listed(silent) or f"one process of {names}"
+        return failed(
+            "replica-not-subscribed",
+            f"{words}; not listening: {who}",
+            f"docker restart {names}    # after a look at docker logs",
+        )
+    if (seen > expected and strangers) or (seen > expected + len(evidence.leaving) and not located):
+        places = strangers or (set() if known else listening)
+        who = f" (listening from {listed(sorted(places))})" if places else ""
+        return failed(
+            "foreign-subscriber",
+            f"{words}: another Open WebUI uses this Valkey{who}, and each gets the other's events",
+            "give each stack a Valkey of its own: neither key prefix nor database number separates them",
+        )
+    leaving = f"; {listed(item.name for item in evidence.leaving)} is still to be removed" if evidence.leaving else ""
+    return passed(words.replace(" expected", "") + leaving)
+
+
+def live_event(evidence: Evidence) -> Finding:
+    """An event published through Valkey reaches a socket.io client connected to each replica, by both paths."""
+    findings = [_live(app, evidence) for app in evidence.apps]
+    slowest = max((finding.seconds for finding in findings), default=0.0)
+    return first_failure(findings, passed(listed(finding.evidence for finding in findings), slowest))
+
+
+def _live(app: App, evidence: Evidence) -> Finding:
+    name, seen = app.container.name, app.probe.live
+    if app.probe.problem:
+        return unanswered(app, applies=True)
+    if seen.received:
+        paths = [("room", seen.room_milliseconds), ("shared", seen.shared_milliseconds)]
+        times = ", ".join(f"{path} channel {value:.1f} ms" for path, value in paths if value is not None)
+        return passed(f"{name}: {times}", seen.seconds)
+    words = _silence(app)
+    for check, judge in ROOTS.items():
+        root = judge(evidence)
+        # Without REDIS_URL sessions are not shared; live events come all the same, so it explains nothing here.
+        if root.status == "failed" and root.cause and root.cause != "redis-url-missing":
+            return failed(root.cause, f"{words}; because of what `{check}` found", root.fix, seen.seconds)
+    if seen.decoy_received:
+        return failed(
+            "decoy-received",
+            words,
+            "report this: the app passes on what it must not",
+            seen.seconds,
+        )
+    if not seen.connected:
+        return failed("upgrade-blocked", words, f"docker logs {name}", seen.seconds)
+    return failed("event-not-received", words, f"docker restart {name}    # its listener has stopped", seen.seconds)
+
+
+def _silence(app: App) -> str:
+    name, seen = app.container.name, app.probe.live
+    if not seen.connected:
+        return f"{name}: no socket.io client could connect ({seen.error}) in {seen.seconds:.0f} s"
+    if seen.error:
+        return f"{name}: {seen.error}"
+    if seen.decoy_received:
+        return f"{name}: an event arrived that was for nobody: on a channel or to a room of no one's"
+    missing = [
+        path
+        for path, value in (("room", seen.room_milliseconds), ("shared", seen.shared_milliseconds))
+        if value is None
+    ]
+    receivers = (
+        f"Valkey had {seen.room_receivers} listener(s) for the room, {seen.shared_receivers} for the shared channel"
+    )
+    tries = f"{seen.attempts} attempts, {seen.seconds:.0f} s"
+    return f"{name}: no event over the {' and '.join(missing)} channel in {tries}; {receivers}"
+
+
+ROOTS: Final[Mapping[str, Judge]] = {
+    "containers-running": containers_running,
+    "valkey-pong": valkey_pong,
+    "environment": environment,
+    "name-resolution": name_resolution,
+    "connect": connect,
+    "valkey-acl": valkey_acl,
+    "pubsub-subscribers": pubsub_subscribers,
+}
+"""Checks by name whose failure explains why no live event arrives, in causal order."""

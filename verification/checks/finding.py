@@ -1,0 +1,122 @@
+"""What a check is and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from verification.causes import OF_PROBE, Cause
+from verification.evidence import App, Evidence
+
+Weight = Literal["must", "should", "unknown"]
+Status = Literal["passed", "failed", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a check found.
+
+    Attributes:
+        status: ``passed``, ``failed`` or ``unknown`` (could not be asked).
+        cause: Cause code of a failure or of not knowing; empty when passed.
+        evidence: What was seen.
+        fix: The command or line that mends it.
+        seconds: How long the question took.
+        applies: False when the question does not arise here; it then counts neither way.
+    """
+
+    status: Status
+    cause: Cause | Literal[""] = ""
+    evidence: str = ""
+    fix: str = ""
+    seconds: float = 0.0
+    applies: bool = True
+
+
+Judge = Callable[[Evidence], Finding]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One check.
+
+    Attributes:
+        id: Its name, kebab-case, stable.
+        weight: ``must``: a failure fails the deployment; ``should``: advice.
+        question: What it asks, in words.
+        judge: The verdict on the evidence.
+    """
+
+    id: str
+    weight: Weight
+    question: str
+    judge: Judge
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResult:
+    """A check's finding, as reported.
+
+    Attributes:
+        id: The check's name.
+        question: What it asked.
+        weight: Its class; ``unknown`` when it could not be asked and does not count.
+        status: As in :class:`Finding`.
+        cause: As in :class:`Finding`.
+        evidence: As in :class:`Finding`.
+        fix: As in :class:`Finding`.
+        seconds: As in :class:`Finding`.
+    """
+
+    id: str
+    question: str
+    weight: Weight
+    status: Status
+    cause: Cause | Literal[""]
+    evidence: str
+    fix: str
+    seconds: float
+
+
+def passed(evidence: str, seconds: float = 0.0) -> Finding:
+    """The question was answered as it should be."""
+    return Finding(status="passed", evidence=evidence, seconds=seconds)
+
+
+def failed(cause: Cause, evidence: str, fix: str, seconds: float = 0.0) -> Finding:
+    """The question was answered otherwise."""
+    return Finding(status="failed", cause=cause, evidence=evidence, fix=fix, seconds=seconds)
+
+
+def unknown(cause: Cause, evidence: str, fix: str = "", *, applies: bool = False) -> Finding:
+    """The question could not be asked. With ``applies``, nothing is proved without an answer."""
+    return Finding(status="unknown", cause=cause, evidence=evidence, fix=fix, applies=applies)
+
+
+def first_failure(findings: Iterable[Finding], otherwise: Finding) -> Finding:
+    """The first finding that did not pass, failures before unknowns."""
+    seen = list(findings)
+    for status in ("failed", "unknown"):
+        for finding in seen:
+            if finding.status == status:
+                return finding
+    return otherwise
+
+
+def listed(words: Iterable[Any]) -> str:
+    """Words with commas between."""
+    return ", ".join(str(word) for word in words)
+
+
+def unanswered(app: App, *, applies: bool = False) -> Finding:
+    """The probe of this app has no answers; says why."""
+    name, probe = app.container.name, app.probe
+    if probe.problem == "not-asked":
+        return unknown("not-asked", f"not asked: {probe.error}", applies=applies)
+    return unknown(
+        OF_PROBE.get(probe.problem, "probe-failed"),
+        f"{name}: nothing could be asked inside the container: {probe.error}",
+        f"docker exec {name} python3 -c 'import socketio, aiohttp, redis'    # what the probe needs",
+        applies=applies,
+    )

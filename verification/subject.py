@@ -1,0 +1,140 @@
+"""What is to be verified: names of containers, and how to ask them. Said by a stack's inputs or on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+DEFAULT_WAIT_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """Where the gateway's published port really is; host name and SNI still come from the URL.
+
+    Attributes:
+        address: IP address on this host, for example ``127.0.0.1``.
+        port: TCP port.
+        tls: False where http is spoken there although the URL is https, because a proxy in front speaks that.
+    """
+
+    address: str
+    port: int
+    tls: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """An account of Valkey's that may ask how it is. Its password is read inside the container and nowhere else.
+
+    Attributes:
+        user: Its name.
+        password_file: File inside Valkey's container.
+        ca_file: File inside Valkey's container with the CA of its certificate; empty where Valkey speaks no TLS.
+    """
+
+    user: str
+    password_file: str
+    ca_file: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Isolation:
+    """What the gateway's network must not reach.
+
+    Attributes:
+        edge: Name of the network of the gateway and the replicas.
+        private: Names of the containers that must not answer from there.
+    """
+
+    edge: str
+    private: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountFile:
+    """Where an administrator's e-mail and password stand as shell lines, ``WEBUI_ADMIN_EMAIL=...``.
+
+    Attributes:
+        container: Name of the container, which need not run.
+        path: Absolute path of the file in it.
+    """
+
+    container: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is to be verified.
+
+    Attributes:
+        apps: Names of the containers of Open WebUI, one a replica.
+        valkey: Name of Valkey's container; empty where Valkey is none of this Docker's containers.
+        valkey_url: URL to ask such a Valkey by, a secret; empty to ask it through the apps alone.
+        postgres: Name of Postgres' container, empty for none.
+        gateway: Name of the gateway's container, empty for none.
+        migration: Name of the one-shot migration container, empty for none.
+        url: Address people open, for example ``http://127.0.0.1:3000``; empty for none.
+        door: Where the URL is connected to; None for the URL's own host and port.
+        ca: File inside the gateway's container with the CA of its certificate; empty for this host's own CAs.
+        valkey_login: Account to ask Valkey with; None for none (``REDISCLI_AUTH`` of its container counts then).
+        isolation: What must not be reachable from where; None where everything shares a network.
+        app_user: Account of the apps in Valkey, which must have been denied nothing; empty where it has no name.
+        account: Where the administrator's account stands; None for the ``WEBUI_ADMIN_*`` that the apps have, if any.
+        expected: By container name: dotted ``docker inspect`` path to the value asked for.
+        wait_seconds: How long the containers may take to answer.
+        idle: Whether to keep a websocket through the URL silent until the app's first ping, 25 s as a rule; None for
+            where something stands between the URL and the apps.
+    """
+
+    apps: tuple[str, ...]
+    valkey: str = ""
+    valkey_url: str = field(default="", repr=False)
+    postgres: str = ""
+    gateway: str = ""
+    migration: str = ""
+    url: str = ""
+    door: Door | None = None
+    ca: str = ""
+    valkey_login: Login | None = None
+    isolation: Isolation | None = None
+    app_user: str = ""
+    account: AccountFile | None = None
+    expected: dict[str, dict[str, Any]] = field(default_factory=dict)
+    wait_seconds: float = DEFAULT_WAIT_SECONDS
+    idle: bool | None = False
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Names of all containers that must run."""
+        return tuple(filter(None, (*self.apps, self.valkey, self.postgres, self.gateway)))
+
+
+def subject_of(inputs: Mapping[str, Any], *, wait_seconds: float = DEFAULT_WAIT_SECONDS) -> Subject:
+    """The subject from a resource's inputs; those that an older program did not know may be missing.
+
+    Args:
+        inputs: As :class:`verification.resource.VerificationArgs` passes them.
+        wait_seconds: Used where ``wait_timeout_seconds`` is missing.
+    """
+    door, login, isolation, account = (inputs.get(name) for name in ("door", "valkey_login", "isolation", "account"))
+    return Subject(
+        apps=tuple(inputs.get("apps") or ()),
+        valkey=inputs.get("valkey") or "",
+        postgres=inputs.get("postgres") or "",
+        gateway=inputs.get("gateway") or "",
+        migration=inputs.get("migration") or "",
+        url=inputs.get("url") or "",
+        door=Door(address=door["address"], port=int(door["port"]), tls=door.get("tls", True)) if door else None,
+        ca=inputs.get("ca") or "",
+        valkey_login=Login(user=login["user"], password_file=login["password_file"], ca_file=login.get("ca_file") or "")
+        if login
+        else None,
+        isolation=Isolation(edge=isolation["edge"], private=tuple(isolation["private"])) if isolation else None,
+        app_user=inputs.get("app_user") or "",
+        account=AccountFile(container=account["container"], path=account["path"]) if account else None,
+        expected=inputs.get("expected") or {},
+        wait_seconds=float(inputs.get("wait_timeout_seconds") or wait_seconds),
+    )
