@@ -1,0 +1,26 @@
+"""The engine's errors, each one message for the user: what, the value seen, the way out."""
+
+from __future__ import annotations
+
+from engine.provider import ProviderError
+
+
+class EngineError(Exception):
+    """The command cannot go on; state is as the last finished step left it. Exit code 1."""
+
+
+class UsageError(EngineError):
+    """The command line asks for something that cannot be asked. Exit code 2."""
+
+
+class OutcomeUnknownError(ProviderError):
+    """A provider went away during a call: the operation stays pending until the next run has looked."""
+
+
+def only_the_cli(what: str) -> EngineError:
+    """The error for a feature of Pulumi that this engine leaves to the CLI.
+
+    Args:
+        what: The feature with the value seen, as the subject of the sentence.
+    """
+    return EngineError(f"{what}: the embedded engine does not do that, the Pulumi CLI does.")
