@@ -1,0 +1,88 @@
+# STACK   the environment: a file stacks/Pulumi.<stack>.yaml
+# ENGINE  auto (the Pulumi CLI if it is on PATH and works, else the embedded engine), pulumi, or embedded
+# SECRET  which secret `make rotate` makes anew; `make rotate` alone lists those the stack has
+STACK ?= dev
+ENGINE ?= auto
+# Python that makes .venv, and makes it anew where one is named that it is not of.
+PYTHON ?= python3
+
+BIN := .venv/bin
+LAUNCH = @$(BIN)/python -m launcher
+DEPLOY = $(LAUNCH) $@ --stack $(STACK) --engine $(ENGINE)
+
+.DEFAULT_GOAL := help
+.PHONY: help python setup up preview refresh verify outputs destroy pin rotate cancel drift test bench unit lint fmt lock reference clean
+
+help: ## this list
+	@echo "usage: make TARGET [STACK=dev] [ENGINE=auto|pulumi|embedded]"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r target text; do printf '  %-9s %s\n' "$$target" "$$text"; done
+	@echo
+	@sed -n 's/^# \(STACK\|ENGINE\|SECRET\) /  \1 /p' Makefile
+
+python:
+	@$(PYTHON) -m launcher.python_env $(if $(filter-out file,$(origin PYTHON)),--this-python)
+
+setup: python ## everything this machine lacks: Python packages, Docker, images
+	$(LAUNCH) setup --stack $(STACK)
+
+up: python ## set up, deploy, and prove that events travel through Valkey
+	$(DEPLOY)
+
+preview: python ## what `up` would change
+	$(DEPLOY)
+
+refresh: python ## read what is really there into the state
+	$(DEPLOY)
+
+verify: python ## run the proof now, on what is deployed (IDLE=0 spares the half minute behind a gateway)
+	$(DEPLOY) $(if $(IDLE),$(if $(filter 0 no false,$(IDLE)),--no-idle,--idle))
+
+outputs: python ## the stack's outputs as JSON (make -s outputs; secrets too with SHOW_SECRETS=1)
+	$(DEPLOY) $(if $(SHOW_SECRETS),--show-secrets)
+
+destroy: python ## remove the stack; data volumes stay unless the stack says otherwise
+	$(DEPLOY)
+
+pin: python ## write the digests of the stack's image tags into its stack file
+	$(DEPLOY)
+
+rotate: python ## make one secret anew and prove it (SECRET=NAME)
+	$(DEPLOY) --secret '$(SECRET)'
+
+cancel: python ## remove the lock a run left behind (YES=1: also of a run at work, or of another machine)
+	$(DEPLOY) $(if $(YES),--yes)
+
+drift: python ## whether all is still as the last update left it; lists what is not (JSON=1: as JSON)
+	$(DEPLOY) $(if $(JSON),--json)
+
+test: setup ## set up, then all tests
+	@$(BIN)/python -m tests
+
+bench: python ## measure events, joins, outages and deployment on a stack of its own; writes docs/benchmarks.md (ONLY=speed: one section)
+	@$(BIN)/python -m bench --engine $(ENGINE) $(if $(ONLY),--only $(ONLY))
+
+unit: python ## the quick tests: no Docker
+	@$(BIN)/python -m pytest tests/unit
+
+lint: python ## ruff and mypy, over everything
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+fmt: python ## format, and mend what ruff can mend
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+lock: ## pin all dependencies anew in constraints.txt
+	@sed '/^-/d' requirements.txt requirements-dev.txt | $(PYTHON) -m images.uv pip compile --quiet --no-config \
+	    --universal --python-version 3.11 --no-header --no-annotate - > .constraints.new
+	@{ echo '# Every transitive dependency, pinned: `make lock` writes this file.'; cat .constraints.new; } > constraints.txt
+	@rm .constraints.new
+
+reference: python ## write the reference in docs/components.md anew, from the docstrings
+	@$(BIN)/python -m docs.reference
+
+clean: ## remove caches and .venv; state and data stay
+	@rm -rf .venv .cache .artifacts .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,243 @@
+"""``python -m launcher COMMAND``: what the targets of the Makefile do. Messages go to standard error."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import ipaddress
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import docker.errors
+import requests.exceptions
+
+import docker_access
+from docker_access.ssh import destination
+from engine.errors import EngineError
+from images.ensure import ensure
+from images.errors import ImageError
+from images.progress import say
+from launcher import backends, engines
+from launcher.docker_daemon import ensure_docker
+from launcher.docker_host import refuse_another_docker
+from launcher.errors import LauncherError
+from launcher.gate import read_settings, refuse_a_second_beginning, refuse_unusable_state
+from launcher.pin import pin
+from launcher.rotation import listing, rotate
+from launcher.stack import kept_volumes, open_project, remove_failed_one_shots
+from preflight import PreflightError, look
+from settings import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.workspace import Project
+    from settings import Settings
+
+INTERRUPTED: Final = 130
+COMMANDS: Final = (
+    "setup",
+    "up",
+    "preview",
+    "refresh",
+    "verify",
+    "outputs",
+    "destroy",
+    "pin",
+    "rotate",
+    "cancel",
+    "drift",
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; its exit code, or the engine's."""
+    parser = argparse.ArgumentParser(prog="python -m launcher", description=__doc__)
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("--stack", default="dev", help="stack to work on (default: %(default)s)")
+    parser.add_argument("--engine", default="auto", help="auto, pulumi or embedded (default: %(default)s)")
+    parser.add_argument("--show-secrets", action="store_true", help="outputs: with the secrets among them")
+    parser.add_argument("--json", action="store_true", help="drift: as JSON")
+    parser.add_argument("--secret", default="", help="rotate: the secret to make anew; lists them without")
+    parser.add_argument(
+        "--yes", action="store_true", help="cancel: also the lock of a run at work, or of another machine"
+    )
+    parser.add_argument(
+        "--idle",
+        action=argparse.BooleanOptionalAction,
+        help="verify: keep a websocket silent for a ping interval, 25 s; by default where there is a gateway",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        return _run(options)
+    except (LauncherError, ImageError, EngineError, SettingsError, PreflightError) as error:
+        say(f"error: {error}")
+        return 1
+    except docker.errors.APIError as error:
+        say(f"error: Docker refused: {error.explanation or error}")
+        return 1
+    except requests.exceptions.RequestException as error:
+        say(f"error: Docker ceased to answer: {docker_access.reason(error)}. Run it again once `docker info` answers.")
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        say(f"error: {error.filename}: {error.strerror}. Make it accessible to user {getpass.getuser()}.")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted")
+        return INTERRUPTED
+
+
+def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
+    command, stack = options.command, options.stack
+    project = open_project(stack)
+    match command:
+        case "setup":
+            say(f"python: {platform.python_version()}, .venv is as requirements.txt says")
+            _have_images(ensure_docker(), read_settings(project, stack))
+            return 0
+        case "pin":
+            return pin(project, read_settings(project, stack), ensure_docker())
+        case "cancel":
+            return _cancel(project, stack, force=options.yes)
+        case "drift":
+            from launcher.drift import drift  # noqa: PLC0415 - 0.2 s that other commands save
+
+            refuse_another_docker(project, stack)
+            return drift(project, stack, json_wanted=options.json)
+        case "rotate" if not options.secret:
+            print(listing(read_settings(project, stack)))
+            return 0
+        case "rotate":
+            say(rotate(project, read_settings(project, stack), options.secret))
+            command = "up"
+    engine = engines.choose(options.engine, project)
+    if engine.name == "pulumi":
+        refuse_unusable_state(project, stack, lambda: engines.exported(project, stack))
+    match command:
+        case "outputs":
+            print(engines.outputs(engine, project, stack, show_secrets=options.show_secrets), end="")
+            return 0
+        case "verify":
+            return _verify(engine, project, stack, idle=options.idle)
+    return _operate(engine, command, project, stack)
+
+
+def _operate(engine: engines.Engine, command: engines.Command, project: Project, stack: str) -> int:
+    say(engine.line)
+    settings = read_settings(project, stack) if command in {"up", "preview"} else None
+    client = ensure_docker()
+    refuse_another_docker(project, stack)
+    refuse_a_second_beginning(client, project, stack)
+    if settings:
+        # Its advice is the program's to give, which looks too.
+        look(settings)
+        _have_images(client, settings)
+    if command in {"up", "destroy"}:
+        _make_way(client, engine, command, project, stack)
+    code = engines.run(engine, command, project, stack)
+    if settings and command == "up" and code == 0:
+        if engine.name == "pulumi":
+            print(closing(json.loads(engines.outputs(engine, project, stack))))
+        _say_how_to_sign_in(settings)
+        if docker_access.kind() == "ssh":
+            say(where_it_listens(settings))
+    if command == "destroy" and code == 0:
+        _say_what_was_kept(client, project, stack)
+    return code
+
+
+def _make_way(client: docker.DockerClient, engine: engines.Engine, command: str, project: Project, stack: str) -> None:
+    # In an update the embedded engine takes over what it can use of what was left.
+    if command == "destroy" or engine.name == "pulumi":
+        from launcher.recovery import remove_strays  # noqa: PLC0415 - what it needs takes 60 ms to import
+
+        for what in remove_strays(client, project, stack):
+            say(f"recovery: removed {what}, which this stack made and its state does not know")
+    if command == "up":
+        for container in remove_failed_one_shots(client, project, stack):
+            say(f"recovery: removed {container}, so that it runs again")
+
+
+def _cancel(project: Project, stack: str, *, force: bool) -> int:
+    code = engines.cancel(project, stack, force=force)
+    if code == 0 and backends.is_shared(project):
+        from launcher.recovery import remove_unfinished  # noqa: PLC0415 - what it needs takes 60 ms to import
+
+        refuse_another_docker(project, stack)
+        # No `up` may do this there: it may be what another machine's run is making.
+        deployment = engines.exported(project, stack)["deployment"]
+        for what in remove_unfinished(ensure_docker(), project, stack, deployment):
+            say(f"recovery: removed {what}, whose creation was cut short")
+    return code
+
+
+def _have_images(client: docker.DockerClient, settings: Settings) -> None:
+    for reference in settings.images.values():
+        say(f"image: {ensure(client, reference)}")
+
+
+def closing(outputs: dict[str, Any]) -> str:
+    """What an update came to, in a few lines: where the UI answers, from which images, and the verdict."""
+    lines = [f"UI: {outputs.get('url')}"]
+    for container, image in sorted(outputs.get("images", {}).items()):
+        lines.append(f"{container}: {image['reference']}, version {image['version']}, {image['origin']}")
+    verification = outputs.get("verification", "off")
+    summary = verification["summary"] if isinstance(verification, dict) else f"verification is {verification}"
+    return "\n".join([*lines, summary])
+
+
+def _say_how_to_sign_in(settings: Settings) -> None:
+    if settings.admin and settings.admin.password is None:
+        show = f"make -s outputs STACK={settings.stack} SHOW_SECRETS=1"
+        say(f"admin: {settings.admin.email}; the generated password is admin_password in: {show}")
+
+
+def where_it_listens(settings: Settings) -> str:
+    """How to open what another machine publishes for itself alone, or where it is published."""
+    port, host = settings.ui_port, docker_access.name()
+    if not ipaddress.ip_address(settings.ui_bind_address).is_loopback:
+        return f"UI: port {port} of {host}"
+    at = settings.ui_bind_address if ":" not in settings.ui_bind_address else f"[{settings.ui_bind_address}]"
+    forward = shlex.join(["ssh", "-N", "-L", f"{port}:{at}:{port}", *destination(docker_access.address())])
+    return f"UI: on {host} for itself alone; to open it here too: {forward}"
+
+
+def _say_what_was_kept(client: docker.DockerClient, project: Project, stack: str) -> None:
+    kept = kept_volumes(client, project, stack)
+    if kept:
+        names = " ".join(kept)
+        say(f"kept the data of stack {stack}: {names}")
+        say(f"the next `make up` takes it up again; to remove it: docker volume rm {names}")
+
+
+IDLE: Final = {None: [], True: ["--idle"], False: ["--no-idle"]}
+"""Flags of the verification, by what was asked for."""
+
+
+def _verify(engine: engines.Engine, project: Project, stack: str, *, idle: bool | None) -> int:
+    outputs: dict[str, Any] = json.loads(engines.outputs(engine, project, stack, show_secrets=True))
+    if "subject" not in outputs:
+        raise LauncherError(f"stack {stack} is not deployed (it has no output `subject`). Run: make up STACK={stack}")
+    ensure_docker()
+    # What it should find holds secrets: it is told on standard input.
+    done = subprocess.run(
+        [sys.executable, "-m", "verification", "--subject", "-", *IDLE[idle]],
+        input=json.dumps(subject(outputs)), text=True, check=False, cwd=project.directory, env=os.environ,
+    )  # fmt: skip
+    return done.returncode
+
+
+def subject(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What the verification is about, from a stack's outputs, as it reads it."""
+    return {**outputs["subject"], "url": outputs["url"], "expected": outputs.get("expected")}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""Docker: used if it answers, else installed from the distribution and started, with or without systemd."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import docker
+import docker.errors
+import requests.exceptions
+
+import docker_access
+from images.host import apt_install, root_prefix, run
+from images.progress import progress, say
+from images.uv import CACHE
+from launcher.errors import LauncherError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CALL_SECONDS: Final = 900
+"""Timeout of one call: the import of an image answers only at its end."""
+START_SECONDS: Final = 60
+_SERVICE_SECONDS: Final = 15
+_LOG: Final = CACHE / "dockerd.log"
+_SOCKET: Final = Path("/var/run/docker.sock")
+_POLL_SECONDS: Final = 0.3
+
+
+def ensure_docker() -> docker.DockerClient:
+    """A client of a Docker daemon that answers.
+
+    Raises:
+        LauncherError: There is none and none can be started.
+    """
+    client, failure = _connect()
+    if client is None:
+        if os.environ.get("DOCKER_HOST"):
+            raise LauncherError(
+                f"Docker does not answer at DOCKER_HOST={docker_access.address()}: {failure}\n"
+                "Start that one, or unset DOCKER_HOST to use Docker on this machine."
+            )
+        if _SOCKET.exists() and not os.access(_SOCKET, os.W_OK):
+            raise LauncherError(_no_permission())
+        how = _install_if_missing()
+        client = _start()
+        say(f"docker: {how} {_version(client)}")
+    else:
+        at = "" if docker_access.kind() == "local" else f" at {docker_access.address()}"
+        say(f"docker: {_version(client)} answers{at}")
+        context = docker_access.context_in_use()
+        if context:
+            say(f"docker: context {context} of the docker command is not followed; set DOCKER_HOST to use its Docker")
+    return client
+
+
+def _version(client: docker.DockerClient) -> str:
+    return f"Docker Engine {client.version()['Version']}"
+
+
+def _connect() -> tuple[docker.DockerClient | None, str]:
+    try:
+        client = docker_access.client(CALL_SECONDS)
+        client.ping()
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        return None, docker_access.reason(error)
+    return client, ""
+
+
+def _no_permission() -> str:
+    return (
+        f"user {os.environ.get('USER') or os.geteuid()} may not talk to Docker ({_SOCKET}). Run `sudo usermod --append "
+        "--groups docker $USER`, then log in anew; or run make as root."
+    )
+
+
+def _install_if_missing() -> str:
+    if _dockerd():
+        return "started"
+    say("docker: not installed; installing the distribution's docker.io")
+    failure = apt_install("docker.io")
+    if failure:
+        raise LauncherError(
+            f"Docker is not installed and could not be installed: {failure}\n"
+            "Install Docker Engine (https://docs.docker.com/engine/install), or set DOCKER_HOST to one that runs."
+        )
+    if not shutil.which("docker"):
+        # A package of its own from Debian 13 on. People want it; nothing here depends on it.
+        apt_install("docker-cli")
+    return "installed and started"
+
+
+def _dockerd() -> str | None:
+    return shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/sbin")
+
+
+def _start() -> docker.DockerClient:
+    prefix = root_prefix()
+    if prefix is None:
+        raise LauncherError(
+            "Docker is installed and not running; starting it needs root, or sudo without a password. "
+            "Run `sudo systemctl start docker` (or `sudo service docker start`), then this again."
+        )
+    with progress("docker: starting") as stage:
+        for command in _services():
+            stage.text = " ".join(command)
+            if not run([*prefix, *command]):
+                client = _wait(_SERVICE_SECONDS, lambda: True)
+                if client:
+                    return client
+        stage.text = "dockerd in the background"
+        return _start_dockerd(prefix)
+
+
+def _services() -> list[list[str]]:
+    """How the machine's own init starts Docker, if it has one that would."""
+    if Path("/run/systemd/system").is_dir():
+        return [["systemctl", "start", "docker"]]
+    if Path("/etc/init.d/docker").exists() and shutil.which("service"):
+        return [["service", "docker", "start"]]
+    return []
+
+
+def _start_dockerd(prefix: list[str]) -> docker.DockerClient:
+    _LOG.parent.mkdir(parents=True, exist_ok=True)
+    with _LOG.open("wb") as log:
+        # A session of its own: Ctrl-C of this command is not for the daemon, which stays.
+        daemon = subprocess.Popen(
+            [*prefix, _dockerd() or "dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    client = _wait(START_SECONDS, lambda: daemon.poll() is None)
+    if client:
+        return client
+    ended = daemon.poll()
+    what = f"ended with exit code {ended}" if ended is not None else f"did not answer within {START_SECONDS} s"
+    last = "\n  ".join(_LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
+    raise LauncherError(
+        f"dockerd {what}. The end of {_LOG.relative_to(CACHE.parent)}:\n  {last}\n"
+        "In a container Docker needs --privileged. Mend what the log names, start Docker, or set DOCKER_HOST."
+    )
+
+
+def _wait(seconds: float, alive: Callable[[], bool]) -> docker.DockerClient | None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        client, _ = _connect()
+        if client:
+            return client
+        if _SOCKET.exists() and not os.access(_SOCKET, os.W_OK) and os.geteuid() != 0:
+            raise LauncherError(_no_permission())
+        if not alive():
+            return None
+        time.sleep(_POLL_SECONDS)
+    return None

@@ -1,0 +1,93 @@
+"""What cannot work is refused here, before an image is built, a stack begun or a state written.
+
+The program refuses the same by itself, under plain ``pulumi up`` too; but by then the engine has begun. Both engines
+thereby say the same words, and an update that is refused leaves the state file as it was.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from engine.config import load_config, read_salt
+from engine.workspace import BACKEND_VARIABLE, passphrase, stack_file, state_directory, state_file
+from launcher.backends import refuse_wrong_passphrase
+from launcher.errors import LauncherError
+from launcher.stack import ownership
+from settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import docker
+
+    from engine.workspace import Project
+
+
+def read_settings(project: Project, stack: str) -> Settings:
+    """The settings of a stack.
+
+    Raises:
+        EngineError: The configuration is not of the declared types, or cannot be decrypted.
+        SettingsError: A setting cannot work.
+    """
+    file = stack_file(project, stack)
+    secrets = None
+    if "secure:" in file.read_text(encoding="utf-8"):
+        from engine.secrets import Secrets  # noqa: PLC0415 - a fifth of a second that most stacks save
+
+        salt = read_salt(file)
+        secrets = Secrets(salt, passphrase(project, make=False)) if salt else None
+    config = load_config(project, stack, secrets)
+    return Settings.of(project.name, stack, config.values, config.secret_keys)
+
+
+def begun(project: Project, stack: str) -> bool:
+    """Whether something of the stack is encrypted already, so that a new passphrase could not open it."""
+    file = state_file(project, stack)
+    return bool(read_salt(stack_file(project, stack))) or (file is not None and file.exists())
+
+
+def refuse_unusable_state(project: Project, stack: str, export: Callable[[], Mapping[str, Any]]) -> None:
+    """Have the state read and its passphrase tried, where the engine is about to be the Pulumi CLI.
+
+    The CLI's own words name neither the file nor a way out.
+
+    Args:
+        project: The project.
+        stack: The stack.
+        export: Asks a shared backend for the document of ``pulumi stack export``.
+
+    Raises:
+        EngineError: The state file cannot be read, or the passphrase does not open it.
+    """
+    if state_file(project, stack) is None:
+        refuse_wrong_passphrase(project, stack, export)
+        return
+    from engine.stack import Workspace  # noqa: PLC0415 - only the Pulumi CLI's users need to wait for it
+
+    workspace = Workspace(project.directory, stack)
+    document = workspace.backend.read()
+    if begun(project, stack):
+        workspace.stack_secrets(document, write=False).encrypt("")
+
+
+def refuse_a_second_beginning(client: docker.DockerClient, project: Project, stack: str) -> None:
+    """Refuse to begin a stack that runs already, where its state is not in the project's own directory.
+
+    Somebody forgot to name the backend that has it: a new beginning would replace every container and make new secrets.
+
+    Raises:
+        LauncherError: No backend was named, the stack was begun, it has containers, and there is no state.
+    """
+    file = state_file(project, stack)
+    named = os.environ.get(BACKEND_VARIABLE) or project.backend
+    if named or file is None or file.exists() or not read_salt(stack_file(project, stack)):
+        return
+    if client.api.containers(all=True, filters={"label": ownership(project, stack)}):
+        raise LauncherError(
+            f"stack {stack} runs on this Docker host, and its state is not in {file}. If a team's backend has it, name "
+            f"that: {BACKEND_VARIABLE}=... (docs/teams.md). If the state is lost, say so: with "
+            f"{BACKEND_VARIABLE}=file://{state_directory(project)} its containers are made anew around its data. "
+            f"If its passphrase is lost too, remove `encryptionsalt` from {stack_file(project, stack)} instead."
+        )

@@ -1,0 +1,60 @@
+"""What the launcher must know of a stack before an engine runs: that it exists, what failed of it, what it keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import docker.errors
+
+import labels
+from engine.workspace import Project, load_project, stack_names
+from launcher.errors import LauncherError
+
+if TYPE_CHECKING:
+    import docker
+
+PROJECT_FOLDER: Final = Path(__file__).resolve().parent.parent
+ONE_SHOTS: Final = frozenset({"migration", "postgres-setup"})
+"""Roles of containers that run to their end before others start."""
+
+
+def open_project(stack: str) -> Project:
+    """The project, once it is certain that it has the stack.
+
+    Raises:
+        LauncherError: It has not; the text lists the stacks there are.
+    """
+    project = load_project(PROJECT_FOLDER)
+    known = stack_names(project)
+    if stack not in known:
+        raise LauncherError(
+            f"there is no stack {stack!r}. Stacks here: {', '.join(known) or 'none'}. Choose one with STACK=NAME, "
+            f"or write {project.stacks_directory.name}/Pulumi.{stack}.yaml (it may be empty)."
+        )
+    return project
+
+
+def ownership(project: Project, stack: str) -> list[str]:
+    """Docker's label filter for what a stack owns."""
+    return [f"{labels.PROJECT}={project.name}", f"{labels.STACK}={stack}"]
+
+
+def remove_failed_one_shots(client: docker.DockerClient, project: Project, stack: str) -> list[str]:
+    """Remove one-shot containers of the stack that failed, so that the next update runs them anew; their names."""
+    marks = ownership(project, stack)
+    removed = []
+    for container in client.containers.list(
+        all=True, filters={"label": marks, "status": "exited"}, ignore_removed=True
+    ):
+        code = container.attrs["State"]["ExitCode"]
+        if container.labels.get(labels.ROLE) in ONE_SHOTS and code != 0:
+            container.remove()
+            removed.append(f"{container.name} (exit code {code})")
+    return removed
+
+
+def kept_volumes(client: docker.DockerClient, project: Project, stack: str) -> list[str]:
+    """Names of the stack's data volumes that are still there."""
+    marks = ownership(project, stack)
+    return sorted(volume.name for volume in client.volumes.list(filters={"label": marks}))
