@@ -1,0 +1,130 @@
+"""The engine dies at every single point of a run over fake things: before and after every call and every write.
+
+Unlike tests/crashes/test_sweep.py, which draws points of runs over real containers, this goes through all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.goal import Goal
+from engine.secrets import Secrets
+from engine.state import Backend
+from tests.engine.fakes import FakeProvider, Killed, Stack, thing
+
+WRITES = ("fsync", "replace", "link", "unlink")
+
+
+@dataclass
+class Death:
+    """Ends the run at the point number ``at``; from then on nothing has an effect any more."""
+
+    at: int = 0
+    passed: int = 0
+
+    def point(self) -> None:
+        self.passed += 1
+        if self.at and self.passed >= self.at:
+            raise Killed
+
+    def arm(self, at: int) -> None:
+        self.at, self.passed = at, 0
+
+
+class MortalProvider(FakeProvider):
+    """A provider each of whose calls is a point."""
+
+    def __init__(self, death: Death, *, delete_before_replace: bool) -> None:
+        super().__init__(delete_before_replace=delete_before_replace)
+        self.death = death
+
+    def _called(self, what: str) -> None:
+        self.death.point()
+
+
+@pytest.fixture
+def death(monkeypatch: pytest.MonkeyPatch) -> Iterator[Death]:
+    death = Death()
+
+    def mortal(call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*arguments: Any, **named: Any) -> Any:
+            # What follows a call up to the next point has no effect: there is no need of a point after it.
+            death.point()
+            return call(*arguments, **named)
+
+        return wrapper
+
+    with monkeypatch.context() as patched:
+        for name in WRITES:
+            patched.setattr(os, name, mortal((lambda _: None) if name == "fsync" else getattr(os, name)))
+        yield death
+        death.arm(0)
+
+
+def program(size: int = 1, name: str = "a", *more: Goal) -> list[Goal]:
+    return [
+        thing("a", inputs={"size": size, "name": name}),
+        thing("b", "a"),
+        thing("c", "a", inputs={"size": size}),
+        *more,
+    ]
+
+
+SCENARIOS: dict[str, tuple[list[Goal], list[Goal], bool]] = {
+    "made from nothing": ([], program(), False),
+    "changed in place": (program(), program(size=2), False),
+    "replaced, new one first": (program(), program(name="z"), False),
+    "replaced, old one deleted first": (program(), program(name="z"), True),
+    "replaced and changed and one more": (program(), program(2, "z", thing("d", "b")), True),
+    "one left out, another instead": (program(), [*program()[:2], thing("d", "b")], False),
+    "all deleted": (program(), [], False),
+}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_next_run_completes_what_a_death_at_any_point_left(
+    scenario: str, tmp_path: Path, secrets: Secrets, death: Death
+) -> None:
+    before, after, delete_first = SCENARIOS[scenario]
+    chance = random.Random(scenario)  # noqa: S311 - drawing points
+
+    provider = MortalProvider(death, delete_before_replace=delete_first)
+    stack = Stack(Backend(tmp_path, "web", "dev"), secrets, provider)
+    stack.run(*before)
+    state, world = stack.backend.file.read_bytes(), provider.world.copy()
+    death.arm(0)
+    stack.run(*after)
+    points = death.passed
+    assert points > 10
+    for number in range(1, points + 1):
+        stack.backend.file.write_bytes(state)
+        provider.world = world.copy()
+        # The run that cleans up after the first death may die as well.
+        for at in (number, chance.randint(1, points)):
+            death.arm(at)
+            with contextlib.suppress(Killed):
+                stack.run(*after, refresh=bool(number % 2))
+            for file in stack.backend.file.parent.glob("dev.json*"):
+                assert json.loads(file.read_bytes())["version"] == 3
+        death.arm(0)
+        deployment, recorder = stack.run(*after)
+        where = f"{scenario}, point {number} of {points}: {provider.world}, {recorder.notes}"
+        assert not deployment.errored, (where, recorder.failures)
+        made = sorted(resource_id.rpartition("-")[0] for resource_id in provider.world)
+        assert made == sorted(goal.name for goal in after), where
+        recorded = stack.resources()
+        recorded.pop("web-dev")
+        assert {r["id"] for r in recorded.values()} == provider.world.keys(), where
+        for goal in after:
+            assert provider.world[recorded[goal.name]["id"]]["name"] == goal.inputs["name"], where
+        assert "pending_operations" not in stack.backend.file.read_text(), where
+        assert stack.run(*after, refresh=True)[0].counts == {"same": 1 + len(after)}, where

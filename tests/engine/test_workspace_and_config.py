@@ -1,0 +1,290 @@
+"""Project file, stack files, configuration, passphrase and backend: what is read, what is refused."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from engine.config import load_config, read_salt, set_value, write_salt
+from engine.errors import EngineError, UsageError
+from engine.go_yaml import read_yaml
+from engine.secrets import Secrets
+from engine.workspace import (
+    Project,
+    backend_directory,
+    environment,
+    load_project,
+    passphrase,
+    passphrase_file,
+    stack_file,
+)
+
+PROJECT = """\
+name: web
+runtime: {name: python}
+stackConfigDir: stacks
+options: {refresh: always}
+config:
+  port: {type: integer, default: 3000, description: Port of the UI}
+  mode: {type: string, default: "on"}
+  debug: {type: boolean, default: false}
+  hosts: {type: array, items: {type: string}, default: [a, b]}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "Pulumi.yaml").write_text(PROJECT)
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks/Pulumi.dev.yaml").write_text("# The laptop.\nconfig:\n  web:port: 8080 # free here\n")
+    return load_project(tmp_path)
+
+
+def write(project: Project, text: str) -> None:
+    stack_file(project, "dev").write_text(text)
+
+
+def test_defaults_fill_in_and_everything_is_text(project: Project) -> None:
+    config = load_config(project, "dev", None)
+    assert config.values == {
+        "web:debug": "false",
+        "web:hosts": '["a","b"]',
+        "web:mode": "on",
+        "web:port": "8080",
+    }
+
+
+@pytest.mark.parametrize("word", ["on", "off", "yes", "no", "On", "NO"])
+def test_yes_and_no_are_words(project: Project, word: str) -> None:
+    write(project, f"config:\n  web:mode: {word}\n")
+    assert load_config(project, "dev", None).values["web:mode"] == word
+
+
+@pytest.mark.parametrize(
+    "value", ["on", "0123", "true", "1e3", "null", "~", "a: b", "# no", "'", '"', "ü\n2", "", "1.0"]
+)
+def test_a_value_that_was_set_reads_back_as_the_same_text(project: Project, value: str) -> None:
+    set_value(project, "dev", "mode", value, None)
+    assert load_config(project, "dev", None).values["web:mode"] == value
+
+
+def test_setting_a_value_keeps_comments_and_other_lines(project: Project) -> None:
+    write(
+        project, "# The laptop.\nconfig:\n  # why\n  web:port: 8080 # free here\n  web:mode: 'x'\n\n# end\nother: 1\n"
+    )
+    set_value(project, "dev", "port", "9090", None)
+    set_value(project, "dev", "debug", "true", None)
+    assert stack_file(project, "dev").read_text() == (
+        "# The laptop.\nconfig:\n  # why\n  web:port: \"9090\" # free here\n  web:mode: 'x'\n"
+        '  web:debug: "true"\n\n# end\nother: 1\n'
+    )
+
+
+@pytest.mark.parametrize("text", ["", "# only a comment\n", "config:\n", "config: {}\n", "encryptionsalt: x\n"])
+def test_a_value_can_be_set_in_a_file_that_has_none(project: Project, text: str) -> None:
+    write(project, text)
+    set_value(project, "dev", "mode", "x", None)
+    assert load_config(project, "dev", None).values["web:mode"] == "x"
+
+
+def test_a_secret_value_is_written_encrypted_and_replaces_a_plain_one(project: Project, secrets: Secrets) -> None:
+    write_salt(stack_file(project, "dev"), secrets.salt)
+    set_value(project, "dev", "mode", "hush", secrets)
+    set_value(project, "dev", "mode", "hush hush", secrets)
+    text = stack_file(project, "dev").read_text()
+    assert "hush" not in text
+    assert text.count("secure:") == 1
+    config = load_config(project, "dev", secrets)
+    assert config.values["web:mode"] == "hush hush"
+    assert config.secret_keys == ["web:mode"]
+    set_value(project, "dev", "mode", "plain", None)
+    assert "secure:" not in stack_file(project, "dev").read_text()
+    assert read_salt(stack_file(project, "dev")) == secrets.salt
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "config:\n  web:who:\n    key: v\n"),
+        ("config:\n  web:mode: x\n", "config:\n  web:mode: x\n  web:who:\n    key: v\n"),
+        ("config:\n  web:who: {}\nz: 1\n", "config:\n  web:who:\n    key: v\nz: 1\n"),
+        (
+            "config:\n  web:who:\n    # a\n    a: 1\n    key: w # why\n  web:mode: x\n",
+            "config:\n  web:who:\n    # a\n    a: 1\n    key: v # why\n  web:mode: x\n",
+        ),
+        ("config:\n  web:who:\n    a: {b: 1}\n  # end\n", "config:\n  web:who:\n    a: {b: 1}\n    key: v\n  # end\n"),
+    ],
+)
+@pytest.mark.parametrize("value", ["5", "true", "x: y", "007", "0.5"])
+def test_a_value_is_set_within_an_object(project: Project, before: str, after: str, value: str) -> None:
+    written = value if value in {"5", "true"} else f'"{value}"'
+    write(project, before)
+    set_value(project, "dev", "who", value, None, within=["key"])
+    assert stack_file(project, "dev").read_text() == after.replace(": v", f": {written}")
+
+
+def test_a_secret_is_set_within_an_object_within_an_object(project: Project, secrets: Secrets) -> None:
+    write(project, "config:\n  web:who: {}\n")
+    write_salt(stack_file(project, "dev"), secrets.salt)
+    set_value(project, "dev", "who", "one", None, within=["in", "name"])
+    for value in ("hush", "hush hush"):
+        set_value(project, "dev", "who", value, secrets, within=["in", "key"])
+    assert "hush" not in stack_file(project, "dev").read_text()
+    config = load_config(project, "dev", secrets)
+    assert config.values["web:who"] == '{"in":{"key":"hush hush","name":"one"}}'
+    assert config.secret_keys == ["web:who"]
+
+
+def test_a_value_within_what_is_no_block_is_refused(project: Project) -> None:
+    write(project, "config:\n  web:who: {a: 1}\n")
+    with pytest.raises(EngineError, match="line 2: write web:who with one key a line below it"):
+        set_value(project, "dev", "who", "x", None, within=["key"])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("web:port: high", r"web:port is 'high'; integer is wanted.*\n  web:port: 3000"),
+        ("web:port: 1.5", r"web:port is 1.5; integer is wanted"),
+        ("web:port: [1]", r"integer is wanted"),
+        ("web:debug: on", r"web:debug is 'on'; boolean is wanted"),
+        ("web:mode: {a: 1}", r"string is wanted"),
+        ("web:hosts: a", r"array of string is wanted"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_with_the_line_to_write(project: Project, line: str, message: str) -> None:
+    write(project, f"config:\n  {line}\n")
+    with pytest.raises(EngineError, match=message):
+        load_config(project, "dev", None)
+
+
+def test_a_value_without_default_is_asked_for(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(PROJECT + "  token: {type: string, secret: true, description: The key}\n")
+    with pytest.raises(EngineError, match=r"no value for web:token \(The key\)"):
+        load_config(load_project(tmp_path), "dev", None)
+    set_value(project, "dev", "token", "plain", None)
+    with pytest.raises(EngineError, match=r"declared secret. Set it with `config set token VALUE --secret`"):
+        load_config(load_project(tmp_path), "dev", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("config: [", "line 1, column 10: not valid YAML: expected the node content, but found '<stream end>'"),
+        ("config:\n  a: *b\n", "line 2, column 6: not valid YAML: found undefined alias 'b'"),
+        ("config:\n  web:port: 1\n  web:port: 2\n", "line 3.*the key 'web:port' stands twice"),
+        ("- a\n", "it should be a mapping"),
+        ("config: 5\n", "`config` is 5"),
+        ("environment: [prod]\n", "the Pulumi CLI does"),
+        ("environment: [prod]\n", r"`environment` \['prod'\]"),
+        ("secretsprovider: awskms://key\n", "the Pulumi CLI does"),
+        ("secretsprovider: awskms://key\n", "`secretsprovider` 'awskms://key'"),
+        ("encryptedkey: hush\n", "`encryptedkey`: the embedded engine does not do that, the Pulumi CLI does"),
+        ("config:\n  pulumi:tags: {a: b}\n", r"configuration of the engine itself \(pulumi:tags\)"),
+    ],
+)
+def test_a_broken_stack_file_is_named_with_its_line(project: Project, text: str, message: str) -> None:
+    write(project, text)
+    with pytest.raises(EngineError, match=message):
+        load_config(project, "dev", None)
+
+
+def test_a_stack_without_a_file_is_refused_with_those_there_are(project: Project) -> None:
+    with pytest.raises(UsageError, match=r"No stack 'prod'.*Stacks here: dev"):
+        stack_file(project, "prod")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("runtime: python\n", "`name` is None"),
+        ("name: web\nruntime: nodejs\n", "the Pulumi CLI does"),
+        ("name: web\nruntime: python\nconfig: 1\n", "`config` is 1"),
+        ("name: [\n", "not valid YAML"),
+        ("name: web\nruntime: python\nmain: src\n", "`main` 'src'.*the Pulumi CLI does"),
+        ("name: web\nruntime: python\nplugins: {providers: [a]}\n", "`plugins`.*the Pulumi CLI does"),
+        ("name: web\nruntime: python\npackages: {a: b}\n", "`packages`.*the Pulumi CLI does"),
+        ("name: web\nruntime: python\nrequiredPulumiVersion: '>=3'\n", "`requiredPulumiVersion` '>=3'"),
+        ("name: web\nruntime: python\noptions: {refresh: never}\n", "`options.refresh` 'never'"),
+        ("name: web\nruntime: python\noptions: {other: 1}\n", "`options.other` 1"),
+        ("name: web\nruntime: {name: python, options: {typechecker: mypy}}\n", "`runtime.options.typechecker` 'mypy'"),
+        ("name: web\nruntime: python\nbackend: {url: 's3://b', other: 1}\n", "`backend.other` 1"),
+    ],
+)
+def test_a_project_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(text)
+    with pytest.raises(EngineError, match=message):
+        load_project(tmp_path)
+
+
+def test_a_directory_without_a_project_file_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"No Pulumi.yaml in .*--cwd DIR"):
+        load_project(tmp_path)
+
+
+def test_a_password_in_a_backends_url_is_not_repeated(project: Project) -> None:
+    for url in ("postgres://me:hush@db/x", "s3://bucket?token=hush", "file:///x?token=hush"):
+        with pytest.raises(EngineError, match="the Pulumi CLI does") as error:
+            backend_directory(project, {"PULUMI_BACKEND_URL": url})
+        assert "hush" not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket", "https://api.pulumi.com", "postgres://db", "/tmp/x"])
+def test_other_backends_are_the_clis(project: Project, url: str) -> None:
+    with pytest.raises(EngineError, match="the Pulumi CLI does"):
+        backend_directory(project, {"PULUMI_BACKEND_URL": url})
+
+
+def test_the_project_file_may_name_the_backend_and_the_environment_another(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: web\nruntime: python\nbackend: {url: 's3://bucket'}\n")
+    project = load_project(tmp_path)
+    with pytest.raises(EngineError, match=r"s3://bucket.*the Pulumi CLI does"):
+        backend_directory(project, {})
+    assert backend_directory(project, {"PULUMI_BACKEND_URL": "file:///x"}) == Path("/x")
+    (tmp_path / "Pulumi.yaml").write_text("name: web\nruntime: python\nbackend: {url: 'file:///y'}\n")
+    assert backend_directory(load_project(tmp_path), {}) == Path("/y")
+
+
+def test_what_a_project_file_says_for_people_is_no_obstacle(tmp_path: Path) -> None:
+    words = "description: d\nauthor: a\nwebsite: w\nlicense: l\ntemplate: {description: d}\nplugins: {}\n"
+    (tmp_path / "Pulumi.yaml").write_text(f"name: web\nruntime: python\n{words}")
+    assert load_project(tmp_path).name == "web"
+
+
+def test_the_backend_is_the_projects_own_directory_by_default(project: Project) -> None:
+    assert backend_directory(project, {}) == project.directory / ".pulumi-state"
+    assert backend_directory(project, {"PULUMI_BACKEND_URL": "file:///x%20y"}) == Path("/x y")
+
+
+def test_a_passphrase_is_made_once_and_readable_by_its_owner_only(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = passphrase(project, {})
+    assert passphrase(project, {}) == first
+    assert stat.S_IMODE(passphrase_file(project).stat().st_mode) == 0o600
+    assert capsys.readouterr().err.count("Made a passphrase") == 1
+    assert environment(project, {})["PULUMI_CONFIG_PASSPHRASE_FILE"] == str(passphrase_file(project))
+
+
+def test_pulumis_own_variables_win_over_the_made_passphrase(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "pass").write_text("from file\n")
+    assert passphrase(project, {"PULUMI_CONFIG_PASSPHRASE": ""}) == ""
+    assert passphrase(project, {"PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "pass")}) == "from file"
+    with pytest.raises(EngineError, match="cannot be read"):
+        passphrase(project, {"PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "none")})
+
+
+def test_numbers_are_read_as_go_reads_them(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("a: 0o17\nb: 017\nc: 1_000\nd: 1e3\ne: 0x1F\nf: 2026-01-01\ng: -5\nh: .5\ni: 0\n")
+    assert read_yaml(tmp_path / "x.yaml") == {
+        "a": 15, "b": 15, "c": 1000, "d": 1000.0, "e": 31, "f": "2026-01-01 00:00:00 +0000 UTC", "g": -5,
+        "h": 0.5, "i": 0,
+    }  # fmt: skip
+
+
+def test_no_passphrase_is_made_for_a_stack_that_has_one(project: Project) -> None:
+    with pytest.raises(EngineError, match=r"begun under a passphrase.*PULUMI_CONFIG_PASSPHRASE"):
+        passphrase(project, {}, make=False)
+    assert not passphrase_file(project).exists()

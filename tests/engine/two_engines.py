@@ -1,0 +1,134 @@
+"""A project driven by the embedded engine and the Pulumi CLI in turn."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDS_CLI = [
+    pytest.mark.pulumi_cli,
+    pytest.mark.skipif(shutil.which("pulumi") is None, reason="the Pulumi CLI is not on PATH"),
+]
+"""Marks of tests that the Pulumi CLI takes part in."""
+Plan = dict[str, list[str]]
+"""Operations by URN, those on one resource in their order."""
+
+
+def plan_of(document: Mapping[str, Any]) -> Plan:
+    """The plan that ``preview --json`` of either engine shows; looking at the real resources is no part of it."""
+    plan: Plan = {}
+    for step in document["steps"]:
+        hidden = step["op"] == "refresh" or "::pulumi:providers:" in step["urn"]
+        if not hidden:
+            plan.setdefault(step["urn"].split("::", 2)[2], []).append(step["op"])
+    return dict(sorted(plan.items()))
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Project:
+    """A stack of a project in a directory of its own, driven by either engine.
+
+    Args:
+        directory: The project's.
+        files: The project's files, by their path in it; none leaves the project as it is.
+        name: The project's name.
+        stack: The stack's name; its file is made, empty, with the others.
+        environment: Names the backend and the passphrase to both engines; without it both are the project's own.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        files: Mapping[str, str],
+        *,
+        name: str = "handover",
+        stack: str = "dev",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.directory = directory
+        self.name = name
+        self.stack = stack
+        own = {"PULUMI_BACKEND_URL": f"file://{directory}/.pulumi-state", "PULUMI_CONFIG_PASSPHRASE": "pass"}
+        self.environment = {
+            **os.environ,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            **({**own, "PYTHONPATH": str(ROOT)} if environment is None else environment),
+        }
+        if files:
+            self.write({**files, f"stacks/Pulumi.{stack}.yaml": ""})
+            (directory / ".pulumi-state").mkdir()
+
+    @property
+    def state(self) -> Path:
+        """The stack's state file."""
+        return self.directory / f".pulumi-state/.pulumi/stacks/{self.name}/{self.stack}.json"
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write files of the project, by their path in it."""
+        for path, text in files.items():
+            (self.directory / path).parent.mkdir(exist_ok=True)
+            (self.directory / path).write_text(text)
+
+    def run(self, *command: str, fails: bool = False, given: str = "") -> str:
+        """Run a command that must succeed, or fail; what it printed, with its errors where it fails."""
+        done = subprocess.run(
+            command, cwd=self.directory, env=self.environment, input=given, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done.stdout if not fails else done.stdout + done.stderr
+
+    def embedded(self, *command: str, fails: bool = False) -> str:
+        return self.run(sys.executable, "-m", "engine", *command, "--stack", self.stack, fails=fails)
+
+    def pulumi(self, *command: str, fails: bool = False, given: str = "") -> str:
+        return self.run("pulumi", *command, "--stack", self.stack, "--non-interactive", fails=fails, given=given)
+
+    def up(self, engine: str) -> None:
+        """Have an engine, ``embedded`` or ``pulumi``, carry out what the program says."""
+        if engine == "embedded":
+            self.embedded("up")
+        else:
+            self.pulumi("up", "--yes", "--skip-preview")
+
+    def plans(self) -> tuple[Plan, Plan]:
+        """What the embedded engine and the CLI plan, asked at the same time: a preview takes no lock."""
+        with ThreadPoolExecutor() as pool:
+            ours = pool.submit(self.embedded, "preview", "--json")
+            theirs = pool.submit(self.pulumi, "preview", "--json", "--show-sames", "--show-replacement-steps")
+            return plan_of(json.loads(ours.result())), plan_of(json.loads(theirs.result()))
+
+    def other_sees_no_change(self, engine: str) -> None:
+        """Fail unless the engine that did not carry out the update expects no change, looking at what is or not."""
+        if engine == "embedded":
+            with ThreadPoolExecutor() as pool:
+                options = ["--refresh=true", "--refresh=false"]
+                list(pool.map(lambda option: self.pulumi("preview", "--expect-no-changes", option), options))
+            return
+        self.embedded("preview", "--expect-no-changes")
+        file = self.directory / "Pulumi.yaml"
+        text = file.read_text()
+        file.write_text(re.sub(r"\noptions:\s*\{?refresh: always\}?", "\noptions: {}", text))
+        assert file.read_text() != text
+        try:
+            self.embedded("preview", "--expect-no-changes")
+        finally:
+            file.write_text(text)

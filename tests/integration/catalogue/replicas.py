@@ -1,0 +1,61 @@
+"""Faults of replicas that do not share what they must, and of apps that pass on what they must not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.integration.catalogue.fault import Fault
+from tests.integration.catalogue.stand_ins import stand_in_app
+from tests.integration.hand_made import Labs
+from verification.subject import Subject
+
+
+@contextmanager
+def one_with_another_prefix(labs: Labs) -> Iterator[Subject]:
+    """A sound app, and a second replica that keeps its sessions elsewhere in the same Valkey."""
+    lab = labs.pair
+    with lab.another_app("second", {"REDIS_KEY_PREFIX": "another"}) as second:
+        yield lab.subject(lab.app, second)
+
+
+@contextmanager
+def one_without_room_channels(labs: Labs) -> Iterator[Subject]:
+    """Two stand-ins, of which one knows no channels of rooms."""
+    lab, changes = labs.variants, {"WEBSOCKET_REDIS_ROOM_CHANNELS": "False"}
+    with (
+        stand_in_app(lab, role="first") as first,
+        stand_in_app(lab, changes, mode="shared", role="second") as second,
+    ):
+        yield lab.subject(first, second)
+
+
+@contextmanager
+def overhearing(labs: Labs) -> Iterator[Subject]:
+    """A stand-in that passes on whatever is published on any channel."""
+    with stand_in_app(labs.variants, mode="echo") as name:
+        yield labs.variants.subject(name)
+
+
+FAULTS = (
+    Fault(
+        name="two replicas have different `REDIS_KEY_PREFIX`",
+        inject=one_with_another_prefix,
+        check="replicas-agree",
+        cause="key-prefix-differs",
+    ),
+    Fault(
+        name="two replicas have different `WEBSOCKET_REDIS_ROOM_CHANNELS`",
+        inject=one_without_room_channels,
+        check="replicas-agree",
+        cause="room-channels-differ",
+        own="-/-",
+    ),
+    Fault(
+        name="the app passes on what is published on channels of nobody's",
+        inject=overhearing,
+        check="live-event",
+        cause="decoy-received",
+        own="-/-",
+    ),
+)

@@ -1,0 +1,91 @@
+"""Deployments that tests share, one for each engine this machine has."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from tests.integration.deployment import Deployment
+from tests.integration.hand_made import Labs, Pair
+
+ENGINES = [
+    pytest.param("embedded", marks=pytest.mark.docker),
+    pytest.param("pulumi", marks=[pytest.mark.docker, pytest.mark.pulumi_cli]),
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say plainly what this machine cannot run."""
+    missing = [name for name in ("pulumi", "pulumi-language-python") if not shutil.which(name)]
+    plugins = list((Path.home() / ".pulumi/plugins").glob("resource-docker-v*/"))
+    reason = f"not on PATH: {', '.join(missing)}" if missing else "" if plugins else "Pulumi's Docker plugin is missing"
+    for item in items:
+        if reason and item.get_closest_marker("pulumi_cli"):
+            item.add_marker(pytest.mark.skip(reason=f"needs the Pulumi CLI; {reason}"))
+
+
+def tutorial_names_are_free() -> bool:
+    """Whether a stack with the tutorial's names would meet nobody, and no data that somebody kept."""
+    client = docker.from_env()
+    try:
+        containers = {item.name for item in client.containers.list(all=True, ignore_removed=True)}
+        volumes = {item.name for item in client.volumes.list()}
+        networks = {item.name for item in client.networks.list()}
+    finally:
+        client.close()
+    taken = containers & {"open-webui", "redis-valkey", "open-webui-migration"}
+    return not (taken or volumes & {"open-webui", "redis-data"} or "openwebui-network" in networks)
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A stack that is deployed and proved; the tests of a module share it and leave it proved."""
+    deployment = Deployment(tmp_path_factory.mktemp("project"), request.param)
+    # The tutorial's own names where nobody uses them, so that the stack is the tutorial to the letter.
+    if tutorial_names_are_free():
+        deployment.configure({"tutorialNames": True})
+    try:
+        first = deployment.make("up")
+        assert first.returncode == 0, first.stdout
+        yield deployment
+    finally:
+        deployment.remove_everything()
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """A stack that is not deployed yet."""
+    deployment = Deployment(tmp_path, getattr(request, "param", "embedded"))
+    try:
+        yield deployment
+    finally:
+        deployment.remove_everything()
+
+
+@pytest.fixture(scope="module")
+def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labs]:
+    """Deployments made by hand, which the tests of a module share."""
+    client = docker.from_env()
+    directory = tmp_path_factory.mktemp("files")
+    for folder in (directory, *directory.parents[:2]):
+        folder.chmod(0o755)
+    made = Labs(client, directory)
+    try:
+        yield made
+    finally:
+        made.remove()
+        client.close()
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    """A Valkey made by hand, to which the tests of a module add apps."""
+    client = docker.from_env()
+    made = Pair(client)
+    try:
+        yield made
+    finally:
+        made.remove()
+        client.close()

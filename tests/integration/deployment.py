@@ -1,0 +1,246 @@
+"""A stack of its own for a test: a copy of the project, deployed by what `make` runs, and removed without a trace."""
+
+import io
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import docker
+import yaml
+
+import labels
+from verification.detect import detect
+from verification.docker_view import DockerView
+from verification.subject import subject_of
+
+PROJECT = Path(__file__).resolve().parents[2]
+NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "tests")
+"""What no command needs: a copy of the project has everything else."""
+
+COMMAND_SECONDS = 300
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@dataclass
+class Deployment:
+    """One stack in a copy of the project.
+
+    Attributes:
+        directory: The copy.
+        engine: ``embedded`` or ``pulumi``.
+        stack: Its name.
+        config: Settings that differ from the defaults, without the project's namespace.
+    """
+
+    directory: Path
+    engine: str
+    stack: str = field(default_factory=lambda: f"it{secrets.token_hex(3)}")
+    config: dict[str, Any] = field(default_factory=lambda: {"uiPort": free_port(), "logLevel": "DEBUG"})
+
+    def __post_init__(self) -> None:
+        shutil.copytree(PROJECT, self.directory, ignore=NOT_COPIED, dirs_exist_ok=True)
+        (self.directory / ".venv").symlink_to(sys.prefix)
+        self.configure({})
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Docker names by what they name."""
+        if self.config.get("tutorialNames"):
+            return {
+                "app": "open-webui", "valkey": "redis-valkey", "migration": "open-webui-migration",
+                "network": "openwebui-network", "app_data": "open-webui", "valkey_data": "redis-data",
+            }  # fmt: skip
+        prefix = f"open-webui-{self.stack}"
+        both = {
+            "valkey": f"{prefix}-valkey", "migration": f"{prefix}-migration",
+            "app_data": f"{prefix}-data", "valkey_data": f"{prefix}-valkey-data",
+        }  # fmt: skip
+        if self.config.get("topology") != "replicated":
+            return {**both, "app": prefix, "network": f"{prefix}-network"}
+        return {
+            **both,
+            **{f"app-{number}": name for number, name in enumerate(self.apps, start=1)},
+            "network": f"{prefix}-edge", "data_network": f"{prefix}-data",
+            "postgres": f"{prefix}-postgres", "postgres_setup": f"{prefix}-postgres-setup",
+            "postgres_data": f"{prefix}-postgres-data", "postgres_socket": f"{prefix}-postgres-socket",
+            "gateway": f"{prefix}-gateway", "gateway_data": f"{prefix}-gateway-data",
+            "app_files": f"{prefix}-files", "valkey_files": f"{prefix}-valkey-files",
+            "gateway_files": f"{prefix}-gateway-files",
+        }  # fmt: skip
+
+    @property
+    def apps(self) -> list[str]:
+        """Names of the containers of Open WebUI."""
+        if self.config.get("topology") != "replicated":
+            return [self.names["app"]]
+        return [f"open-webui-{self.stack}-{number}" for number in range(1, self.config.get("replicas", 1) + 1)]
+
+    @property
+    def stack_file(self) -> Path:
+        return self.directory / f"stacks/Pulumi.{self.stack}.yaml"
+
+    def configure(self, changes: Mapping[str, Any]) -> None:
+        """Set some settings; None takes one back to its default."""
+        self.config = {key: value for key, value in {**self.config, **changes}.items() if value is not None}
+        kept = yaml.safe_load(self.stack_file.read_text(encoding="utf-8")) if self.stack_file.exists() else {}
+        kept["config"] = {f"open-webui:{key}": value for key, value in self.config.items()}
+        self.stack_file.write_text(yaml.safe_dump(kept), encoding="utf-8")
+
+    def environment(self) -> dict[str, str]:
+        # The copy may keep its bytecode: compiling it again for each command takes longer than the command.
+        inherited = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("PULUMI_") and key != "PYTHONDONTWRITEBYTECODE"
+        }
+        return {**inherited, "NO_COLOR": "1", "PULUMI_SKIP_UPDATE_CHECK": "true"}
+
+    def make(self, command: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """What ``make COMMAND STACK=... ENGINE=...`` runs, once Python is set up."""
+        return subprocess.run(
+            [sys.executable, "-m", "launcher", command, "--stack", self.stack, "--engine", self.engine, *options],
+            cwd=self.directory, env={**self.environment(), **environment}, text=True, timeout=COMMAND_SECONDS,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+
+    @contextmanager
+    def deployed(self) -> Iterator[Self]:
+        """Have it up meanwhile, and nothing of it left afterwards."""
+        try:
+            self.succeed("up")
+            yield self
+        finally:
+            self.remove_everything()
+
+    def succeed(self, command: str, *options: str) -> str:
+        """Run a command that must succeed; what it printed."""
+        done = self.make(command, *options)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def type_in(self, script: str, answer: str = "") -> str:
+        """Have a shell run what a document says, in the project's directory; what it printed.
+
+        ``make`` does not look after the virtual environment: the copy's is that of these tests.
+
+        Args:
+            script: Shell commands; each must succeed.
+            answer: What is typed where a command reads from its standard input.
+        """
+        path = f"{self.directory}/.venv/bin:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["bash", "-euxo", "pipefail", "-c", script], cwd=self.directory, text=True, timeout=2 * COMMAND_SECONDS,
+            env={**self.environment(), "PATH": path, "PYTHON": "true", "ENGINE": self.engine, "STACK": self.stack},
+            input=answer, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def starts_and_ends(self, command: str) -> list[str]:
+        """Run a command that must succeed; what containers began and ended meanwhile, as ``start NAME``, ``die NAME``.
+
+        Listened to as they come: the daemon remembers its last 256 events only, and health checks soon fill those.
+        """
+        filters = ["type=container", "event=start", "event=die", f"label={labels.STACK}={self.stack}"]
+        options = [word for text in filters for word in ("--filter", text)]
+        listening = ["docker", "events", *options, "--format", "{{.Action}} {{.Actor.Attributes.name}}"]
+        with subprocess.Popen(listening, stdout=subprocess.PIPE, text=True) as events:
+            try:
+                self.succeed(command)
+            finally:
+                events.terminate()
+            return (events.stdout or io.StringIO()).read().splitlines()
+
+    def fail(self, command: str, **environment: str) -> str:
+        """Run a command that must fail, and without a traceback; what it printed."""
+        done = self.make(command, **environment)
+        assert done.returncode != 0, done.stdout
+        assert "Traceback" not in done.stdout
+        return done.stdout
+
+    def outputs(self, *options: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [sys.executable, "-m", "launcher", "outputs", "--stack", self.stack, "--engine", self.engine, *options],
+            cwd=self.directory, env=self.environment(), capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def state(self) -> bytes:
+        """The stack's state as it lies on disk; empty if there is none."""
+        file = self.directory / f".pulumi-state/.pulumi/stacks/open-webui/{self.stack}.json"
+        return file.read_bytes() if file.exists() else b""
+
+    def inspect(self, role: str) -> dict[str, Any]:
+        """What ``docker inspect`` shows of one of the containers."""
+        client = docker.APIClient(version="auto")
+        try:
+            found: dict[str, Any] = client.inspect_container(self.names[role])
+            return found
+        finally:
+            client.close()
+
+    def run_in(self, role: str, *command: str) -> str:
+        """Run a command inside a container."""
+        return sh("docker", "exec", self.names[role], *command)
+
+    def marks(self) -> dict[str, str | list[str] | bool]:
+        """Docker's filter for what carries the stack's marks of ownership."""
+        return {"label": [f"{labels.PROJECT}=open-webui", f"{labels.STACK}={self.stack}"]}
+
+    def left(self) -> dict[str, list[str]]:
+        """What Docker still holds of the stack, by kind."""
+        marks = self.marks()
+        client = docker.from_env()
+        try:
+            return {
+                "containers": [
+                    str(item.name) for item in client.containers.list(all=True, filters=marks, ignore_removed=True)
+                ],
+                "networks": [str(item.name) for item in client.networks.list(filters=marks)],
+                "volumes": sorted(str(item.name) for item in client.volumes.list(filters=marks)),
+            }
+        finally:
+            client.close()
+
+    def is_found_as_described(self) -> bool:
+        """Whether the verification, told nothing, finds the stack as its own outputs describe it."""
+        outputs = self.outputs("--show-secrets")
+        with closing(DockerView()) as view:
+            found = [item.subject for item in detect(view) if self.apps[0] in item.subject.apps]
+        return found == [subject_of({**outputs["subject"], "url": outputs["url"]})]
+
+    def remove_everything(self) -> None:
+        """Remove what the stack made, whatever state a failed test left it in."""
+        marks = self.marks()
+        client = docker.from_env()
+        try:
+            for container in client.containers.list(all=True, filters=marks, ignore_removed=True):
+                container.remove(force=True, v=True)
+            for network in client.networks.list(filters=marks):
+                network.remove()
+            for volume in client.volumes.list(filters=marks):
+                volume.remove(force=True)
+        finally:
+            client.close()
+
+
+def sh(*command: str) -> str:
+    """Run a command that must succeed; its output."""
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()

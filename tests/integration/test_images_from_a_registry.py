@@ -1,0 +1,112 @@
+"""Pulling, from a registry on this machine: what happens where one answers, and where it does not."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tarfile
+import time
+from typing import TYPE_CHECKING
+
+import docker
+import docker.errors
+import pytest
+
+import labels
+from images import ensure as subject
+from images import silence
+from images.errors import ImageError
+from tests.integration.registry import Registry, registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def client() -> Iterator[docker.DockerClient]:
+    """Docker; whatever a registry on localhost brought is gone afterwards."""
+    client = docker.from_env(timeout=60)
+    yield client
+    for image in client.images.list(filters={"label": f"{labels.PROJECT}=it-registry"}):
+        with contextlib.suppress(docker.errors.APIError):
+            client.images.remove(str(image.id), force=True)
+    client.close()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Registry]:
+    monkeypatch.setattr(silence, "_FILE", tmp_path / "silent.json")
+    with registry() as server:
+        yield server
+
+
+OURS = {labels.PROJECT: "it-registry"}
+
+
+def build_locally(client: docker.DockerClient, reference: str, version: str) -> str:
+    """A stand-in for a local build: an empty image with its labels."""
+    empty = io.BytesIO()
+    tarfile.open(fileobj=empty, mode="w").close()
+    marks = {**OURS, labels.LOCAL_BUILD: "a test", labels.IMAGE_VERSION: version}
+    changes = [f"LABEL {name}={value!r}" for name, value in marks.items()]
+    repository, _, tag = reference.rpartition(":")
+    client.api.import_image(
+        src=iter([empty.getvalue()]), stream_src=True, repository=repository, tag=tag, changes=changes
+    )
+    return str(client.images.get(reference).id)
+
+
+def test_an_image_that_a_registry_has_is_pulled(client: docker.DockerClient, server: Registry) -> None:
+    reference = server.put("it/tool", "1", OURS)
+    assert subject.ensure(client, reference).startswith(f"{reference}: pulled in")
+    assert subject.ensure(client, reference) == f"{reference}: present"
+
+
+def test_a_local_build_is_replaced_once_the_registry_answers(client: docker.DockerClient, server: Registry) -> None:
+    reference = server.put("it/valkey", "8.0.1-alpine", OURS)
+    built = build_locally(client, reference, "8.0.1")
+    assert "in place of a local build" in subject.ensure(client, reference)
+    assert labels.LOCAL_BUILD not in client.images.get(reference).labels
+    with pytest.raises(docker.errors.ImageNotFound):
+        client.images.get(built)
+
+
+def test_a_local_build_stays_while_the_registry_is_silent_and_costs_a_second_once(
+    client: docker.DockerClient, server: Registry
+) -> None:
+    reference = f"{server.host}/it/valkey:8.0.1-alpine"
+    built = build_locally(client, reference, "8.0.1")
+    server.go_on.clear()
+    began = time.monotonic()
+    assert "present, built locally from a test" in subject.ensure(client, reference)
+    asked = time.monotonic()
+    assert "present, built locally from a test" in subject.ensure(client, reference)
+    assert asked - began < subject.ASK_SECONDS + 5
+    # Asking would have taken at least as long.
+    assert time.monotonic() - asked < subject.ASK_SECONDS
+    assert client.images.get(reference).id == built
+
+
+def test_a_pull_that_stalls_is_given_up(
+    client: docker.DockerClient, server: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "PULL_STALL_SECONDS", 1)
+    server.go_on.clear()
+    with pytest.raises(ImageError, match=r"the registry sent nothing for 1 s"):
+        subject.ensure(client, f"{server.host}/it/tool:1")
+
+
+def test_open_webui_of_a_registry_that_is_too_old_is_refused(client: docker.DockerClient, server: Registry) -> None:
+    reference = server.put("it/open-webui", "main", {**OURS, labels.IMAGE_VERSION: "0.6.5"})
+    with pytest.raises(ImageError, match=r"Open WebUI 0\.6\.5; this project needs 0\.12\.0 or later"):
+        subject.ensure(client, reference)
+
+
+def test_an_image_by_digest_is_pulled(client: docker.DockerClient, server: Registry) -> None:
+    server.put("it/valkey", "8", OURS)
+    (digest,) = [p.rpartition("/")[2] for p in server.content if "/manifests/sha256:" in p]
+    reference = f"{server.host}/it/valkey@{digest}"
+    assert subject.ensure(client, reference).startswith(f"{reference}: pulled in")

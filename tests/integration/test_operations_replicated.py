@@ -1,0 +1,121 @@
+"""The life of a team's stack by the documents' own commands: deployed, changed, backed up, lost, restored, removed."""
+
+import re
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.documents import commands
+from tests.integration.deployment import Deployment, free_port
+from tests.integration.hand_made import POSTGRES_IMAGE
+from tests.integration.people import delete_chats, sign_in, titles, write_chat
+from tests.integration.test_several_stacks import settings_of
+
+pytestmark = pytest.mark.docker
+
+CHAT, UPLOAD = "written before the loss", "/app/backend/data/uploads/kept"
+OWN_PASSWORD = "a-password-of-ones-own"
+API_KEY, CLIENT_SECRET = "sk-0123456789", "c11ent-5ecret"
+
+
+@dataclass
+class Team:
+    """A stack as README has it for a team."""
+
+    stack: Deployment
+
+    @property
+    def url(self) -> str:
+        return str(self.stack.config["publicUrl"])
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """Trust in what the commands of the page have fetched, and in nothing else."""
+        return ssl.create_default_context(cafile=self.stack.directory / f"open-webui-{self.stack.stack}.crt")
+
+    def signed_in(self) -> str:
+        return sign_in(self.url, OWN_PASSWORD, self.context)
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    """``stacks/Pulumi.prod.yaml`` under another name, deployed; the tests of this module go on from each other."""
+    port = free_port()
+    changes = {"uiPort": port, "publicUrl": f"https://localhost:{port}", "edgeSubnet": "10.214.31.0/24"}
+    stack = Deployment(tmp_path_factory.mktemp("project"), "embedded", config=settings_of("prod", changes))
+    try:
+        printed = stack.type_in(commands("README.md", "For a team", prod=stack.stack))
+        assert "proved: " in printed
+        assert re.search(r'"admin_password": "[^"\s*]{16,}"', printed)
+        yield Team(stack)
+    finally:
+        stack.remove_everything()
+
+
+def test_the_authority_of_the_gateway_is_all_that_has_to_be_trusted(team: Team) -> None:
+    script = commands("docs/operations.md", "TLS", team=team.stack.stack)
+    assert "3443" in script
+    assert '{"status":true}' in team.stack.type_in(script.replace("3443", str(team.stack.config["uiPort"])))
+
+
+def test_several_settings_and_secrets_are_changed_and_one_update_carries_them_out(team: Team) -> None:
+    name = team.stack.stack
+    administrator = commands("docs/operations.md", "The administrator", team=name)
+    own = commands("docs/operations.md", "Open WebUI's own settings", team=name)
+    team.stack.type_in(only("config set", administrator), answer=OWN_PASSWORD)
+    team.stack.type_in(only("config set", own), answer=API_KEY)
+    scale = commands("docs/operations.md", "Scale", team=name)
+    rotate = commands("docs/operations.md", "Rotate a secret", team=name)
+    printed = team.stack.type_in(only("config set", scale) + only("config set", rotate) + only("make rotate", rotate))
+    assert "to each of 3 replicas" in printed
+    assert not any(secret in printed for secret in (OWN_PASSWORD, API_KEY))
+    assert f"OPENAI_API_KEYS={API_KEY}" in team.stack.run_in("app-1", "cat", "/run/secrets/open-webui.env")
+    assert team.signed_in()
+    # Each of the pages ends with what changes nothing any more.
+    for script in (administrator, own, scale, rotate):
+        assert only("make up", script)
+    assert "unchanged" in team.stack.type_in(only("make up", scale))
+
+
+def only(words: str, script: str) -> str:
+    """The lines of a script that hold these words."""
+    return "".join(line for line in script.splitlines(keepends=True) if words in line)
+
+
+def test_a_lost_database_is_restored_into_another_postgres(team: Team) -> None:
+    name = team.stack.stack
+    token = team.signed_in()
+    write_chat(team.url, token, CHAT, team.context)
+    team.stack.run_in("app-1", "sh", "-c", f"echo uploaded > {UPLOAD}")
+    team.stack.type_in(commands("docs/operations.md", "Back up a replicated stack", team=name))
+
+    delete_chats(team.url, token, team.context)
+    team.stack.run_in("app-1", "rm", UPLOAD)
+    script = commands("docs/operations.md", "Upgrade Postgres", team=name)
+    assert "docker.io/pgvector/pgvector:NEWER" in script
+    fewer = f"python -m engine config set replicas 2 --stack {name}\n"
+    newer = script.replace("docker.io/pgvector/pgvector:NEWER", POSTGRES_IMAGE)
+    assert "proved: " in team.stack.type_in(fewer + newer)
+
+    restore = commands("docs/operations.md", "Restore a replicated stack", team=name)
+    assert "proved: " in team.stack.type_in(restore)
+    assert titles(team.url, team.signed_in(), team.context) == {CHAT}
+    assert team.stack.run_in("app-2", "cat", UPLOAD) == "uploaded"
+
+
+def test_the_data_go_when_that_is_asked_for_and_production_does_not_forbid_it(team: Team) -> None:
+    script = commands("docs/operations.md", "Destroy, and what it keeps", team=team.stack.stack)
+    team.stack.type_in(f"python -m engine config set production false --stack {team.stack.stack}\n{script}")
+    assert team.stack.left() == {"containers": [], "networks": [], "volumes": []}
+
+
+def test_a_secret_of_a_provider_is_stored_encrypted(fresh: Deployment) -> None:
+    fresh.configure({"topology": "replicated"})
+    fresh.type_in(commands("docs/operations.md", "Who comes in", team=fresh.stack), answer=CLIENT_SECRET)
+    written = fresh.stack_file.read_text(encoding="utf-8")
+    assert "secure: v1:" in written
+    assert CLIENT_SECRET not in written
+    assert CLIENT_SECRET in fresh.type_in(f"python -m engine config get oidc --stack {fresh.stack}")
+    assert not any(fresh.left().values())

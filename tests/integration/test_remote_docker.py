@@ -1,0 +1,140 @@
+"""Everything through ``DOCKER_HOST=ssh://…`` and TLS, on a second Docker that shares no network with this machine."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from tests.integration.deployment import COMMAND_SECONDS, Deployment
+from tests.integration.hand_made import APP_IMAGE, VALKEY_IMAGE
+from tests.integration.second_docker import SecondDocker, second_docker
+
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif(os.geteuid() != 0, reason="starts a Docker daemon of its own, which needs root"),
+    pytest.mark.skipif("DOCKER_HOST" in os.environ, reason="starts a Docker daemon beside this machine's own"),
+]
+
+
+@pytest.fixture(scope="module")
+def remote() -> Iterator[SecondDocker]:
+    with second_docker(APP_IMAGE, VALKEY_IMAGE) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def stack(remote: SecondDocker, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """A stack that was deployed and proved through ssh."""
+    made = Deployment(tmp_path_factory.mktemp("project"), "embedded")
+    up = made.make("up", **remote.over_ssh)
+    assert up.returncode == 0, up.stdout
+    (made.directory / "up.log").write_text(up.stdout)
+    return made
+
+
+def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``python -m …`` with the project as it is there."""
+    return subprocess.run(
+        [sys.executable, "-m", *words], cwd=folder, env={**os.environ, **environment, "NO_COLOR": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=COMMAND_SECONDS,
+    )  # fmt: skip
+
+
+def names(address: str | None = None) -> list[Any]:
+    """Names of a daemon's containers; of this machine's without an address."""
+    client = docker.DockerClient(base_url=address, version="auto")
+    try:
+        return [item.name for item in client.containers.list(all=True, ignore_removed=True)]
+    finally:
+        client.close()
+
+
+def test_a_stack_is_deployed_and_proved_through_ssh(stack: Deployment, remote: SecondDocker) -> None:
+    said = (stack.directory / "up.log").read_text()
+
+    assert f"answers at {remote.ssh}" in said
+    assert {stack.names[role] for role in ("app", "valkey")} <= set(names(remote.unix))
+    assert stack.names["app"] not in names()
+    assert "proved: a live event travelled through Valkey to each of 1 replica" in said
+    # The port answers on the other machine alone, and there the proof asked it.
+    assert f"websocket opens at http://127.0.0.1:{stack.config['uiPort']}" in said
+    assert "received an event that was published on Valkey" in said
+    assert f"ssh -N -L {stack.config['uiPort']}:127.0.0.1:{stack.config['uiPort']} " in said
+
+
+def test_the_proof_and_the_doctor_ask_through_ssh(stack: Deployment, remote: SecondDocker) -> None:
+    verified = stack.make("verify", **remote.over_ssh)
+    found = run(stack.directory, "verification", "--app", stack.names["app"], **remote.over_ssh)
+
+    for done in (verified, found):
+        assert done.returncode == 0, done.stdout
+        assert "websocket opens at http://127.0.0.1:" in done.stdout
+    assert f"found {stack.names['app']} with Valkey {stack.names['valkey']} at http://127.0.0.1:" in found.stdout
+
+
+@pytest.mark.parametrize("engine", ["embedded", pytest.param("pulumi", marks=pytest.mark.pulumi_cli)])
+@pytest.mark.parametrize("way", ["ssh", "tls"])
+def test_either_engine_sees_the_stack_unchanged_through_ssh_and_tls(
+    stack: Deployment, remote: SecondDocker, engine: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "engine", engine)
+
+    done = stack.make("preview", **(remote.over_ssh if way == "ssh" else remote.over_tls))
+
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"Resources:\n +\d+ unchanged\n", done.stdout), done.stdout
+
+
+def test_what_is_published_on_the_other_machine_alone_is_unknown_through_tls_and_not_failed(
+    stack: Deployment, remote: SecondDocker
+) -> None:
+    done = stack.make("verify", **remote.over_tls)
+
+    assert done.returncode == 0, done.stdout
+    assert "websocket opens" not in done.stdout
+    assert "with DOCKER_HOST=ssh://127.0.0.1 it is asked from there" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "said"),
+    [
+        ("UserKnownHostsFile /dev/null", "", "Host key verification failed. Way out: connect once by hand"),
+        ("", "AuthorizedKeysFile none", "Permission denied (publickey). Way out: have it let you in"),
+        ("", "SetEnv PATH=/nowhere", "not found. Way out: docker is to be on the PATH"),
+    ],
+    ids=["host key", "user key", "no docker there"],
+)
+def test_what_ssh_fails_of_is_told_with_the_way_out(
+    stack: Deployment, remote: SecondDocker, client: str, server: str, said: str
+) -> None:
+    remote.configure_ssh(f"ControlPath none\n{client}", server)
+    try:
+        preview = stack.make("preview", **remote.over_ssh)
+        found = run(stack.directory, "verification", **remote.over_ssh)
+    finally:
+        remote.configure_ssh()
+
+    assert (preview.returncode, found.returncode) == (1, 2)
+    for done in (preview, found):
+        assert said in " ".join(done.stdout.split())
+        assert "Traceback" not in done.stdout
+
+
+def test_a_server_that_forwards_nothing_leaves_the_ports_unknown_and_not_failed(
+    stack: Deployment, remote: SecondDocker
+) -> None:
+    remote.configure_ssh(server="AllowTcpForwarding no")
+    try:
+        done = stack.make("verify", **remote.over_ssh)
+    finally:
+        remote.configure_ssh()
+
+    assert done.returncode == 0, done.stdout
+    assert "websocket opens" not in done.stdout
+    assert "administratively prohibited" in " ".join(done.stdout.split())

@@ -1,0 +1,216 @@
+"""Open WebUI's environment, and how its secrets get into it."""
+
+import ast
+import dataclasses
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import components.open_webui
+from accounts import Oidc
+from components.open_webui import USER, with_secrets
+from components.open_webui_environment import (
+    as_shell,
+    base_environment,
+    migration_environment,
+    replicated_environment,
+)
+from limits import Pools
+from settings_objects import Oidc as OidcSettings
+
+OIDC = Oidc(provider_url="https://id.example.com/.well-known/openid-configuration", client_id="chat")
+
+
+def environment(**changes: Any) -> dict[str, str]:
+    return replicated_environment(
+        **{
+            "log_level": "INFO",
+            "public_url": "https://chat.example.com",
+            "cors_allow_origin": "https://chat.example.com",
+            "enable_signup": False,
+            "pools": Pools(size=7, overflow=3, vector_size=2, vector_overflow=1),
+            "oidc": None,
+            **changes,
+        }
+    )
+
+
+def test_valkey_is_the_websocket_manager_in_both_topologies() -> None:
+    for found in (base_environment(log_level="INFO"), environment()):
+        assert found["ENABLE_WEBSOCKET_SUPPORT"] == "true"
+        assert found["WEBSOCKET_MANAGER"] == "redis"
+        assert found["ENABLE_DB_MIGRATIONS"] == "false"
+
+
+def test_the_migration_migrates_and_logs_no_debugging() -> None:
+    found = migration_environment(base_environment(log_level="DEBUG"))
+    assert found["ENABLE_DB_MIGRATIONS"] == "true"
+    assert found["GLOBAL_LOG_LEVEL"] == "INFO"
+
+
+def test_the_migration_is_the_application_in_everything_else() -> None:
+    application = environment()
+    found = migration_environment(application)
+    assert {name for name in found if found[name] != application[name]} == {"ENABLE_DB_MIGRATIONS"}
+
+
+@pytest.mark.parametrize(("url", "secure"), [("https://chat.example.com", "true"), ("http://127.0.0.1:3001", "false")])
+def test_cookies_are_secure_where_the_url_is(url: str, secure: str) -> None:
+    found = environment(public_url=url)
+    assert found["WEBUI_SESSION_COOKIE_SECURE"] == found["WEBUI_AUTH_COOKIE_SECURE"] == secure
+    assert found["WEBUI_URL"] == url
+
+
+@pytest.mark.parametrize(("allowed", "text"), [(True, "true"), (False, "false")])
+def test_sign_up_is_always_said_because_its_default_is_open(allowed: bool, text: str) -> None:  # noqa: FBT001 - a case
+    found = environment(enable_signup=allowed)
+    assert found["ENABLE_SIGNUP"] == text
+    # What the panel says would hold on one replica until its restart.
+    assert found["ENABLE_PERSISTENT_CONFIG"] == "false"
+
+
+def test_a_browser_may_come_from_the_origins_that_are_named() -> None:
+    origins = "https://chat.example.com;https://other.example.com"
+    assert environment(cors_allow_origin=origins)["CORS_ALLOW_ORIGIN"] == origins
+
+
+def test_pools_are_as_large_as_was_reckoned() -> None:
+    found = environment()
+    assert found["DATABASE_POOL_SIZE"] == "7"
+    assert found["DATABASE_POOL_MAX_OVERFLOW"] == "3"
+    assert found["PGVECTOR_POOL_SIZE"] == "2"
+    assert found["PGVECTOR_POOL_MAX_OVERFLOW"] == "1"
+
+
+def test_vectors_are_in_the_database_because_chroma_has_one_writer() -> None:
+    found = environment()
+    assert found["VECTOR_DB"] == "pgvector"
+    # The role may not: the setup does.
+    assert found["PGVECTOR_CREATE_EXTENSION"] == "false"
+
+
+def test_nothing_is_installed_while_it_runs() -> None:
+    assert environment()["ENABLE_PIP_INSTALL_FRONTMATTER_REQUIREMENTS"] == "false"
+
+
+def test_a_replica_is_one_process_because_replicas_are_what_is_counted() -> None:
+    assert environment()["UVICORN_WORKERS"] == "1"
+
+
+def test_connecting_to_a_valkey_that_is_gone_takes_seconds() -> None:
+    assert environment()["REDIS_SOCKET_CONNECT_TIMEOUT"] == "5"
+
+
+def test_the_environment_holds_no_address_with_a_password() -> None:
+    assert not {"DATABASE_URL", "REDIS_URL", "WEBSOCKET_REDIS_URL", "WEBUI_SECRET_KEY"} & environment().keys()
+
+
+def test_without_a_provider_nothing_speaks_of_one() -> None:
+    assert not [name for name in environment() if name.startswith(("OAUTH", "OPENID", "ENABLE_OAUTH"))]
+
+
+def test_a_provider_sends_people_back_to_the_public_url() -> None:
+    found = environment(oidc=OIDC)
+    assert found["OPENID_REDIRECT_URI"] == "https://chat.example.com/oauth/oidc/callback"
+    assert found["OPENID_PROVIDER_URL"] == OIDC.provider_url
+    assert found["OAUTH_CLIENT_ID"] == "chat"
+    assert found["OAUTH_SCOPES"].split()[0] == "openid"
+    assert "OAUTH_CLIENT_SECRET" not in found
+
+
+def test_merging_accounts_is_said_either_way_because_who_owns_an_address_at_a_provider_gets_the_account() -> None:
+    assert environment(oidc=OIDC)["OAUTH_MERGE_ACCOUNTS_BY_EMAIL"] == "false"
+    merging = dataclasses.replace(OIDC, merge_accounts_by_email=True)
+    assert environment(oidc=merging)["OAUTH_MERGE_ACCOUNTS_BY_EMAIL"] == "true"
+
+
+def test_strangers_get_an_account_from_the_provider_where_that_is_set() -> None:
+    assert environment(oidc=dataclasses.replace(OIDC, enable_signup=False))["ENABLE_OAUTH_SIGNUP"] == "false"
+    assert environment(oidc=dataclasses.replace(OIDC, enable_signup=True))["ENABLE_OAUTH_SIGNUP"] == "true"
+
+
+def test_a_provider_has_all_that_the_settings_know_of_it_but_the_secret() -> None:
+    component = {field.name for field in dataclasses.fields(Oidc)}
+    assert component == {field.name for field in dataclasses.fields(OidcSettings)} - {"client_secret"}
+
+
+AWKWARD = {
+    "PLAIN": "value",
+    "EMPTY": "",
+    "QUOTE": "it's",
+    "DOUBLE": 'say "no"',
+    "DOLLAR": "$HOME ${PATH} $(id) $$",
+    "BACKTICK": "`id`",
+    "BACKSLASH": r"C:\new\$x",
+    "NEWLINE": "first\nsecond",
+    "TRAILING_NEWLINE": "line\n",
+    "BANG_AND_HASH": "#no comment! ~ * ?",
+    "SEMICOLON": "a; exit 1",
+    "UNICODE": "Größe ☃",
+    "TAB_AND_CARRIAGE_RETURN": "a\tb\rc",
+    "URL": "postgresql://u:p%40w@postgres:5432/db?x=1&y=2",
+}
+
+
+def environment_after(command: tuple[str, ...]) -> dict[str, str]:
+    """The environment in which a command line's last program finds itself."""
+    show = ("/usr/bin/env", "-0")
+    done = subprocess.run([*command, *show], env={"PATH": "/usr/bin:/bin"}, capture_output=True, check=True)
+    return dict(line.split("=", 1) for line in done.stdout.decode().split("\0") if line)
+
+
+def test_a_shell_reads_every_value_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "variables.env"
+    file.write_bytes(as_shell(AWKWARD).encode())
+    found = environment_after(with_secrets(str(file)))
+    assert {name: found.get(name) for name in AWKWARD} == AWKWARD
+
+
+def test_variables_come_in_an_order_of_their_own() -> None:
+    """Otherwise the file's hash would change with it, and restart every replica."""
+    assert as_shell({"B": "2", "A": "1"}) == as_shell({"A": "1", "B": "2"}) == "A=1\nB=2\n"
+
+
+def test_several_files_are_read_one_after_the_other(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.env", tmp_path / "second.env"
+    first.write_text("A=1\nB=1\n")
+    second.write_text("B=2\n")
+    found = environment_after(with_secrets(str(first), str(second)))
+    assert (found["A"], found["B"]) == ("1", "2")
+
+
+def test_without_its_secrets_nothing_starts(tmp_path: Path) -> None:
+    command = [*with_secrets(str(tmp_path / "missing.env")), "echo", "started"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "started" not in done.stdout
+
+
+def test_the_shell_gives_way_to_what_it_starts_so_that_signals_reach_that(tmp_path: Path) -> None:
+    file = tmp_path / "variables.env"
+    file.write_text("A=1\n")
+    command = [*with_secrets(str(file)), "sh", "-c", "echo $$"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert int(process.communicate()[0]) == process.pid
+
+
+def test_arguments_reach_the_program_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "variables.env"
+    file.write_text("A=1\n")
+    words = ["two words", "$A", "*"]
+    done = subprocess.run(
+        [*with_secrets(str(file)), "printf", "%s\n", *words], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == words
+
+
+def test_the_migration_becomes_the_user_that_replicas_are() -> None:
+    source = Path(components.open_webui.__file__).with_name("migrate.py").read_text(encoding="utf-8")
+    (pair,) = [
+        ast.literal_eval(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "(UID, GID)"
+    ]
+    assert "{}:{}".format(*pair) == USER

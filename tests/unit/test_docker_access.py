@@ -1,0 +1,231 @@
+"""How ``DOCKER_HOST`` is read, what a failed connection says, and which ports can be asked from here."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import socket
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from docker.errors import DockerException
+
+import docker_access
+from docker_access.ssh import dial_stdio, explained, through
+from launcher.__main__ import where_it_listens
+from tests.unit.test_settings import read
+
+
+@pytest.fixture
+def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that comes first on PATH."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return tmp_path
+
+
+def ssh_is(folder: Path, script: str) -> None:
+    (folder / "ssh").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "ssh").chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "name"),
+    [
+        ("", "local", ""),
+        ("unix:///run/docker.sock", "local", ""),
+        ("ssh://deploy@docker.example.org:2222", "ssh", "docker.example.org"),
+        ("tcp://192.0.2.9:2376", "tcp", "192.0.2.9"),
+        ("tcp://[fd00::9]:2376", "tcp", "fd00::9"),
+    ],
+)
+def test_the_kind_of_a_docker_host_is_told_by_its_scheme(
+    monkeypatch: pytest.MonkeyPatch, value: str, kind: str, name: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", value)
+    assert (docker_access.kind(), docker_access.name()) == (kind, name)
+
+
+def test_ssh_runs_what_dockers_own_command_line_runs() -> None:
+    assert dial_stdio("ssh://deploy@docker.example.org:2222/run/user/1000/docker.sock")[6:] == [
+        "-l", "deploy", "-p", "2222", "--", "docker.example.org",
+        "docker", "--host=unix:///run/user/1000/docker.sock", "system", "dial-stdio",
+    ]  # fmt: skip
+    assert dial_stdio("ssh://build-host")[6:] == ["--", "build-host", "docker", "system", "dial-stdio"]
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("ssh://deploy:hunter2@docker.example.org", "a password is not taken, a key is"),
+        ("ssh://", "it names no host"),
+        ("ssh://docker.example.org:many", "Port could not be cast"),
+    ],
+)
+def test_an_address_that_ssh_cannot_take_is_refused_and_no_password_shown(
+    monkeypatch: pytest.MonkeyPatch, value: str, why: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", value)
+    with pytest.raises(DockerException, match=why) as caught:
+        docker_access.api_client()
+    assert "should look like ssh://user@host" in str(caught.value)
+    assert "hunter2" not in f"{caught.value}{docker_access.address()}"
+
+
+@pytest.mark.parametrize(
+    ("said", "seen", "way_out"),
+    [
+        ("Host key verification failed.", "Host key verification failed", "compare its key: ssh -p 2222 deploy@far"),
+        ("deploy@far: Permission denied (publickey).", "Permission denied (publickey)", "ssh-copy-id deploy@far"),
+        ("bash: line 1: docker: command not found", "docker: command not found", "install Docker's command line there"),
+        (
+            "error: Cannot connect to the Docker daemon at unix:///run/docker.sock. Is the docker daemon running?",
+            "Cannot connect to the Docker daemon",
+            "systemctl start docker",
+        ),
+        (
+            "permission denied while trying to connect to the docker daemon socket at unix:///run/docker.sock",
+            "permission denied while trying",
+            "--groups docker",
+        ),
+        ("ssh: Could not resolve hostname far: Name or service not known", "Could not resolve hostname far", "ssh -p"),
+    ],
+)
+def test_a_connection_that_ssh_cannot_make_says_why_and_the_way_out(said: str, seen: str, way_out: str) -> None:
+    text = explained("ssh://deploy@far:2222", ["Warning: added far", said], 255)
+    assert text.startswith("ssh -p 2222 deploy@far: ")
+    assert seen in text.partition(". Way out: ")[0]
+    assert way_out in text.partition(". Way out: ")[2]
+
+
+def test_what_ssh_says_reaches_the_error(monkeypatch: pytest.MonkeyPatch, bin_folder: Path) -> None:
+    ssh_is(bin_folder, "echo 'Host key verification failed.' >&2; exit 255")
+    monkeypatch.setenv("DOCKER_HOST", "ssh://far")
+    with pytest.raises(DockerException) as caught:
+        docker_access.client()
+    assert docker_access.reason(caught.value).startswith("ssh far: Host key verification failed. Way out: connect once")
+
+
+def test_a_machine_without_ssh_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://far")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DockerException) as caught:
+        docker_access.client()
+    assert "there is no ssh on PATH" in docker_access.reason(caught.value)
+
+
+def test_certificates_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.9:2376")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    with pytest.raises(DockerException, match=r"holds no cert.pem and no key.pem; put them there"):
+        docker_access.api_client()
+
+
+# The SDK leaves the socket of a connection that was refused to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_variables_of_tls_do_not_concern_a_socket_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
+    with pytest.raises(DockerException) as caught:
+        docker_access.api_client()
+    assert docker_access.reason(caught.value) == "No such file or directory"
+    del caught
+    gc.collect()
+
+
+def test_a_context_that_docker_follows_is_told_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    assert docker_access.context_in_use() == ""
+    (tmp_path / "config.json").write_text('{"currentContext": "chat-host"}')
+    assert docker_access.context_in_use() == "chat-host"
+    monkeypatch.setenv("DOCKER_CONTEXT", "default")
+    assert docker_access.context_in_use() == ""
+    monkeypatch.setenv("DOCKER_CONTEXT", "another")
+    monkeypatch.setenv("DOCKER_HOST", "ssh://chat-host")
+    assert docker_access.context_in_use() == ""
+
+
+# --- ports of the Docker host -----------------------------------------------------------------------------------------
+
+
+def test_a_port_is_asked_by_the_docker_host_itself_over_ssh(monkeypatch: pytest.MonkeyPatch, bin_folder: Path) -> None:
+    ssh_is(bin_folder, 'echo "$*"')
+    monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@far")
+    with docker_access.connected("127.0.0.1", 3000, 20) as connection:
+        assert connection.makefile().readline().strip().endswith("-W 127.0.0.1:3000 -l deploy -- far")
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "text"),
+    [
+        ("channel 0: open failed: connect failed: Connection refused", OSError, "Connection refused (at 127.0.0.1:80"),
+        ("channel 0: open failed: administratively prohibited: no", docker_access.OutOfReach, "prohibited"),
+        ("Host key verification failed.", docker_access.OutOfReach, "Host key verification failed"),
+    ],
+)
+def test_nobody_at_a_port_is_told_from_a_port_that_cannot_be_asked(
+    bin_folder: Path, said: str, error: type[OSError], text: str
+) -> None:
+    ssh_is(bin_folder, f"printf '%s\\n' '{said}' 'stdio forwarding failed' >&2; exit 255")
+    with pytest.raises(OSError, match=re.escape(text)) as caught, through("ssh://far", "127.0.0.1", 80) as connection:
+        answer(connection)
+    assert type(caught.value) is error
+
+
+def answer(connection: socket.socket) -> None:
+    """Wait for an answer as http.client does."""
+    connection.settimeout(20)
+    if not connection.recv(1):
+        raise ConnectionResetError
+
+
+def test_a_name_is_asked_from_here_as_people_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://far")
+    asked: list[tuple[str, int]] = []
+
+    def create_connection(place: tuple[str, int], timeout: float) -> socket.socket:
+        asked.append(place)
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        return ours
+
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    with docker_access.connected("chat.example.org", 443, 5):
+        pass
+    assert asked == [("chat.example.org", 443)]
+
+
+def test_what_a_docker_host_publishes_for_itself_is_out_of_reach_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://docker.example.org:2376")
+    with pytest.raises(docker_access.OutOfReach, match=r"with DOCKER_HOST=ssh://docker.example.org it is asked"):
+        docker_access.connected("127.0.0.1", 3000, 5).__enter__()
+
+
+def test_what_it_publishes_everywhere_is_asked_at_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:2376")
+        with docker_access.connected("0.0.0.0", listener.getsockname()[1], 5) as connection:  # noqa: S104
+            assert connection.getpeername() == listener.getsockname()
+
+
+@pytest.mark.parametrize(
+    ("bind", "line"),
+    [
+        (
+            "127.0.0.1",
+            "UI: on far for itself alone; to open it here too: ssh -N -L 3100:127.0.0.1:3100 -l deploy -p 2222 -- far",
+        ),
+        ("::", "UI: port 3100 of far"),
+    ],
+)
+def test_an_update_of_another_machine_says_how_to_open_the_ui(
+    monkeypatch: pytest.MonkeyPatch, bind: str, line: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@far:2222")
+    assert where_it_listens(read({"uiPort": "3100", "uiBindAddress": bind})) == line

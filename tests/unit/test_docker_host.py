@@ -1,0 +1,123 @@
+"""A Docker that is not the stack's is refused; the stack's own, and one that it was moved to, are not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.docker_host import DockerHostProvider
+from docker_host import OtherDockerHostError, identity, refuse_another
+from engine.workspace import Project, load_project
+from launcher.docker_host import refuse_another_docker
+from launcher.errors import LauncherError
+
+OWNERSHIP = {"pulumi.project": "open-webui", "pulumi.stack": "team"}
+RECORDED = {"engine": "AAAA", "name": "chat-host"}
+
+
+class Docker:
+    """What the checks ask of a Docker."""
+
+    def __init__(self, *, engine: str | None, volumes: list[str] | None = None) -> None:
+        self.engine = engine
+        self.found = volumes or []
+        self.filters: list[dict[str, Any]] = []
+
+    def info(self) -> dict[str, Any]:
+        return {"ID": self.engine, "Name": "runner"} if self.engine is not None else {}
+
+    def containers(self, *, all: bool, limit: int, filters: dict[str, Any]) -> list[Any]:  # noqa: A002 - Docker's name
+        self.filters.append(filters)
+        return []
+
+    def volumes(self, *, filters: dict[str, Any]) -> dict[str, Any]:
+        return {"Volumes": self.found or None}
+
+    def networks(self, *, filters: dict[str, Any]) -> list[Any]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+def refuse(client: Any, recorded: dict[str, str] = RECORDED) -> None:
+    refuse_another(client, recorded, OWNERSHIP)
+
+
+def test_the_docker_of_the_last_update_is_taken_without_a_further_question() -> None:
+    client = Docker(engine="AAAA")
+    refuse(client)
+    assert client.filters == []
+
+
+def test_another_docker_with_nothing_of_the_stack_is_refused_with_every_way_out() -> None:
+    client = Docker(engine="BBBB")
+    with pytest.raises(OtherDockerHostError) as refusal:
+        refuse(client)
+    text = str(refusal.value)
+    assert "stack team lives on another Docker host: on chat-host (Docker AAAA)" in text
+    assert "on runner (BBBB)" in text
+    assert "DOCKER_HOST=ssh://USER@HOST" in text
+    assert "--refresh=false" in text
+    assert "docker volume create --label pulumi.project=open-webui --label pulumi.stack=team NAME" in text
+    assert client.filters == [{"label": ["pulumi.project=open-webui", "pulumi.stack=team"]}]
+
+
+def test_another_docker_to_which_the_data_was_moved_is_taken() -> None:
+    refuse(Docker(engine="BBBB", volumes=["open-webui-team-data"]))
+
+
+@pytest.mark.parametrize(("recorded", "here"), [("", "BBBB"), ("AAAA", ""), ("AAAA", None)])
+def test_a_docker_that_tells_no_id_is_not_compared(recorded: str, here: str | None) -> None:
+    refuse(Docker(engine=here), {"engine": recorded, "name": ""})
+
+
+def test_the_provider_remembers_the_docker_it_was_moved_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("components.docker_host.api_client", lambda _: Docker(engine="BBBB", volumes=["data"]))
+    found = DockerHostProvider().read("docker-host", {"labels": OWNERSHIP, **RECORDED})
+    assert found.outs == {"labels": OWNERSHIP, "engine": "BBBB", "name": "runner"}
+
+
+def test_the_provider_has_a_refresh_fail_on_another_docker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("components.docker_host.api_client", lambda _: Docker(engine="BBBB"))
+    with pytest.raises(OtherDockerHostError):
+        DockerHostProvider().read("docker-host", {"labels": OWNERSHIP, **RECORDED})
+
+
+def test_the_provider_sees_no_change_in_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("components.docker_host.api_client", lambda _: Docker(engine="AAAA"))
+    made = DockerHostProvider().create({"labels": OWNERSHIP})
+    assert made.outs == {"labels": OWNERSHIP, "engine": "AAAA", "name": "runner"}
+    assert not DockerHostProvider().diff("docker-host", made.outs or {}, {"labels": OWNERSHIP}).changes
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project whose state remembers a Docker; none answers but a stand-in."""
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
+    resource = {"type": "pulumi-python:dynamic/openwebui:DockerHost", "outputs": RECORDED}
+    state = tmp_path / ".pulumi/stacks/open-webui/team.json"
+    state.parent.mkdir(parents=True)
+    state.write_text(json.dumps({"version": 3, "checkpoint": {"latest": {"resources": [resource]}}}))
+    return load_project(Path(__file__).parents[2])
+
+
+def test_the_launcher_refuses_another_docker_before_an_engine_begins(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("launcher.docker_host.api_client", lambda: Docker(engine="BBBB"))
+    with pytest.raises(LauncherError, match="lives on another Docker host"):
+        refuse_another_docker(project, "team")
+
+
+def test_the_launcher_leaves_a_stack_alone_that_is_not_deployed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("launcher.docker_host.api_client", lambda: Docker(engine="BBBB"))
+    refuse_another_docker(project, "other")
+
+
+def test_the_identity_is_dockers_own_id_and_the_name_of_its_machine() -> None:
+    client: Any = Docker(engine="AAAA")
+    assert identity(client) == {"engine": "AAAA", "name": "runner"}

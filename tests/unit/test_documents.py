@@ -1,0 +1,100 @@
+"""Links in the documents lead somewhere, and every command in them is run by a test or marked."""
+
+import ast
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.documents import MARKS, PROJECT, SHELLS, Block, blocks, commands, documents
+
+DOCUMENTS = documents()
+LANGUAGES = {*SHELLS, "python", "yaml", "json", "mermaid", "text", "diff"}
+
+
+def anchor(heading: str) -> str:
+    """The anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def anchors(document: Path) -> set[str]:
+    text = re.sub(r"(?ms)^```.*?^```", "", document.read_text(encoding="utf-8"))
+    return {anchor(heading) for heading in re.findall(r"(?m)^#+ (.+)$", text)}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_link_leads_to_a_file_and_a_heading_that_exist(name: str) -> None:
+    document = PROJECT / name
+    links = re.findall(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)", document.read_text(encoding="utf-8"))
+    for path, heading in links:
+        target = document.parent / path if path else document
+        assert target.exists(), path
+        assert not heading or heading in anchors(target), f"{path}#{heading}"
+
+
+def all_blocks() -> list[Block]:
+    return [block for document in DOCUMENTS for block in blocks(document)]
+
+
+def run_by_tests() -> Iterator[tuple[str, str]]:
+    """Document and heading of each call of ``commands`` in the tests."""
+    for module in sorted((PROJECT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"commands", "documents.commands"}:
+                match node.args:
+                    case [ast.Constant(value=str(document)), ast.Constant(value=str(heading))]:
+                        yield document, heading
+
+
+def test_every_fenced_block_says_what_language_it_is_in() -> None:
+    wrong = [
+        f"{block.document}:{block.line}: ```{block.language}"
+        for block in all_blocks()
+        if block.language not in LANGUAGES
+    ]
+    assert wrong == [], f"write one of these after the three backticks: {', '.join(sorted(LANGUAGES))}"
+
+
+def test_every_mark_is_one_there_is() -> None:
+    marked = [block for block in all_blocks() if block.language in SHELLS and block.mark]
+    assert [f"{one.document}:{one.line}: {one.mark}" for one in marked if one.mark not in MARKS] == []
+
+
+def test_every_command_is_run_by_a_test_or_marked() -> None:
+    known = set(run_by_tests())
+    left = [block for block in all_blocks() if block.is_to_be_run and (block.document, block.heading) not in known]
+    assert [f"{one.document}:{one.line}, below {one.heading!r}" for one in left] == [], (
+        "have a test run commands(DOCUMENT, HEADING) of tests/documents.py, or mark the block: "
+        + ", ".join(f"```sh {mark}" for mark in MARKS)
+    )
+
+
+def test_every_command_that_a_test_runs_is_in_the_documents() -> None:
+    for document, heading in sorted(set(run_by_tests())):
+        assert commands(document, heading)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_target_of_make_and_every_module_that_is_named_exists(name: str) -> None:
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"(?m)^([a-z]+):", makefile))
+    text = (PROJECT / name).read_text(encoding="utf-8")
+    named = re.findall(r"(?:`|^|\$ )make (?:-s )?([a-z]+)(?= |`|$)", text, flags=re.MULTILINE)
+    assert set(named) <= targets
+    modules = set(re.findall(r"python -m ([a-z_.]+)(?<!\.)", text))
+    assert [module for module in modules if not find_spec(module)] == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_setting_that_is_shown_exists(name: str) -> None:
+    config = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    shown = [
+        key
+        for block in blocks(name)
+        if block.language == "yaml"
+        for key in re.findall(r"^ *open-webui:(\w+): ", block.text, flags=re.MULTILINE)
+    ]
+    assert set(shown) <= set(config)

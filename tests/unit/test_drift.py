@@ -1,0 +1,344 @@
+"""What differs is listed with what mends it; what does not is not, and no secret is in the list."""
+
+import json
+from typing import Any
+
+import pytest
+
+from drift.compare import Difference, differences
+from drift.observed import Observed
+from drift.recorded import Container, Join, Recorded, changeable, recorded
+from drift.report import as_json, as_text, mend
+from engine.state import Checkpoint, PendingOperation, Resource
+from engine.values import Secret
+
+ID = "1" * 64
+OTHER_ID = "2" * 64
+PREFIX = "urn:pulumi:team::open-webui"
+KEY = "0123456789abcdef-secret"
+
+
+def resource(kind: str, name: str, *, id_: str, inputs: dict[str, Any], **more: Any) -> Resource:
+    return Resource(urn=f"{PREFIX}::{kind}::{name}", type=kind, custom=True, id=id_, inputs=inputs, **more)
+
+
+def checkpoint(*more: Resource, **further: Any) -> Checkpoint:
+    """The state of a small stack."""
+    expected = {"app": {"HostConfig.CapDrop": ["ALL"], "Config.Env[PORT]": "80", "NetworkSettings.Networks": ["net"]}}
+    inputs = {
+        "name": "app",
+        "mustRun": True,
+        "memory": 256,
+        "memorySwap": 512,
+        "cpus": "1.5",
+        "restart": "unless-stopped",
+        "envs": Secret(["PORT=80", f"KEY={KEY}"]),
+        "networksAdvanced": [{"name": "net", "aliases": ["web"]}],
+    }
+    return Checkpoint(
+        resources=[
+            Resource(
+                urn=f"{PREFIX}::pulumi:pulumi:Stack::s",
+                type="pulumi:pulumi:Stack",
+                custom=False,
+                outputs={"expected": Secret(expected)},
+            ),
+            resource("docker:index/network:Network", "net", id_="n1", inputs={"name": "net", "internal": True}),
+            resource("docker:index/volume:Volume", "data", id_="data", inputs={"name": "data"}),
+            resource(
+                "docker:index/remoteImage:RemoteImage",
+                "image",
+                id_="sha256:1image:1",
+                inputs={"name": "image:1"},
+                outputs={"imageId": "sha256:1"},
+            ),
+            resource("docker:index/container:Container", "app", id_=ID, inputs=inputs),
+            *more,
+        ],
+        **further,
+    )
+
+
+def inspected(**changes: Any) -> dict[str, Any]:
+    """What Docker shows of its container."""
+    found: dict[str, Any] = {
+        "Id": ID,
+        "Name": "/app",
+        "Image": "sha256:1",
+        "State": {"Status": "running", "ExitCode": 0},
+        "Config": {"Env": ["PATH=/bin", f"KEY={KEY}", "PORT=80"]},
+        "HostConfig": {
+            "CapDrop": ["ALL"],
+            "Memory": 256 * 2**20,
+            "MemorySwap": 512 * 2**20,
+            "NanoCpus": 1_500_000_000,
+            "PidsLimit": None,
+            "RestartPolicy": {"Name": "unless-stopped", "MaximumRetryCount": 0},
+        },
+        "NetworkSettings": {"Networks": {"net": {"Aliases": ["web", ID[:12]], "NetworkID": "n1", "IPAMConfig": None}}},
+    }
+    for path, value in changes.items():
+        *parts, last = path.split("__")
+        place = found
+        for part in parts:
+            place = place[part]
+        place[last] = value
+    return found
+
+
+def observed(container: dict[str, Any] | None = None, **changes: Any) -> Observed:
+    real = inspected() if container is None else container
+    whole: dict[str, Any] = {
+        "containers": {"app": real},
+        "networks": {"net": {"Id": "n1", "Containers": {ID: {"Name": "app"}}}},
+        "volumes": frozenset({"data"}),
+        "images": {"image:1": "sha256:1"},
+        "image_environments": {"sha256:1": frozenset({"PATH=/bin"})},
+    }
+    return Observed(**{**whole, **changes})
+
+
+def found(seen: Observed, known: Recorded | None = None) -> list[Difference]:
+    return differences(known or recorded(checkpoint()), seen)
+
+
+def test_what_is_as_it_was_made_has_no_difference() -> None:
+    known = recorded(checkpoint())
+
+    assert differences(known, observed()) == []
+    assert as_text([], known, "team") == (
+        "no drift: stack team is as the last update left it (1 container, 1 network, 1 volume, 1 image)"
+    )
+    assert json.loads(as_json([], "team")) == {"stack": "team", "verdict": "clean", "differences": [], "mend": ""}
+
+
+@pytest.mark.parametrize(
+    ("seen", "line", "way_out"),
+    [
+        (
+            observed({}, networks={"net": {"Id": "n1"}}),
+            "container app: is gone, asked for: there",
+            "make up STACK=team",
+        ),
+        (
+            observed(inspected(State={"Status": "exited", "ExitCode": 137})),
+            "container app: state is exited, exit code 137, asked for: running",
+            "make up STACK=team",
+        ),
+        (
+            observed(inspected(State={"Status": "paused", "ExitCode": 0})),
+            "container app: state is paused, asked for: running",
+            "docker unpause app",
+        ),
+        (
+            observed(inspected(HostConfig__Memory=512 * 2**20)),
+            "container app: memory limit is 512 MiB, asked for: 256 MiB",
+            "make up STACK=team",
+        ),
+        (
+            observed(inspected(HostConfig__NanoCpus=0)),
+            "container app: CPU limit is none, asked for: 1.5",
+            "make up STACK=team",
+        ),
+        (
+            observed(inspected(HostConfig__RestartPolicy={"Name": "always"})),
+            "container app: restart policy is always, asked for: unless-stopped",
+            "make up STACK=team",
+        ),
+        (
+            observed(inspected(HostConfig__PidsLimit=30)),
+            "container app: limit of processes is 30, asked for: none",
+            "docker update --pids-limit -1 app",
+        ),
+        (
+            observed(inspected(HostConfig__CapDrop=None)),
+            "container app: HostConfig.CapDrop is none, asked for: ALL",
+            "docker stop app && docker rm app && make up STACK=team",
+        ),
+        (
+            observed(inspected(Name="/app_old")),
+            "container app: name is app_old, asked for: app",
+            "docker rename app_old app",
+        ),
+        (
+            observed(inspected(NetworkSettings__Networks={**inspected()["NetworkSettings"]["Networks"], "more": {}})),
+            "container app: network more is joined, asked for: not joined",
+            "docker network disconnect more app",
+        ),
+        (
+            observed(inspected(NetworkSettings__Networks={})),
+            "container app: network net is not joined, asked for: joined",
+            "docker network connect --alias web net app",
+        ),
+        (
+            observed(inspected(NetworkSettings__Networks__net={"Aliases": None})),
+            "container app: network net is not known as that, asked for: known as web",
+            "docker network disconnect net app && docker network connect --alias web net app",
+        ),
+        (
+            observed(inspected(NetworkSettings__Networks={}), networks={}),
+            "network net: is gone, asked for: there",
+            "make up STACK=team",
+        ),
+        (
+            observed(networks={"net": {"Id": "n2", "Containers": {ID: {"Name": "app"}, "x": {"Name": "guest"}}}}),
+            "network net: is another one (n2) than was deployed (n1), made by somebody else",
+            (
+                "docker network disconnect net guest && docker stop app && docker rm app && docker network rm net && "
+                "make up STACK=team"
+            ),
+        ),
+        (
+            observed(networks={"net": {"Id": "n1", "Containers": {"x": {"Name": "guest"}}}}),
+            "network net: guest guest is joined, asked for: not joined",
+            "docker network disconnect net guest",
+        ),
+        (observed(volumes=frozenset()), "volume data: is gone, asked for: there", "make up STACK=team"),
+        (observed(images={"image:1": ""}), "image image:1: is gone, asked for: there", "make up STACK=team"),
+        (
+            observed(images={"image:1": "sha256:2"}),
+            "image image:1: content is sha256:2, asked for: sha256:1",
+            "make up STACK=team",
+        ),
+        (
+            observed(strays=("app-2",)),
+            "container app-2: is there, with this stack's labels, asked for: not there",
+            "docker stop app-2 && docker rm app-2",
+        ),
+        (
+            observed(stray_networks=("old",)),
+            "network old: is there, with this stack's labels, asked for: not there",
+            "docker network rm old",
+        ),
+    ],
+)
+def test_each_kind_of_drift_is_a_line_with_what_mends_it(seen: Observed, line: str, way_out: str) -> None:
+    text = as_text(found(seen), recorded(checkpoint()), "team")
+
+    assert f"  {line}\n" in text
+    assert text.splitlines()[-1] == f"mend: {way_out}"
+
+
+def test_a_container_made_by_hand_is_told_by_its_id_and_by_all_in_which_it_differs() -> None:
+    by_hand = inspected(
+        Id=OTHER_ID,
+        Config={"Env": ["PATH=/bin", "KEY=hand-made", "DEBUG=hush"]},
+        HostConfig__CapDrop=None,
+    )
+
+    there = observed(by_hand, networks={"net": {"Id": "n1"}})
+    seen = {one.property: (one.expected, one.seen) for one in found(there)}
+
+    assert seen == {
+        "id": (ID[:12], OTHER_ID[:12]),
+        "HostConfig.CapDrop": (["ALL"], None),
+        "variable DEBUG": ("not set", "set"),
+        "variable KEY": ("as deployed", "another value"),
+        "variable PORT": ("as deployed", "not set"),
+    }
+    assert mend(found(there), "team") == "docker stop app && docker rm app && make up STACK=team"
+
+
+def test_no_secret_is_in_the_list() -> None:
+    known = Recorded(
+        containers=(
+            Container(
+                name="app",
+                id=ID,
+                runs=True,
+                properties={"Config.Cmd": ["serve"]},
+                environment={"KEY": KEY},
+                files={"/run/secrets/key": KEY},
+            ),
+        )
+    )
+    real = inspected(Config={"Env": ["KEY=of-somebody"], "Cmd": ["serve", "--password", "of-somebody"]})
+    seen = found(observed(real, files={("app", "/run/secrets/key"): "of-somebody"}, networks={}), known)
+
+    printed = as_text(seen, known, "team") + as_json(seen, "team") + repr(known)
+
+    assert {"Config.Cmd", "variable KEY", "file /run/secrets/key"} <= {one.property for one in seen}
+    assert KEY not in printed
+    assert "of-somebody" not in printed
+
+
+def test_a_changed_file_has_its_readers_made_anew() -> None:
+    files = Container(name="conf", id="f", runs=False, properties={}, files={"/etc/caddy/Caddyfile": "right"})
+    reader = Container(name="app", id=ID, runs=True, properties={"HostConfig.Binds": ["conf:/etc/caddy:rw"]})
+    created = {"Id": "f", "Name": "/conf", "State": {"Status": "created", "ExitCode": 0}, "HostConfig": {}}
+    real = inspected(HostConfig={"Binds": ["conf:/etc/caddy:rw"]}, NetworkSettings={}, Config={})
+    known = Recorded(containers=(files, reader))
+    containers = {"conf": created, "app": real}
+
+    right = Observed(containers=containers, files={("conf", "/etc/caddy/Caddyfile"): "right"})
+    wrong = Observed(containers=containers, files={("conf", "/etc/caddy/Caddyfile"): "wrong"})
+
+    assert differences(known, right) == []
+    assert [(one.name, one.property) for one in differences(known, wrong)] == [("conf", "file /etc/caddy/Caddyfile")]
+    assert mend(differences(known, wrong), "team") == (
+        "docker stop conf app && docker rm conf app && make up STACK=team"
+    )
+
+
+def test_a_fixed_address_that_is_another_is_told() -> None:
+    known = Container(
+        name="app",
+        id=ID,
+        runs=True,
+        properties={},
+        networks={"net": Join(address="10.0.0.2")},
+        environment={"KEY": KEY},
+    )
+    real = inspected(Config={"Env": [f"KEY={KEY}"]})
+    seen = differences(Recorded(containers=(known,)), observed(real))
+
+    assert [(one.expected, one.seen) for one in seen] == [("address 10.0.0.2", "address left to Docker")]
+    assert mend(seen, "team") == "docker network disconnect net app && docker network connect --ip 10.0.0.2 net app"
+
+
+def test_what_ran_once_is_to_have_ended_well() -> None:
+    migration = Recorded(containers=(Container(name="app", id=ID, runs=False, properties={}),))
+
+    def states(status: str, code: int) -> list[str]:
+        real = inspected(State={"Status": status, "ExitCode": code}, Config={}, NetworkSettings={})
+        return [one.seen for one in differences(migration, observed(real))]
+
+    assert states("exited", 0) == states("created", 0) == []
+    assert states("exited", 1) == ["exit code 1"]
+
+
+def test_one_line_mends_everything_and_says_nothing_twice() -> None:
+    real = inspected(HostConfig__PidsLimit=30, HostConfig__CapDrop=None, HostConfig__Memory=0)
+
+    assert mend(found(observed(real, volumes=frozenset())), "team") == (
+        "docker stop app && docker rm app && make up STACK=team"
+    )
+
+
+def test_lost_volumes_are_told_before_they_are_made_anew_empty() -> None:
+    text = as_text(found(observed(volumes=frozenset())), recorded(checkpoint()), "team")
+
+    assert "gone: data. What an update makes in their place is empty" in text
+
+
+def test_an_interrupted_update_is_a_difference() -> None:
+    half = resource("docker:index/container:Container", "half", id_="", inputs={"name": "half"})
+    known = recorded(checkpoint(operations=[PendingOperation(type="creating", resource=half)]))
+
+    assert "  update half: state is interrupted, asked for: finished" in as_text(
+        found(observed(), known), known, "team"
+    )
+
+
+def test_what_waits_for_its_deletion_is_not_looked_for() -> None:
+    old = resource("docker:index/container:Container", "old", id_="old", inputs={"name": "old"}, delete=True)
+
+    assert [one.name for one in recorded(checkpoint(old)).containers] == ["app"]
+
+
+def test_no_limit_stays_none_once_docker_writes_it_as_minus_one() -> None:
+    assert found(observed(inspected(HostConfig__PidsLimit=-1))) == []
+
+
+def test_what_can_be_changed_in_place_is_compared_even_if_nothing_was_asked_for() -> None:
+    assert set(changeable({}).values()) == {0, "", "no"}

@@ -1,0 +1,141 @@
+"""What is read of this machine's apt configuration, and the sources made of it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from images.build import Workshop
+from images.debian import RELEASES, Distribution, Source, candidates, parse_deb822, parse_one_line
+from images.errors import ImageError
+from images.progress import Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BOOKWORM, TRIXIE, _, SID = RELEASES["debian"]
+
+
+def machine(*sources: Source, codename: str = "bookworm") -> Distribution:
+    return Distribution(name="debian", codename=codename, architecture="amd64", sources=tuple(sources), apt_options=())
+
+
+def source(suite: str, uri: str = "http://mirror.example/debian", **options: str) -> Source:
+    return Source(
+        uri=uri, suite=suite, components=("main",), options={k.replace("_", "-"): v for k, v in options.items()}
+    )
+
+
+def test_one_line_sources_are_read_with_what_makes_apt_trust_them() -> None:
+    text = """
+    # deb http://commented.example/debian bookworm main
+    deb-src http://mirror.example/debian bookworm main
+    deb [arch=amd64 signed-by=/etc/keys/ours.gpg trusted=yes] https://mirror.example/debian bookworm main contrib # why
+    """
+    assert parse_one_line(text) == [
+        Source(
+            uri="https://mirror.example/debian",
+            suite="bookworm",
+            components=("main", "contrib"),
+            options={"signed-by": "/etc/keys/ours.gpg", "trusted": "yes"},
+        )
+    ]
+
+
+def test_deb822_sources_are_read_suite_by_suite(tmp_path: Path) -> None:
+    text = """\
+Types: deb deb-src
+# a comment
+URIs: http://mirror.example/debian
+Suites: bookworm bookworm-updates
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Types: deb
+Enabled: no
+URIs: http://off.example/debian
+Suites: bookworm
+Components: main
+"""
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    assert parse_deb822(text, tmp_path) == [
+        source("bookworm", signed_by=keyring),
+        source("bookworm-updates", signed_by=keyring),
+    ]
+
+
+def test_a_key_inside_a_deb822_file_is_stored_beside_the_build(tmp_path: Path) -> None:
+    text = """\
+Types: deb
+URIs: http://mirror.example/debian
+Suites: bookworm
+Components: main
+Signed-By:
+ -----BEGIN PGP PUBLIC KEY BLOCK-----
+ .
+ mQINBF
+ -----END PGP PUBLIC KEY BLOCK-----
+"""
+    (found,) = parse_deb822(text, tmp_path / "keys")
+    stored = (tmp_path / "keys/inline-0.asc").read_text()
+    assert found.options == {"signed-by": str(tmp_path / "keys/inline-0.asc")}
+    assert stored == "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQINBF\n-----END PGP PUBLIC KEY BLOCK-----\n"
+
+
+def test_a_source_is_written_as_apt_reads_it() -> None:
+    line = source("bookworm", signed_by="/k.gpg", trusted="yes").line()
+    assert line == "deb [signed-by=/k.gpg trusted=yes] http://mirror.example/debian bookworm main"
+    assert parse_one_line(line) == [source("bookworm", signed_by="/k.gpg", trusted="yes")]
+
+
+def test_another_release_comes_from_the_same_mirrors_with_the_same_keys() -> None:
+    here = machine(
+        source("bookworm", signed_by="/k.gpg"), source("bookworm-security", uri="http://mirror.example/security")
+    )
+    assert here.sources_of(TRIXIE) == [
+        source("trixie", signed_by="/k.gpg"),
+        source("trixie-security", uri="http://mirror.example/security"),
+    ]
+
+
+def test_backports_are_added_only_when_asked_for() -> None:
+    here = machine(source("bookworm"), source("bookworm-updates"))
+    assert [s.suite for s in here.sources_of(BOOKWORM)] == ["bookworm", "bookworm-updates"]
+    assert [s.suite for s in here.sources_of(BOOKWORM, backports=True)][-1] == "bookworm-backports"
+
+
+def test_unstable_has_no_updates_beside_it() -> None:
+    here = machine(source("bookworm"), source("bookworm-updates"), source("bookworm-security"))
+    assert [s.suite for s in here.sources_of(SID)] == ["sid"]
+
+
+def test_a_machine_that_calls_its_release_stable_is_understood() -> None:
+    assert [s.suite for s in machine(source("stable")).sources_of(BOOKWORM)] == ["bookworm"]
+
+
+def test_a_machine_without_a_source_for_its_release_is_told_what_is_there() -> None:
+    with pytest.raises(ImageError, match=r"no source for its own release 'bookworm' \(seen: nodistro\)"):
+        machine(source("nodistro")).sources_of(BOOKWORM)
+
+
+def test_two_set_ups_at_once_take_turns_at_asking_the_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_ins = {
+        "apt-get": f"mkdir {tmp_path}/busy || touch {tmp_path}/collision; sleep 0.1; rmdir {tmp_path}/busy",
+        "apt-cache": "echo 'valkey | 8.0.1-1 | http://mirror.example bookworm/main amd64 Packages'",
+    }
+    for name, body in stand_ins.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    workshop = Workshop(
+        distribution=machine(source("bookworm")), cache=tmp_path / "cache", work=tmp_path, stage=Stage("")
+    )
+
+    def ask(_: int) -> list[str]:
+        return [candidate.upstream for candidate in candidates(workshop, "valkey", (BOOKWORM,))]
+
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(ask, range(3))) == [["8.0.1"]] * 3
+    assert not (tmp_path / "collision").exists()

@@ -1,0 +1,222 @@
+"""The decision whether an image is used, pulled or built, with a stand-in for Docker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+import pytest
+
+import labels
+from images import ensure as subject
+from images import silence
+from images.errors import ImageError
+from images.progress import progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NO_NETWORK = "lookup registry.example: no such host"
+
+
+class Image:
+    def __init__(self, *tags: str, **marks: str) -> None:
+        self.id = "sha256:1"
+        self.labels = marks
+        self.tags = list(tags)
+        self.home: dict[str, Image] = {}
+
+    def reload(self) -> None:
+        pass
+
+    def tag(self, repository: str, tag: str) -> None:
+        self.home[f"{repository}:{tag}"] = self
+
+
+class Docker:
+    """The part of a Docker client that is used: images by name, a registry that has some or does not answer."""
+
+    def __init__(self, present: dict[str, Image], registry: dict[str, Image] | None = None) -> None:
+        self.present = present
+        for image in present.values():
+            image.home = present
+        self.registry = registry
+        self.removed: list[str] = []
+        self.asked = 0
+        self.api = self
+        self.images = self
+        self.timeout = 900
+
+    def get(self, name: str) -> Image:
+        if name not in self.present:
+            raise docker.errors.ImageNotFound(name)
+        return self.present[name]
+
+    def remove(self, image: str) -> None:
+        self.removed.append(image)
+
+    def pull(self, repository: str, *, tag: str, stream: bool, decode: bool) -> list[dict[str, str]]:
+        assert stream
+        assert decode
+        self.asked += 1
+        name = f"{repository}:{tag}"
+        if self.registry is None:
+            raise docker.errors.APIError(NO_NETWORK, explanation=NO_NETWORK)
+        if name not in self.registry:
+            return [{"error": f"manifest for {name} not found"}]
+        self.present[name] = self.registry[name]
+        return [{"id": "layer", "status": "Pull complete"}]
+
+    def inspect_distribution(self, name: str) -> None:
+        self.asked += 1
+        if self.registry is None or name not in self.registry:
+            raise docker.errors.APIError(NO_NETWORK, explanation=NO_NETWORK)
+
+    def list(self, filters: dict[str, str]) -> list[Image]:
+        return [image for image in self.present.values() if filters["label"] in image.labels]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(silence, "_FILE", tmp_path / "silent.json")
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Builds that were asked for; each leaves the version that was wanted."""
+    done: list[str] = []
+
+    def build(client: Any, reference: Any, recipe: Any) -> str:
+        client.present[str(reference)] = local(recipe.wanted(reference).version)
+        done.append(str(reference))
+        return f"{reference}: built"
+
+    monkeypatch.setattr(subject, "_build", build)
+    return done
+
+
+def local(version: str, *tags: str) -> Image:
+    return Image(*tags, **{labels.LOCAL_BUILD: "Debian", labels.IMAGE_VERSION: version})
+
+
+def ensure(client: Docker, name: str, *, rebuild: bool = False) -> str:
+    return subject.ensure(client, name, rebuild=rebuild)  # type: ignore[arg-type] # a stand-in
+
+
+VALKEY = "a.example/valkey:8.0.1-alpine"
+
+
+def test_a_pulled_image_is_used_as_it_is() -> None:
+    client = Docker({VALKEY: Image()}, registry={VALKEY: Image()})
+    assert ensure(client, VALKEY) == f"{VALKEY}: present"
+    assert client.asked == 0
+
+
+def test_an_image_of_the_registry_is_pulled(built: list[str]) -> None:
+    client = Docker({}, registry={VALKEY: Image()})
+    assert ensure(client, VALKEY).startswith(f"{VALKEY}: pulled in")
+    assert not built
+
+
+def test_without_a_registry_a_known_image_is_built(built: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert ensure(Docker({}), VALKEY) == f"{VALKEY}: built"
+    assert built == [VALKEY]
+    assert NO_NETWORK in capsys.readouterr().err
+
+
+def test_an_unknown_image_that_cannot_be_pulled_is_an_error_with_ways_out(built: list[str]) -> None:
+    with pytest.raises(ImageError, match=rf"(?s)other:1 is not present.*{NO_NETWORK}.*docker load"):
+        ensure(Docker({}), "a.example/other:1")
+    assert not built
+
+
+def test_a_digest_that_cannot_be_pulled_is_an_error(built: list[str]) -> None:
+    with pytest.raises(ImageError, match=r"(?s)cannot be pulled.*by its digest"):
+        ensure(Docker({}), "a.example/valkey@sha256:" + "0" * 64)
+    assert not built
+
+
+def test_a_local_build_gives_way_to_the_image_of_a_registry_that_answers_again(built: list[str]) -> None:
+    client = Docker({VALKEY: local("8.0.1")}, registry={VALKEY: Image()})
+    assert "in place of a local build" in ensure(client, VALKEY)
+    assert client.removed == ["sha256:1"]
+    assert not built
+
+
+def test_a_silent_registry_is_asked_once_in_a_while_only(built: list[str]) -> None:
+    client = Docker({VALKEY: local("8.0.1")})
+    for _ in range(3):
+        assert "present, built locally from Debian" in ensure(client, VALKEY)
+    assert client.asked == 1
+    assert not built
+
+
+def test_a_registry_that_answers_without_the_image_is_not_called_silent(built: list[str]) -> None:
+    client = Docker({}, registry={})
+    ensure(client, VALKEY)
+    assert not silence.silent("a.example")
+
+
+def test_a_local_build_of_another_version_is_built_anew(built: list[str]) -> None:
+    client = Docker({VALKEY: local("8.0.0")})
+    assert ensure(client, VALKEY) == f"{VALKEY}: built"
+    assert built == [VALKEY]
+
+
+def test_open_webui_below_the_minimum_is_refused_whatever_its_tag_says() -> None:
+    name = "a.example/open-webui:main"
+    with pytest.raises(ImageError, match=r"0\.6\.5; this project needs 0\.12\.0"):
+        ensure(Docker({name: Image(**{labels.IMAGE_VERSION: "v0.6.5"})}), name)
+
+
+def test_open_webui_below_the_minimum_is_refused_before_anything_is_asked(built: list[str]) -> None:
+    client = Docker({})
+    with pytest.raises(ImageError, match="needs 0\\.12\\.0"):
+        ensure(client, "a.example/open-webui:v0.11.0")
+    assert client.asked == 0
+    assert not built
+
+
+MAIN, RELEASE = "a.example/open-webui:main", "a.example/open-webui:v0.12.4"
+
+
+@pytest.mark.parametrize(("there", "wanted"), [(MAIN, RELEASE), (RELEASE, MAIN)])
+def test_the_same_version_built_under_another_tag_is_not_built_again(built: list[str], there: str, wanted: str) -> None:
+    client = Docker({there: local("0.12.4", there)})
+    assert ensure(client, wanted) == f"{wanted}: the local build of {there}, from Debian"
+    assert client.present[wanted] is client.present[there]
+    assert not built
+
+
+@pytest.mark.parametrize(
+    ("there", "version", "wanted"),
+    [
+        (MAIN, "0.12.3", RELEASE),
+        ("a.example/other:v0.12.4", "0.12.4", RELEASE),
+        ("a.example/valkey:8.0.1", "8.0.1", "a.example/valkey:8.0"),
+        ("a.example/pgvector:0.8.0-pg16", "0.8.0-pg16.4", "a.example/pgvector:0.8.0-pg17"),
+    ],
+)
+def test_another_version_or_another_software_is_no_reason_not_to_build(
+    built: list[str], there: str, version: str, wanted: str
+) -> None:
+    ensure(Docker({there: local(version, there)}), wanted)
+    assert built == [wanted]
+
+
+def test_an_image_of_a_registry_is_not_passed_off_as_a_local_build(built: list[str]) -> None:
+    ensure(Docker({MAIN: Image(MAIN, **{labels.IMAGE_VERSION: "0.12.4"})}), RELEASE)
+    assert built == [RELEASE]
+
+
+def test_a_rebuild_replaces_what_is_there(built: list[str]) -> None:
+    client = Docker({VALKEY: Image()}, registry={VALKEY: Image()})
+    assert ensure(client, VALKEY, rebuild=True) == f"{VALKEY}: built"
+    assert client.asked == 0
+
+
+def test_a_long_step_is_never_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("building", interval_seconds=0.01) as stage:
+        stage.text = "unpacking"
+        while "building: unpacking, 0 s\n" not in capsys.readouterr().err:
+            pass

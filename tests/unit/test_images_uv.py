@@ -1,0 +1,61 @@
+"""pip's settings of this machine, carried over to uv."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from images.uv import environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def variables(home: Path, **own: str) -> dict[str, str]:
+    # PIP_CONFIG_FILE comes last among the files, so what this machine has in /etc does not matter here.
+    return environment({"HOME": str(home), **own})
+
+
+def configure(home: Path, text: str) -> str:
+    file = home / "pip.conf"
+    file.write_text(text)
+    return str(file)
+
+
+def test_a_pip_configuration_file_is_carried_over(tmp_path: Path) -> None:
+    text = """\
+[global]
+index-url = https://index.example/simple
+extra-index-url =
+    https://one.example/simple
+    https://two.example/simple
+trusted-host = index.example
+cert = /etc/ssl/ours.pem
+proxy = http://proxy.example:3128
+[install]
+timeout = 90
+"""
+    found = variables(tmp_path, PIP_CONFIG_FILE=configure(tmp_path, text))
+    assert found["UV_DEFAULT_INDEX"] == "https://index.example/simple"
+    assert found["UV_INDEX"] == "https://one.example/simple https://two.example/simple"
+    assert found["UV_INSECURE_HOST"] == "index.example"
+    assert found["SSL_CERT_FILE"] == "/etc/ssl/ours.pem"
+    assert found["HTTPS_PROXY"] == "http://proxy.example:3128"
+    assert found["UV_HTTP_TIMEOUT"] == "90"
+
+
+def test_pips_variables_win_over_its_files_and_uvs_own_over_both(tmp_path: Path) -> None:
+    file = configure(tmp_path, "[global]\nindex-url = https://file.example/simple\n")
+    found = variables(tmp_path, PIP_CONFIG_FILE=file, PIP_INDEX_URL="https://variable.example/simple")
+    assert found["UV_DEFAULT_INDEX"] == "https://variable.example/simple"
+    found = variables(tmp_path, PIP_CONFIG_FILE=file, UV_DEFAULT_INDEX="https://uv.example/simple")
+    assert found["UV_DEFAULT_INDEX"] == "https://uv.example/simple"
+
+
+def test_a_folder_of_wheels_that_is_not_there_is_left_out_as_pip_does(tmp_path: Path) -> None:
+    links = f"/no/such/folder {tmp_path} https://wheels.example/"
+    assert variables(tmp_path, PIP_FIND_LINKS=links)["UV_FIND_LINKS"] == f"{tmp_path},https://wheels.example/"
+
+
+def test_a_broken_configuration_file_is_passed_over(tmp_path: Path) -> None:
+    found = variables(tmp_path, PIP_CONFIG_FILE=configure(tmp_path, "no section\n"), PIP_CERT="/c.pem")
+    assert found["SSL_CERT_FILE"] == "/c.pem"

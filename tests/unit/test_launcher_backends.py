@@ -1,0 +1,164 @@
+"""Shared backends: what is refused before the CLI runs, and what is said on top of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.errors import EngineError
+from engine.secrets import Secrets
+from engine.workspace import Project, load_project
+from launcher import backends, engines, recovery
+from launcher.errors import LauncherError
+
+HERE = Path(__file__).resolve().parents[2]
+URL = "postgres://ann:p%40ss@db.example.com:5432/pulumi?sslmode=disable"
+LOCKED = """\
+error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock \
+file with `pulumi cancel`.
+  postgres://****:****@db.example.com:5432/pulumi/.pulumi/locks/organization/open-webui/team/d1.json?sslmode=disable: \
+created by {who} (pid {pid}) at 2026-11-23T18:19:03Z
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """This project's settings, with a stack of its own, in a database."""
+    for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", URL)
+    monkeypatch.setattr("engine.secrets._ROUNDS", 10)
+    (tmp_path / "Pulumi.yaml").write_text((HERE / "Pulumi.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text("pulumi-docker==5.2.0\n")
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks/Pulumi.team.yaml").touch()
+    return load_project(tmp_path)
+
+
+def salt_in_the_stack_file(project: Project, salt: str) -> None:
+    (project.stacks_directory / "Pulumi.team.yaml").write_text(f"encryptionsalt: {salt}\n")
+
+
+@pytest.mark.parametrize("url", [URL, "s3://bucket?region=x", "https://api.pulumi.com", "file:///srv?no_tmp_dir=1"])
+def test_what_is_not_a_plain_directory_is_shared(project: Project, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+    assert backends.is_shared(project)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "file:///srv/pulumi")
+    assert not backends.is_shared(project)
+
+
+def test_a_backend_is_named_without_its_password_and_with_the_place_that_names_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert backends.named(project) == "postgres://ann@db.example.com:5432/pulumi (PULUMI_BACKEND_URL)"
+    monkeypatch.delenv("PULUMI_BACKEND_URL")
+    file = project.directory / "Pulumi.yaml"
+    file.write_text(f"{file.read_text()}backend: {{url: 's3://bucket/folder?endpoint=x'}}\n")
+    assert backends.named(load_project(project.directory)) == "s3://bucket/folder (backend.url in Pulumi.yaml)"
+
+
+@pytest.mark.parametrize("printed", ["p%40ss", "p@ss"])
+def test_a_password_of_the_url_is_masked_as_it_is_written_and_as_it_is_meant(printed: str) -> None:
+    assert backends.without_password(f"cannot open postgres://ann:{printed}@db", URL) == (
+        "cannot open postgres://ann:****@db"
+    )
+    assert backends.without_password("cannot open s3://bucket", "s3://bucket") == "cannot open s3://bucket"
+
+
+def test_the_embedded_engine_is_refused_with_the_way_out(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(project.directory))
+    with pytest.raises(LauncherError, match=r"postgres://ann@db.*it would not be used: no Pulumi CLI on PATH") as error:
+        engines.choose("auto", project)
+    assert "p%40ss" not in str(error.value)
+    with pytest.raises(LauncherError, match="it would not be used: ENGINE=embedded"):
+        engines.choose("embedded", project)
+    with pytest.raises(LauncherError, match="no Pulumi CLI on PATH"):
+        engines.cancel(project, "team", force=True)
+
+
+def test_no_passphrase_is_made_up_for_what_others_use_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LauncherError, match=r"no passphrase is given.*PULUMI_CONFIG_PASSPHRASE"):
+        backends.environment(project, "team")
+    assert not (project.directory / ".pulumi-state").exists()
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "https://api.pulumi.com")
+    assert backends.environment(project, "team") == {"PULUMI_BACKEND_URL": "https://api.pulumi.com"}
+    monkeypatch.setenv("PULUMI_BACKEND_URL", URL)
+    kept = project.directory / ".pulumi-state/passphrase"
+    kept.parent.mkdir()
+    kept.touch()
+    assert backends.environment(project, "team")["PULUMI_CONFIG_PASSPHRASE_FILE"] == str(kept)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "given")
+    assert backends.environment(project, "team") == {"PULUMI_BACKEND_URL": URL}
+
+
+def test_a_wrong_passphrase_is_found_by_the_stack_file_or_else_by_the_state(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    salt = Secrets.new("right").salt
+    state = {"deployment": {"secrets_providers": {"type": "passphrase", "state": {"salt": salt}}}}
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
+    with pytest.raises(EngineError, match="Wrong passphrase"):
+        backends.refuse_wrong_passphrase(project, "team", lambda: state)
+    backends.refuse_wrong_passphrase(project, "team", dict)
+    salt_in_the_stack_file(project, salt)
+    with pytest.raises(EngineError, match="Wrong passphrase"):
+        backends.refuse_wrong_passphrase(project, "team", dict)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "right")
+    backends.refuse_wrong_passphrase(project, "team", dict)
+
+
+def test_whose_lock_it_is_is_said_with_the_way_past_it() -> None:
+    elsewhere = backends.way_past_a_lock(LOCKED.format(who="ann@laptop", pid=1), "team")
+    assert elsewhere.startswith("locked: ann on laptop has been changing stack team since 2026-11-23T18:19:03Z")
+    assert elsewhere.endswith("make cancel STACK=team YES=1")
+    here = socket.gethostname()
+    assert "has been changing" in backends.way_past_a_lock(LOCKED.format(who=f"ann@{here}", pid=os.getpid()), "team")
+    gone = backends.way_past_a_lock(LOCKED.format(who=f"ann@{here}", pid=2**22 + 1), "team")
+    assert "left its lock behind" in gone
+    assert "make cancel STACK=team YES=1" in gone
+    assert backends.way_past_a_lock("error: no stack named 'team' found", "team") == ""
+
+
+def test_a_lock_that_cannot_be_looked_at_is_not_removed_without_a_yes(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(LauncherError, match="make cancel STACK=team YES=1"):
+        engines.cancel(project, "team", force=False)
+
+
+def test_what_the_cli_prints_passes_through_what_listens(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    program = "import sys; print('out'); print('hush', file=sys.stderr); sys.exit(3)"
+    code = engines.foreground([sys.executable, "-c", program], tmp_path, dict(os.environ), lambda line: line.upper())
+    assert code == 3
+    assert capfd.readouterr() == ("out\n", "HUSH\n")
+
+
+def test_only_what_a_killed_run_was_making_is_removed_with_its_lock(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    containers = {"1": "open-webui-team", "2": "open-webui-team-valkey", "3": "open-webui-team-by-hand"}
+    listed = [{"Id": number, "Names": [f"/{name}"]} for number, name in containers.items()]
+    removed: list[str] = []
+    network = SimpleNamespace(
+        id="4", name="open-webui-team-network", remove=lambda: removed.append("open-webui-team-network")
+    )
+    client: Any = SimpleNamespace(
+        api=SimpleNamespace(containers=lambda **_: listed, inspect_network=lambda _: {"Containers": {}}),
+        networks=SimpleNamespace(list=lambda **_: [network]),
+    )
+    monkeypatch.setattr(recovery, "_remove", lambda _, name: removed.append(name))
+    deployment = {
+        "resources": [{"id": "2"}],
+        "pending_operations": [
+            {"type": "creating", "resource": {"inputs": {"name": "open-webui-team"}}},
+            {"type": "creating", "resource": {"inputs": {"name": "open-webui-team-network"}}},
+            {"type": "updating", "resource": {"inputs": {"name": "open-webui-team-by-hand"}}},
+        ],
+    }
+    said = recovery.remove_unfinished(client, project, "team", deployment)
+    assert said == ["container open-webui-team", "network open-webui-team-network"]
+    assert removed == ["open-webui-team", "open-webui-team-network"]

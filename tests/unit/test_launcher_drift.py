@@ -1,0 +1,95 @@
+"""Where `make drift` gets the state from, and when it does not answer."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drift.observed import Observed
+from drift.recorded import Recorded
+from engine.values import SECRET, SIGNATURE
+from engine.workspace import Project
+from launcher import drift
+from launcher.errors import LauncherError
+
+KEY = "0123456789abcdef-secret"
+
+
+class View:
+    """A Docker that is never asked."""
+
+    def close(self) -> None:
+        pass
+
+
+def shown(value: Any) -> dict[str, str]:
+    """A secret as ``pulumi stack export --show-secrets`` has it."""
+    return {SIGNATURE: SECRET, "plaintext": json.dumps(value)}
+
+
+def export(*names: str) -> dict[str, Any]:
+    resources = [
+        {
+            "urn": f"urn:pulumi:team::open-webui::docker:index/container:Container::{name}",
+            "type": "docker:index/container:Container",
+            "custom": True,
+            "id": name,
+            "inputs": {"name": name, "envs": shown([f"KEY={KEY}"])},
+        }
+        for name in names
+    ]
+    provider = {"type": "cloud", "state": {"url": "a-key-management-service://key"}}
+    return {"version": 3, "deployment": {"secrets_providers": provider, "resources": resources}}
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project whose state is in a backend that only the Pulumi CLI reads."""
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
+    monkeypatch.setattr(drift, "DockerView", View)
+    return Project(directory=tmp_path, name="open-webui", stacks_directory=tmp_path)
+
+
+def test_secrets_of_an_export_are_open_whatever_sealed_them(
+    elsewhere: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Recorded] = []
+
+    def observe(_view: View, known: Recorded, *_names: str) -> Observed:
+        asked.append(known)
+        return Observed()
+
+    monkeypatch.setattr(drift, "exported", lambda *_, **__: export("app"))
+    monkeypatch.setattr(drift, "observe", observe)
+
+    assert drift.drift(elsewhere, "team", json_wanted=False) == drift.DRIFT
+    assert asked[0].containers[0].environment == {"KEY": KEY}
+    printed = capsys.readouterr().out
+    assert "container app: is gone, asked for: there" in printed
+    assert KEY not in printed
+
+
+def test_a_state_that_changes_meanwhile_gives_no_answer(elsewhere: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([export("app"), export("app", "valkey")])
+    monkeypatch.setattr(drift, "exported", lambda *_, **__: next(answers))
+    monkeypatch.setattr(drift, "observe", lambda *_: Observed())
+
+    with pytest.raises(LauncherError, match="stack team was changed while it was looked at"):
+        drift.drift(elsewhere, "team", json_wanted=False)
+
+
+def test_a_stack_that_is_not_deployed_gives_no_answer(elsewhere: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drift, "exported", lambda *_, **__: export())
+
+    with pytest.raises(LauncherError, match="stack team is not deployed"):
+        drift.drift(elsewhere, "team", json_wanted=True)
+
+
+def test_without_the_pulumi_cli_such_a_state_cannot_be_read(
+    elsewhere: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(LauncherError, match=r"the Pulumi CLI alone can use.*no Pulumi CLI on PATH"):
+        drift.drift(elsewhere, "team", json_wanted=True)

@@ -1,0 +1,148 @@
+"""The choice of the engine, the commands it is given, and how they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.workspace import Project, load_project
+from images import silence
+from launcher import engines
+from launcher.errors import LauncherError
+
+PROJECT_FOLDER = Path(engines.__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def project() -> Project:
+    return load_project(PROJECT_FOLDER)
+
+
+@pytest.fixture
+def path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A PATH with nothing on it but what a test puts there, and no plugins anywhere."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
+    monkeypatch.setattr(silence, "_FILE", tmp_path / "silent.json")
+    return folder
+
+
+def stand_in(folder: Path, name: str, body: str = "") -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{body}\n")
+    (folder / name).chmod(0o755)
+
+
+def pulumi(folder: Path, *, plugin_installs: bool = True) -> None:
+    stand_in(folder, "pulumi-language-python")
+    installs = "exit 0" if plugin_installs else "echo 'no such host' >&2; exit 1"
+    stand_in(
+        folder, "pulumi", f'case "$1" in version) echo v3.260.0;; plugin) echo x >> {folder}/asked; {installs};; esac'
+    )
+
+
+def test_without_the_cli_the_embedded_engine_runs_and_says_why(path: Path, project: Project) -> None:
+    engine = engines.choose("auto", project)
+    assert (engine.name, engine.line) == ("embedded", "engine: embedded (no Pulumi CLI on PATH)")
+
+
+def test_the_cli_runs_where_its_plugin_is_there_already(path: Path, project: Project, tmp_path: Path) -> None:
+    pulumi(path)
+    version = engines.docker_plugin_version((PROJECT_FOLDER / "requirements.txt").read_text())
+    (tmp_path / "home/plugins" / f"resource-docker-v{version}").mkdir(parents=True)
+    engine = engines.choose("auto", project)
+    assert (engine.name, engine.line) == ("pulumi", "engine: Pulumi CLI 3.260.0")
+    assert not (path / "asked").exists()
+
+
+def test_the_cli_runs_where_its_plugin_can_be_had(path: Path, project: Project) -> None:
+    pulumi(path)
+    assert engines.choose("auto", project).name == "pulumi"
+
+
+def test_a_plugin_that_cannot_be_had_means_the_embedded_engine_and_is_not_asked_for_each_time(
+    path: Path, project: Project
+) -> None:
+    pulumi(path, plugin_installs=False)
+    assert "could not be: no such host" in engines.choose("auto", project).line
+    assert "did not answer" in engines.choose("auto", project).line
+    assert (path / "asked").read_text() == "x\n"
+
+
+def test_a_cli_without_its_python_host_is_not_used(path: Path, project: Project) -> None:
+    pulumi(path)
+    (path / "pulumi-language-python").unlink()
+    assert "without pulumi-language-python" in engines.choose("auto", project).line
+
+
+def test_the_cli_asked_for_and_not_there_is_an_error(path: Path, project: Project) -> None:
+    with pytest.raises(LauncherError, match="ENGINE=pulumi cannot be: no Pulumi CLI on PATH"):
+        engines.choose("pulumi", project)
+
+
+def test_the_embedded_engine_asked_for_is_taken_though_the_cli_is_there(path: Path, project: Project) -> None:
+    pulumi(path)
+    assert engines.choose("embedded", project).line == "engine: embedded (ENGINE=embedded)"
+
+
+def test_the_cli_makes_the_stack_once_and_never_asks_a_question(
+    path: Path, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}/state")
+    calls = tmp_path / "calls"
+    stand_in(path, "pulumi", f'echo "$@" >> {calls}; echo "$PULUMI_BACKEND_URL $PULUMI_SKIP_UPDATE_CHECK" >> {calls}')
+    engine = engines.Engine(name="pulumi", line="")
+    assert engines.run(engine, "up", project, "dev") == 0
+    variables = f"file://{tmp_path}/state true"
+    assert calls.read_text().splitlines() == [
+        "stack select --create --non-interactive --stack dev",
+        variables,
+        "up --stack dev --suppress-outputs --yes --skip-preview --non-interactive",
+        variables,
+    ]
+    calls.unlink()
+    (tmp_path / "state/.pulumi/stacks/open-webui").mkdir(parents=True)
+    (tmp_path / "state/.pulumi/stacks/open-webui/dev.json").touch()
+    assert engines.run(engine, "preview", project, "dev") == 0
+    assert calls.read_text().splitlines()[0] == "preview --stack dev --suppress-outputs --non-interactive"
+
+
+@pytest.mark.parametrize(("program", "code"), [("exit(3)", 3), ("import os; os.kill(os.getpid(), 9)", 137)])
+def test_the_exit_code_of_an_engine_is_passed_on(tmp_path: Path, program: str, code: int) -> None:
+    assert engines.foreground([sys.executable, "-c", program], tmp_path, dict(os.environ)) == code
+
+
+def test_ctrl_c_is_left_to_the_engine(tmp_path: Path) -> None:
+    program = f"import os, signal; os.kill({os.getpid()}, signal.SIGINT); print('went on')"
+    before = signal.getsignal(signal.SIGINT)
+    assert engines.foreground([sys.executable, "-c", program], tmp_path, dict(os.environ)) == 0
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_plugin_goes_with_the_pinned_sdk() -> None:
+    assert engines.docker_plugin_version("pulumi==3.1.0\npulumi-docker==5.2.0\n") == "5.2.0"
+    with pytest.raises(LauncherError, match="no line pulumi-docker=="):
+        engines.docker_plugin_version("pulumi-docker>=5\n")
+
+
+def test_an_engine_that_there_is_not_is_refused_with_those_there_are(project: Project) -> None:
+    with pytest.raises(LauncherError, match=r"ENGINE=terraform is no engine\. There are: auto, pulumi, embedded"):
+        engines.choose("terraform", project)
+
+
+def test_cancel_asks_the_embedded_engine_where_the_backend_is_of_files_and_else_the_cli(
+    path: Path, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
+    assert engines.cancel(project, "dev", force=False) == 0
+    assert "The stack dev is not locked." in capfd.readouterr().out
+    stand_in(path, "pulumi", 'echo "$@"')
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
+    assert engines.cancel(project, "dev", force=True) == 0
+    assert capfd.readouterr().out == "cancel --stack dev --yes\n"

@@ -1,0 +1,148 @@
+"""What the launcher refuses before an engine runs, and how it says so."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests.exceptions
+import yaml
+from docker.errors import APIError
+
+from engine.errors import EngineError
+from engine.secrets import Secrets
+from engine.workspace import Project, load_project
+from launcher import __main__ as command_line
+from launcher import engines
+from launcher.errors import LauncherError
+from launcher.gate import begun, read_settings, refuse_a_second_beginning, refuse_unusable_state
+from settings import SettingsError
+
+HERE = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """This project's settings, with a stack of its own and no state."""
+    for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("engine.secrets._ROUNDS", 10)
+    (tmp_path / "Pulumi.yaml").write_text((HERE / "Pulumi.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks/Pulumi.team.yaml").touch()
+    return load_project(tmp_path)
+
+
+def write(project: Project, **document: object) -> None:
+    (project.stacks_directory / "Pulumi.team.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+
+
+@pytest.mark.parametrize("port", [3001, "3001"])
+def test_a_number_may_be_written_as_text_as_the_cli_has_it(project: Project, port: object) -> None:
+    write(project, config={"open-webui:uiPort": port})
+    settings = read_settings(project, "team")
+    assert settings.ui_port == 3001
+    assert settings.log_level == "INFO"
+
+
+def test_a_wrong_type_and_an_unknown_key_are_refused(project: Project) -> None:
+    write(project, config={"open-webui:uiPort": "abc"})
+    with pytest.raises(EngineError, match=r"uiPort is 'abc'; integer is wanted"):
+        read_settings(project, "team")
+    write(project, config={"open-webui:uiport": 3000})
+    with pytest.raises(SettingsError, match=r"uiport \('3000'\) is not a setting. Did you mean uiPort\?"):
+        read_settings(project, "team")
+
+
+def test_an_encrypted_setting_is_opened(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = Secrets.new("right")
+    write(project, config={"open-webui:logLevel": {"secure": secrets.encrypt("ERROR")}}, encryptionsalt=secrets.salt)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "right")
+    assert read_settings(project, "team").log_level == "ERROR"
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
+    with pytest.raises(EngineError, match="Wrong passphrase"):
+        read_settings(project, "team")
+
+
+def test_a_passphrase_is_made_for_a_new_stack_and_never_for_one_that_was_begun(project: Project) -> None:
+    engine = engines.Engine(name="pulumi", line="")
+    assert not begun(project, "team")
+    write(project, encryptionsalt=Secrets.new("lost").salt)
+    assert begun(project, "team")
+    with pytest.raises(EngineError, match="none is given"):
+        engines.run(engine, "preview", project, "team")
+    assert not (project.directory / ".pulumi-state").exists()
+
+
+def test_the_state_is_tried_before_the_cli_is_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_unusable_state(project, "team", dict)
+    write(project, encryptionsalt=Secrets.new("right").salt)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "right")
+    refuse_unusable_state(project, "team", dict)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
+    with pytest.raises(EngineError, match=r"Wrong passphrase.*PULUMI_CONFIG_PASSPHRASE"):
+        refuse_unusable_state(project, "team", dict)
+    file = project.directory / ".pulumi-state/.pulumi/stacks/open-webui/team.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"version":3')
+    with pytest.raises(EngineError, match=r"team\.json is not whole JSON"):
+        refuse_unusable_state(project, "team", dict)
+
+
+def test_of_a_backend_that_is_no_directory_the_passphrase_alone_is_tried(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
+    refuse_unusable_state(project, "team", dict)
+    write(project, encryptionsalt=Secrets.new("right").salt)
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
+    with pytest.raises(EngineError, match="Wrong passphrase"):
+        refuse_unusable_state(project, "team", dict)
+
+
+def test_what_runs_already_is_not_begun_again_where_its_state_may_be_elsewhere(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def docker_with(*containers: object) -> Any:
+        return SimpleNamespace(api=SimpleNamespace(containers=lambda **_: list(containers)))
+
+    refuse_a_second_beginning(docker_with("one"), project, "team")
+    write(project, encryptionsalt=Secrets.new("right").salt)
+    refuse_a_second_beginning(docker_with(), project, "team")
+    with pytest.raises(LauncherError, match=r"stack team runs .*PULUMI_BACKEND_URL=file://.*/\.pulumi-state"):
+        refuse_a_second_beginning(docker_with("one"), project, "team")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{project.directory}/.pulumi-state")
+    refuse_a_second_beginning(docker_with("one"), project, "team")
+    monkeypatch.delenv("PULUMI_BACKEND_URL")
+    file = project.directory / ".pulumi-state/.pulumi/stacks/open-webui/team.json"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    refuse_a_second_beginning(docker_with("one"), project, "team")
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/srv/x"), "error: /srv/x: Permission denied. Make it accessible"),
+        (APIError("500", explanation="no space left on device"), "error: Docker refused: no space left on device"),
+        (requests.exceptions.ConnectionError("gone"), "error: Docker ceased to answer: gone."),
+    ],
+)
+def test_what_goes_wrong_on_the_way_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], raised: Exception, said: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(command_line, "_run", fail)
+    assert command_line.main(["up"]) == 1
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_the_launcher_does_not_wait_for_pulumi_to_be_imported() -> None:
+    program = "import sys, launcher.__main__; sys.exit('pulumi' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=HERE, check=False).returncode == 0

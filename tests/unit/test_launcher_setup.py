@@ -1,0 +1,209 @@
+"""What the launcher knows of a stack, says of Docker, and makes of the requirement files."""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+import verification.__main__
+from images.reference import parse
+from launcher import __main__ as command_line
+from launcher import docker_daemon, python_env, stack
+from launcher.errors import LauncherError
+from settings import Admin
+from tests.unit.test_settings import read
+from topologies.deployed import Deployed
+from verification.subject import subject_of
+
+
+@pytest.mark.parametrize(
+    ("name", "software"),
+    [("dev", {"open-webui", "valkey"}), ("staging", {"open-webui", "valkey", "pgvector", "caddy"})],
+)
+def test_setup_has_every_image_that_the_stack_needs(
+    monkeypatch: pytest.MonkeyPatch, name: str, software: set[str]
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(command_line, "ensure_docker", Mock())
+    monkeypatch.setattr(command_line, "ensure", lambda _, reference: asked.append(reference))
+    assert command_line.main(["setup", "--stack", name]) == 0
+    assert {parse(reference).name for reference in asked} == software
+
+
+def test_an_unknown_stack_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["up", "--stack", "nosuch"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert "nosuch" in said
+    assert "dev" in said
+
+
+# The SDK leaves its socket to the garbage collector when its constructor fails.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_a_docker_host_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    host = f"unix://{tmp_path}/none.sock"
+    monkeypatch.setenv("DOCKER_HOST", host)
+    with pytest.raises(LauncherError, match=f"does not answer at DOCKER_HOST={host}"):
+        docker_daemon.ensure_docker()
+    gc.collect()
+
+
+def test_a_machine_where_docker_cannot_be_installed_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(docker_daemon, "_connect", lambda: (None, "no such file"))
+    monkeypatch.setattr(docker_daemon, "_SOCKET", Path("/no/such/socket"))
+    monkeypatch.setattr(docker_daemon, "_dockerd", lambda: None)
+    monkeypatch.setattr(docker_daemon, "apt_install", lambda *_: "needs root")
+    with pytest.raises(LauncherError, match=r"could not be installed: needs root\nInstall Docker Engine"):
+        docker_daemon.ensure_docker()
+
+
+def test_a_dockerd_that_ends_shows_the_end_of_its_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    dockerd = tmp_path / "dockerd"
+    dockerd.write_text("#!/bin/sh\necho 'failed to start: overlay not supported'\nexit 1\n")
+    dockerd.chmod(0o755)
+    monkeypatch.setattr(docker_daemon, "_connect", lambda: (None, ""))
+    monkeypatch.setattr(docker_daemon, "_dockerd", lambda: str(dockerd))
+    monkeypatch.setattr(docker_daemon, "_services", list)
+    monkeypatch.setattr(docker_daemon, "root_prefix", list)
+    monkeypatch.setattr(docker_daemon, "_LOG", tmp_path / ".cache/dockerd.log")
+    monkeypatch.setattr(docker_daemon, "CACHE", tmp_path / ".cache")
+    with pytest.raises(LauncherError, match=r"(?s)exit code 1.*overlay not supported.*--privileged"):
+        docker_daemon._start()
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_the_verification_reads_what_the_outputs_say(monkeypatch: pytest.MonkeyPatch, tls: bool) -> None:  # noqa: FBT001 - a case
+    described = Deployed(
+        apps=["web-1", "web-2"], migration="migration", valkey="valkey", postgres="postgres", gateway="gateway",
+        door={"address": "127.0.0.1", "port": 3443.0, "tls": tls}, ca="/data/root.crt", app_user="openwebui",
+        valkey_login={"user": "verify", "password_file": "/run/secrets/verify", "ca_file": "/run/secrets/ca.pem"},
+        isolation={"edge": "web-edge", "private": ["valkey", "postgres"]},
+        account={"container": "migration", "path": "/migration/account.env"}, expected={}, triggers={}, depends_on=[],
+    ).subject  # fmt: skip
+    outputs = {"subject": described, "url": "https://chat.example.org", "expected": {"web-1": {"Config.Image": "1"}}}
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(command_line.subject(outputs))))
+
+    read = verification.__main__.read_subject("-")
+
+    assert read == subject_of({**described, "url": outputs["url"], "expected": outputs["expected"]})
+    assert read.door
+    assert (read.door.port, read.door.tls) == (3443, tls)
+
+
+def test_the_virtual_environment_is_left_alone_while_the_requirements_stay_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+        (tmp_path / name).write_text("")
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").touch()
+    installs: list[Path] = []
+
+    def install(uv: Path, *, anew: bool) -> str:
+        installs.append(uv)
+        assert not anew
+        return ""
+
+    monkeypatch.setattr(python_env, "PROJECT", tmp_path)
+    monkeypatch.setattr(python_env, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(python_env, "_STAMP", tmp_path / ".venv/stamp")
+    monkeypatch.setattr(python_env, "uv", lambda _say: Path("/uv"))
+    monkeypatch.setattr(python_env, "_install", install)
+    assert [python_env.main(), python_env.main()] == [0, 0]
+    assert len(installs) == 1
+    (tmp_path / "constraints.txt").write_text("pulumi==3.272.0\n")
+    assert python_env.main() == 0
+    assert len(installs) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert [line.startswith("python: installed the requirements") for line in said] == [True, True]
+
+
+@pytest.mark.parametrize(("version", "anew"), [("{0}.{1}.9", False), ("{0}.1.9", True), ("", True)])
+def test_the_virtual_environment_is_made_anew_for_another_python_that_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    version: str,
+    anew: bool,  # noqa: FBT001
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").touch()
+    (tmp_path / "stamp").write_text(python_env.fingerprint())
+    (tmp_path / "pyvenv.cfg").write_text(f"uv = 0.9.1\nversion_info = {version.format(*sys.version_info)}\n")
+    installs: list[bool] = []
+
+    def install(_uv: Path, *, anew: bool) -> str:
+        installs.append(anew)
+        return ""
+
+    monkeypatch.setattr(python_env, "VENV", tmp_path)
+    monkeypatch.setattr(python_env, "_STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(python_env, "uv", lambda _say: Path("/uv"))
+    monkeypatch.setattr(python_env, "_install", install)
+    assert python_env.main() == 0
+    assert installs == []
+    assert python_env.main(["--this-python"]) == 0
+    assert installs == ([True] if anew else [])
+
+
+class Container:
+    def __init__(self, name: str, role: str, code: int) -> None:
+        self.name = name
+        self.labels = {"pulumi.role": role}
+        self.attrs = {"State": {"ExitCode": code}}
+        self.removed = False
+
+    def remove(self) -> None:
+        self.removed = True
+
+
+def test_only_one_shot_containers_that_failed_are_removed() -> None:
+    failed = [Container("web-migration", "migration", 1), Container("web-postgres-setup", "postgres-setup", 2)]
+    others = [Container("done", "migration", 0), Container("web-postgres", "postgres", 1)]
+    client = Mock()
+    client.containers.list.return_value = [*failed, *others]
+    project = stack.open_project("dev")
+    removed = stack.remove_failed_one_shots(client, project, "dev")
+    assert removed == ["web-migration (exit code 1)", "web-postgres-setup (exit code 2)"]
+    assert [container.removed for container in [*failed, *others]] == [True, True, False, False]
+    marks = [f"pulumi.project={project.name}", "pulumi.stack=dev"]
+    exited = {"label": marks, "status": "exited"}
+    client.containers.list.assert_called_once_with(all=True, filters=exited, ignore_removed=True)
+
+
+def test_an_update_closes_with_the_address_the_images_and_the_verdict() -> None:
+    image = {"reference": "valkey:8", "version": "8.0.1", "origin": "pulled", "id": "sha256:1"}
+    outputs = {
+        "url": "http://127.0.0.1:3000",
+        "images": {"redis-valkey": image},
+        "verification": {"summary": "proved: x"},
+    }
+    assert command_line.closing(outputs).splitlines() == [
+        "UI: http://127.0.0.1:3000",
+        "redis-valkey: valkey:8, version 8.0.1, pulled",
+        "proved: x",
+    ]
+
+
+def test_an_update_without_the_proof_says_that_it_is_off() -> None:
+    assert "verification is off" in command_line.closing({"url": "http://127.0.0.1:3000", "verification": "off"})
+
+
+def test_an_update_says_where_a_generated_password_is_and_nothing_of_one_that_was_given(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = read({"topology": "replicated", "adminEmail": "admin@example.org"})
+    command_line._say_how_to_sign_in(settings)
+    said = "admin: admin@example.org; the generated password is admin_password in: make -s outputs STACK=team SHOW_SECR"
+    assert capsys.readouterr().err.startswith(said)
+    given = Admin(email="admin@example.org", name="Admin", password="hunter2hunter2")
+    command_line._say_how_to_sign_in(replace(settings, admin=given))
+    command_line._say_how_to_sign_in(replace(settings, admin=None))
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,369 @@
+"""The preflight: whose an object is, and who holds a port or an address, from what Docker lists."""
+
+import os
+import socket
+from ipaddress import IPv4Network
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from docker.errors import ImageNotFound, NotFound
+
+import docker_access
+import labels
+from preflight import (
+    Listener,
+    Taken,
+    _advice,
+    _data_left_behind,
+    _image_problems,
+    _limit_problems,
+    _port_problems,
+    _problems,
+    _process_holding,
+    _subnet_problems,
+    _taken,
+    _used_by_others,
+    docker_does_not_answer,
+    look,
+    other_names,
+    overlap,
+    owner_of_another,
+    publisher,
+)
+from tests.unit.test_settings import read
+
+OURS = {labels.PROJECT: "open-webui", labels.STACK: "team", labels.ROLE: "valkey"}
+REPLICATED = {"topology": "replicated", "replicas": "2", "adminEmail": "admin@example.org"}
+
+
+@pytest.fixture(autouse=True)
+def _no_process_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever runs beside the tests, a stack on port 3000 among it, is none of theirs, wherever Docker is."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr("preflight._process_holding", lambda _: "")
+
+
+def test_an_object_with_our_marks_is_ours() -> None:
+    assert owner_of_another(OURS, read()) == ""
+
+
+def test_an_object_of_another_stack_names_that_stack() -> None:
+    assert "stack staging of project open-webui" in owner_of_another({**OURS, labels.STACK: "staging"}, read())
+
+
+def test_an_object_of_a_compose_project_names_it() -> None:
+    assert "compose project chat" in owner_of_another({"com.docker.compose.project": "chat"}, read())
+
+
+def test_an_object_without_marks_is_not_ours() -> None:
+    assert "no label" in owner_of_another({}, read())
+
+
+@pytest.mark.parametrize(
+    ("published", "wanted", "collides"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("0.0.0.0", "127.0.0.1", True),  # noqa: S104 - compared
+        ("127.0.0.1", "0.0.0.0", True),  # noqa: S104 - compared
+        ("127.0.0.1", "192.0.2.1", False),
+        ("::", "127.0.0.1", True),
+    ],
+)
+def test_listening_addresses_collide_when_equal_or_any(published: str, wanted: str, collides: bool) -> None:  # noqa: FBT001
+    assert overlap(published, wanted) is collides
+
+
+def test_the_container_that_publishes_a_port_is_found() -> None:
+    listed = [
+        {"Names": ["/other"], "Ports": [{"PrivatePort": 80, "Type": "tcp"}]},
+        {"Names": ["/web"], "Ports": [{"IP": "0.0.0.0", "PublicPort": 3000, "PrivatePort": 80}]},  # noqa: S104
+    ]
+    found = publisher(listed, Listener(key="uiPort", address="127.0.0.1", port=3000))
+    assert found is not None
+    assert found["Names"] == ["/web"]
+    assert publisher(listed, Listener(key="uiPort", address="127.0.0.1", port=80)) is None
+
+
+def test_the_process_that_listens_is_found_and_of_a_free_port_none() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        listener = Listener(key="uiPort", address="127.0.0.1", port=server.getsockname()[1])
+        assert _process_holding(listener).startswith(f"process {os.getpid()} (")
+    assert _process_holding(listener) == ""
+
+
+def test_a_port_that_a_process_holds_is_refused_with_a_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = {3000: "process 1 (web)", 3001: "process 2 (api)"}
+    monkeypatch.setattr("preflight._process_holding", lambda listener: held.get(listener.port, ""))
+    (problem,) = _port_problems(read(), Mock(containers=lambda **_: []))
+    assert "port 3000 on 127.0.0.1 is in use by process 1 (web)" in problem
+    assert "open-webui:uiPort: 3002" in problem
+
+
+def test_a_docker_that_does_not_answer_is_told_with_the_address_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")
+    assert "DOCKER_HOST=tcp://192.0.2.1:2375" in docker_does_not_answer(OSError("refused"))
+    monkeypatch.delenv("DOCKER_HOST")
+    assert "make setup" in docker_does_not_answer(OSError("refused"))
+
+
+def test_the_reason_is_the_operating_systems_however_deep_it_lies() -> None:
+    refused = ConnectionRefusedError(111, "Connection refused")
+    wrapped = RuntimeError("Max retries exceeded", RuntimeError("Connection aborted", refused))
+    assert docker_access.reason(RuntimeError("outermost", wrapped)) == "Connection refused"
+    assert docker_access.reason(ValueError("Invalid bind address format")) == "Invalid bind address format"
+
+
+@pytest.mark.parametrize(
+    ("version", "refused"), [("v0.11.3", True), ("0.6.0", True), ("0.12.0", False), ("main", False), ("", False)]
+)
+def test_a_floating_tag_is_judged_by_the_images_label(version: str, refused: bool) -> None:  # noqa: FBT001
+    client = Mock()
+    client.inspect_image.return_value = {"Config": {"Labels": {labels.IMAGE_VERSION: version}}}
+    assert bool(list(_image_problems(read(), client))) is refused
+
+
+@pytest.mark.parametrize("found", [{"Config": {"Labels": None}}, {}, ImageNotFound("no such image")])
+def test_an_image_that_tells_no_version_or_is_not_there_is_no_problem(found: Any) -> None:
+    client = Mock()
+    client.inspect_image.side_effect = [found]
+    assert not list(_image_problems(read(), client))
+
+
+def test_another_port_is_offered_that_there_is() -> None:
+    client = Mock()
+    ports = [{"IP": "127.0.0.1", "PublicPort": 65535, "PrivatePort": 80}]
+    client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
+    (problem,) = _port_problems(read({"uiPort": "65535"}), client)
+    assert "container web" in problem
+    assert "open-webui:uiPort: 65534" in problem
+
+
+def test_other_names_are_the_stacks_own_or_another_stacks() -> None:
+    assert "tutorialNames: false" in other_names(read({"tutorialNames": "true", "networkName": "chat"}))
+    assert "STACK=NAME" in other_names(read())
+
+
+def test_the_port_that_is_offered_is_nobodys() -> None:
+    client = Mock()
+    ports = [{"IP": "0.0.0.0", "PublicPort": port, "PrivatePort": 80} for port in (3100, 3101, 3103)]  # noqa: S104
+    client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
+    (problem,) = _port_problems(read({**REPLICATED, "uiPort": "3100", "httpPort": "3102", "tls": "internal"}), client)
+    assert "open-webui:uiPort: 3104" in problem
+
+
+def test_an_address_that_the_host_has_not_got_is_refused_with_those_it_has() -> None:
+    client = Mock()
+    client.containers.return_value = []
+    # 203.0.113.0/24 is for documentation: https://www.rfc-editor.org/rfc/rfc5737
+    (problem,) = _port_problems(read({"uiBindAddress": "203.0.113.77"}), client)
+    assert problem.startswith("address 203.0.113.77 is none of this host's, which has 127.0.0.1")
+
+
+def test_every_published_port_of_a_stack_is_looked_at() -> None:
+    client = Mock()
+    ports = [{"IP": "127.0.0.1", "PublicPort": port, "PrivatePort": 80} for port in (3100, 3180)]
+    client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
+    settings = read({**REPLICATED, "uiPort": "3100", "httpPort": "3180", "tls": "internal"})
+    problems = list(_port_problems(settings, client))
+    assert "uiPort: 3101" in problems[0]
+    assert "httpPort: 3181" in problems[1]
+
+
+def docker_with(*, network: Any, volume: Any, containers: Any = ()) -> Mock:
+    """A Docker without images and containers of the stack's names."""
+    client = Mock()
+    client.inspect_image.side_effect = ImageNotFound("no such image")
+    client.inspect_container.side_effect = ImageNotFound("no such container")
+    client.inspect_network.return_value = network
+    client.inspect_volume.return_value = volume
+    client.containers.return_value = containers
+    client.networks.return_value = []
+    client.info.return_value = {"MemTotal": 64 << 30, "NCPU": 8}
+    return client
+
+
+def test_what_the_stack_made_itself_is_not_external() -> None:
+    theirs, ours = {"Labels": None}, {"Labels": OURS}
+    settings = read({"networkExternal": "true", "volumesExternal": "true"})
+    assert not list(_problems(settings, docker_with(network=theirs, volume=theirs)))
+    problems = list(_problems(settings, docker_with(network=ours, volume=ours)))
+    assert [problem.split(" is this stack's own")[0] for problem in problems] == [
+        "network open-webui-team-network",
+        "volume open-webui-team-valkey-data",
+        "volume open-webui-team-data",
+    ]
+    assert not list(_problems(read(), docker_with(network=ours, volume=ours)))
+
+
+def test_a_volume_that_is_to_be_adopted_exists_and_belongs_to_somebody_else() -> None:
+    settings = read({"openWebuiVolume": "chat_open-webui"})
+    client = docker_with(network={"Labels": OURS}, volume={"Labels": OURS})
+    assert [problem.partition(" is this stack's own. ")[2] for problem in _problems(settings, client)] == [
+        "Leave out open-webui:openWebuiVolume."
+    ]
+    client.inspect_volume.side_effect = lambda name: (_ for _ in ()).throw(NotFound("no such volume"))
+    (problem,) = _problems(settings, client)
+    assert problem.startswith("volume chat_open-webui does not exist, and open-webui:openWebuiVolume names it.")
+
+
+def test_a_volume_that_another_container_writes_to_is_not_adopted() -> None:
+    def using(labels_of_it: dict[str, str], *, writes: bool) -> dict[str, Any]:
+        mount = {"Type": "volume", "Name": "chat_open-webui", "RW": writes}
+        return {"Names": ["/chat"], "Labels": labels_of_it, "Mounts": [mount]}
+
+    settings = read({"openWebuiVolume": "chat_open-webui"})
+    (problem,) = _used_by_others(settings, "chat_open-webui", Mock(containers=lambda **_: [using({}, writes=True)]))
+    assert "container chat runs and writes to it. Stop it (docker stop chat)." in problem
+    for harmless in (using({}, writes=False), using(OURS, writes=True)):
+        assert not list(_used_by_others(settings, "chat_open-webui", Mock(containers=lambda **_: [harmless])))  # noqa: B023
+
+
+def test_every_name_of_a_replicated_stack_is_looked_at() -> None:
+    settings = read(REPLICATED)
+    assert not list(_problems(settings, docker_with(network={"Labels": OURS}, volume={"Labels": OURS})))
+    client = docker_with(network={"Labels": None}, volume={"Labels": None})
+    client.inspect_container.side_effect = None
+    client.inspect_container.return_value = {"Config": {"Labels": None, "Image": "web"}}
+    problems = list(_problems(settings, client))
+    assert [problem.split(" exists and")[0].replace("open-webui-team", "…") for problem in problems] == [
+        "container …-valkey-files",
+        "container …-valkey",
+        "container …-postgres",
+        "container …-postgres-setup",
+        "container …-migration",
+        "container …-files",
+        "container …-1",
+        "container …-2",
+        "container …-gateway-files",
+        "container …-gateway",
+        "network …-edge",
+        "network …-data",
+        "volume …-valkey-data",
+        "volume …-postgres-data",
+        "volume …-data",
+        "volume …-gateway-data",
+        "volume …-valkey-files",
+        "volume …-files",
+        "volume …-gateway-files",
+        "volume …-postgres-socket",
+    ]
+    # What a replicated stack cannot have is no way out of anything.
+    assert not any("networkExternal" in problem or "networkName" in problem for problem in problems)
+    assert "Remove it (docker volume rm open-webui-team-files)" in problems[-3]
+
+
+def deployed(role: str, name: str, volume: str = "", path: str = "") -> dict[str, Any]:
+    """A container of the stack as ``docker ps`` lists it, with its files mounted before its data."""
+    files = {"Type": "volume", "Name": "open-webui-team-files", "Destination": "/run/secrets"}
+    mount = {"Type": "volume", "Name": volume, "Destination": path}
+    return {"Names": [f"/{name}"], "Labels": {**OURS, labels.ROLE: role}, "Mounts": [files, mount] if volume else []}
+
+
+APP = deployed("open-webui", "open-webui-team", "open-webui-team-data", "/app/backend/data")
+POSTGRES = deployed("postgres", "open-webui-team-postgres", "open-webui-team-postgres-data", "/var/lib/postgresql/data")
+
+
+def left_behind(overrides: dict[str, str], *containers: dict[str, Any]) -> list[str]:
+    client = Mock()
+    client.containers.return_value = containers
+    return list(_data_left_behind(read(overrides), client))
+
+
+def test_other_names_on_a_deployed_stack_do_not_leave_its_data_behind() -> None:
+    migration = {**APP, "Labels": {**OURS, labels.ROLE: "migration"}}
+    assert not left_behind({}, APP, migration)
+    (problem,) = left_behind({"tutorialNames": "true"}, APP, migration)
+    assert "has its data in volume open-webui-team-data, and" in problem
+    assert "make destroy STACK=team" in problem
+
+
+def test_another_topology_on_a_deployed_stack_does_not_leave_its_data_behind() -> None:
+    (problem,) = left_behind(REPLICATED, APP)
+    assert "is deployed with topology single: its accounts and chats are in SQLite, volume open-webui-te" in problem
+    assert "topology replicated would begin with an empty Postgres. Set open-webui:topology: single; " in problem
+    assert "make destroy STACK=team; the volume stays" in problem
+    (problem,) = left_behind({}, {**APP, "Names": ["/open-webui-team-1"]}, POSTGRES)
+    assert "in Postgres, volume open-webui-team-postgres-data; topology single would begin" in problem
+    assert "with an empty SQLite" in problem
+    assert not left_behind(REPLICATED, {**APP, "Names": ["/open-webui-team-1"]}, POSTGRES)
+
+
+def test_a_stack_whose_database_was_never_made_may_change_its_topology() -> None:
+    assert not left_behind(REPLICATED, deployed("valkey", "open-webui-team-valkey"))
+
+
+def test_a_subnet_that_another_network_has_is_refused_with_one_that_is_free() -> None:
+    settings = read({**REPLICATED, "edgeSubnet": "10.213.7.0/24"})
+    theirs = Taken(network=IPv4Network("10.213.0.0/21"), by="10.213.0.0/21 of Docker's network lab")
+    (problem,) = _subnet_problems(settings, [theirs])
+    assert problem == (
+        "subnet 10.213.7.0/24 of network open-webui-team-edge overlaps 10.213.0.0/21 of Docker's network lab. "
+        "Choose another (open-webui:edgeSubnet: 10.213.8.0/24)."
+    )
+    assert not list(_subnet_problems(read({**REPLICATED, "edgeSubnet": "10.213.8.0/24"}), [theirs]))
+
+
+def test_where_every_subnet_is_taken_the_way_out_still_says_what_is_wanted() -> None:
+    everything = Taken(network=IPv4Network("10.0.0.0/8"), by="address 10.0.0.0/8")
+    (problem,) = _subnet_problems(read(REPLICATED), [everything])
+    assert "edgeSubnet: a private /24 that nobody uses" in problem
+
+
+def test_taken_are_the_subnets_of_other_networks_and_the_hosts_own_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    def address(text: str, family: int = socket.AF_INET) -> SimpleNamespace:
+        return SimpleNamespace(family=family, address=text)
+
+    interfaces = {
+        "eth0": [address("192.0.2.2"), address("fe80::1", socket.AF_INET6)],
+        "br-lab": [address("10.213.9.1")],
+        "br-edge": [address("10.213.7.1")],
+    }
+    monkeypatch.setattr("psutil.net_if_addrs", lambda: interfaces)
+    client = Mock()
+    client.networks.return_value = [
+        {"Name": "open-webui-team-edge", "Labels": OURS, "IPAM": {"Config": [{"Subnet": "10.213.7.0/24"}]}},
+        {"Name": "lab", "Labels": {}, "IPAM": {"Config": [{"Subnet": "10.213.9.0/24"}, {"Subnet": "fd00::/64"}]}},
+        {"Name": "open-webui-team-data", "Labels": OURS, "IPAM": {"Config": [{"Subnet": "172.18.0.0/16"}]}},
+        {"Name": "host", "Labels": {}, "IPAM": {"Config": None}},
+    ]
+    assert [(str(one.network), one.by) for one in _taken(read(REPLICATED), client)] == [
+        ("10.213.9.0/24", "10.213.9.0/24 of Docker's network lab (it carries no label of a Pulumi stack)"),
+        ("172.18.0.0/16", "172.18.0.0/16 of Docker's network open-webui-team-data (it is this stack's own)"),
+        ("192.0.2.2/32", "address 192.0.2.2 of this host's interface eth0"),
+    ]
+    monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@192.0.2.9")
+    assert len(list(_taken(read(REPLICATED), client))) == 2
+
+
+def host(*, memory_mib: int, cpus: int) -> dict[str, int]:
+    return {"MemTotal": memory_mib << 20, "NCPU": cpus}
+
+
+def test_a_limit_the_host_has_not_got_is_refused() -> None:
+    problems = list(_limit_problems(read(REPLICATED), host(memory_mib=1500, cpus=1)))
+    assert problems[0].startswith("limit memory of open-webui is 2048 MiB, and Docker's host has 1500 MiB. ")
+    assert 'Set open-webui:limits: {"open-webui": {"memory": 1500}}' in problems[0]
+    assert [problem.split(", and")[0] for problem in problems[1:]] == [
+        "limit cpus of open-webui is 2.0",
+        "limit cpus of postgres is 2.0",
+    ]
+    assert not list(_limit_problems(read(REPLICATED), host(memory_mib=4096, cpus=2)))
+
+
+def test_limits_that_add_up_to_more_than_the_host_has_are_advice_only() -> None:
+    (advice,) = _advice(read(REPLICATED), host(memory_mib=4096, cpus=2))
+    assert "add up to 6656 MiB, and Docker's host has 4096 MiB" in advice
+    assert not list(_advice(read(REPLICATED), host(memory_mib=8192, cpus=2)))
+
+
+@pytest.mark.parametrize(("config", "times"), [({}, 0), (REPLICATED, 1)], ids=["without limits", "with limits"])
+def test_docker_is_asked_about_its_host_at_most_once(
+    config: dict[str, str], times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = docker_with(network={"Labels": OURS}, volume={"Labels": OURS})
+    monkeypatch.setattr("docker_access.api_client", lambda _: client)
+    monkeypatch.setattr("preflight._port_problems", lambda *_: ())
+    assert look(read(config)) == []
+    assert client.info.call_count == times

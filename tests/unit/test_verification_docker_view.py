@@ -1,0 +1,59 @@
+"""What Docker answers, and that it does not answer, are told apart."""
+
+from types import SimpleNamespace
+from typing import Any, NoReturn, cast
+
+import docker.errors
+import pytest
+import requests
+
+from verification.docker_view import CouldNotAsk, DockerView
+from verification.evidence import Container
+
+
+def view_of(error: Exception) -> DockerView:
+    """A view of a daemon that answers everything with an error."""
+
+    def fail(*_arguments: Any, **_options: Any) -> NoReturn:
+        raise error
+
+    view: Any = DockerView.__new__(DockerView)
+    names = ("inspect_container", "inspect_image", "inspect_network", "logs", "get_archive", "containers", "events")
+    view._api = SimpleNamespace(**dict.fromkeys(names, fail))
+    return cast("DockerView", view)
+
+
+def refusal(status: int) -> docker.errors.APIError:
+    response = requests.Response()
+    response.status_code = status
+    kind = docker.errors.NotFound if status == 404 else docker.errors.APIError
+    return kind("refused", response=response)
+
+
+def test_a_container_that_was_removed_meanwhile_is_missing() -> None:
+    assert view_of(refusal(404)).container("gone").status == "missing"
+
+
+def test_a_log_that_the_driver_does_not_keep_is_empty() -> None:
+    assert view_of(refusal(501)).log_tail("app") == ()
+
+
+def test_an_exit_that_the_daemon_does_not_remember_is_none() -> None:
+    restarted = Container(name="app", inspect={"Id": "1", "State": {"StartedAt": "2026-11-23T04:00:00.123456789Z"}})
+
+    assert view_of(refusal(500)).last_exit(restarted) is None
+
+
+def test_what_is_not_there_is_nothing() -> None:
+    view = view_of(refusal(404))
+
+    assert view.read_file("gateway", "/no/such/file") is None
+    assert not view.internal("no-such-network")
+
+
+@pytest.mark.parametrize("error", [requests.ConnectionError("gone"), refusal(500)], ids=["no answer", "500"])
+def test_a_daemon_that_does_not_work_is_unreachable(error: Exception) -> None:
+    for ask in (lambda view: view.container("app"), DockerView.names):
+        with pytest.raises(CouldNotAsk) as raised:
+            ask(view_of(error))
+        assert raised.value.cause == "docker-unreachable"

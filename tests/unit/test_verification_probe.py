@@ -1,0 +1,371 @@
+"""The parts of the probe that need no container."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+from redis import exceptions
+
+from components.authority import generate
+from verification.probe import (
+    APP_PROCESS,
+    Connector,
+    LiveEvents,
+    leads_elsewhere,
+    mask,
+    other_scheme_answers,
+    problem_of,
+    redis_options,
+    upgrade,
+    words_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("command", "is_app"),
+    [
+        ("/usr/bin/python3 /usr/local/bin/uvicorn open_webui.main:app --host 0.0.0.0", True),
+        ("python3 -m uvicorn open_webui.main:app --forwarded-allow-ips 10.213.7.2", True),
+        ("/usr/bin/python3 /usr/local/bin/open-webui serve", True),
+        ("/sbin/docker-init -- sh -c . /run/secrets/open-webui.env; exec python3 -m uvicorn", False),
+        ("/usr/bin/tini -- python3 -m uvicorn open_webui.main:app", False),
+        ("sh -c set -a; . /run/secrets/open-webui.env; python3 -m uvicorn open_webui.main:app", False),
+        ("/bin/bash /opt/open-webui/start.sh", False),
+        ("sleep 3600", False),
+    ],
+)
+def test_the_app_is_told_from_what_started_it(command: str, *, is_app: bool) -> None:
+    assert bool(APP_PROCESS.search(command)) is is_app
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("redis://redis-valkey:6379/1", "redis://redis-valkey:6379/1"),
+        ("redis://:hunter2@redis-valkey:6379/1", "redis://:***@redis-valkey:6379/1"),
+        ("rediss://openwebui:hun@ter2@valkey/0", "rediss://openwebui:***@valkey/0"),
+        (
+            "redis://valkey/1?password=hunter2&ssl_ca_certs=/ca.pem",
+            "redis://valkey/1?password=***&ssl_ca_certs=/ca.pem",
+        ),
+        ("redis://:hunt/er2@valkey:6379/1", "redis://***@valkey:6379/1"),
+        ("redis://:hunter2#@valkey:6379/1", "redis://***@valkey:6379/1"),
+        ("redis://:hunter2?@valkey:6379/1", "redis://***@valkey:6379/1"),
+        ("redis://[fd00::3", "(not a URL)"),
+        ("", ""),
+    ],
+)
+def test_no_password_leaves_the_container(url: str, masked: str) -> None:
+    assert mask(url) == masked
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (exceptions.AuthenticationError("invalid username-password pair or user is disabled."), "auth"),
+        (exceptions.ResponseError("AUTH <password> called without any password configured"), "auth"),
+        (exceptions.ResponseError("NOAUTH Authentication required."), "auth"),
+        (exceptions.NoPermissionError("this user has no permissions to access one of the channels"), "acl"),
+        (exceptions.ConnectionError("Error 111 connecting to v:6379. Connection refused."), "refused"),
+        (
+            exceptions.ConnectionError("Multiple exceptions: [Errno 111] Connect call failed ('::1', 1)"),
+            "refused",
+        ),
+        (exceptions.ConnectionError("Error -2 connecting to v:6379. Name or service not known."), "resolve"),
+        (exceptions.TimeoutError("Timeout reading from v:6379"), "timeout"),
+        (TimeoutError(), "timeout"),
+        (exceptions.ReadOnlyError("You can't write against a read only replica."), "readonly"),
+        (
+            exceptions.MasterDownError("Link with MASTER is down and replica-serve-stale-data is set to 'no'."),
+            "readonly",
+        ),
+        (exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."), "readonly"),
+        (exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "oom"),
+        (exceptions.ResponseError("MISCONF Valkey is configured to save RDB snapshots, but ..."), "persistence"),
+        (exceptions.BusyLoadingError("Redis is loading the dataset in memory"), "loading"),
+        (exceptions.ConnectionError("max number of clients reached"), "clients"),
+        (exceptions.ConnectionError("[SSL: WRONG_VERSION_NUMBER] wrong version number"), "tls"),
+        (exceptions.ConnectionError("Connection closed by server."), "other"),
+    ],
+)
+def test_what_the_library_says_has_a_name(error: BaseException, problem: str) -> None:
+    assert problem_of(error) == problem
+
+
+def test_an_error_is_one_line_without_passwords() -> None:
+    assert words_of(ValueError("cannot use\n redis://:hunter2@host")) == "cannot use redis://***@host"
+    assert words_of(TimeoutError()) == "TimeoutError"
+    assert words_of(ValueError("HELLO must be called with the client already authenticated")).startswith("NOAUTH")
+
+
+def test_the_apps_own_options_are_used_with_short_timeouts() -> None:
+    options = redis_options({"WEBSOCKET_REDIS_OPTIONS": '{"socket_timeout": null, "health_check_interval": 60}'})
+
+    assert options == {"socket_timeout": 3.0, "socket_connect_timeout": 3.0, "health_check_interval": 60}
+    assert redis_options({"WEBSOCKET_REDIS_OPTIONS": "not JSON"}) == redis_options({})
+
+
+def test_the_websocket_url_defaults_to_the_state_url_as_in_open_webui() -> None:
+    only_state = {"REDIS_URL": "redis://valkey:6379/0"}
+
+    assert Connector("WEBSOCKET_REDIS_URL", only_state).url == "redis://valkey:6379/0"
+    assert Connector("REDIS_URL", {"WEBSOCKET_REDIS_URL": "redis://valkey:6379/1"}).url == ""
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tls", "words"),
+    [
+        ("rediss", False, "Valkey speaks no TLS there: redis://"),
+        ("redis", True, "Valkey speaks TLS there: rediss://"),
+        ("redis", False, ""),
+    ],
+)
+def test_a_url_that_is_wrong_about_tls_is_told_so(tmp_path: Path, scheme: str, tls: bool, words: str) -> None:  # noqa: FBT001
+    context = None
+    if tls:
+        made = generate("valkey")
+        for name in ("cert_pem", "key_pem"):
+            (tmp_path / name).write_text(made[name], encoding="utf-8")
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(tmp_path / "cert_pem", tmp_path / "key_pem")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"+PONG\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def ask() -> str:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context) as server:
+            return await other_scheme_answers(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/1")
+
+    assert asyncio.run(ask()) == words
+
+
+class Sockets:
+    """In place of python-socketio: a client of an app, and Valkey's PUBLISH that leads to it.
+
+    Attributes:
+        delivers: By a message's channel and room, after how many seconds it arrives; None for never.
+        sent: Channel, room and nonce of each message.
+    """
+
+    def __init__(self, delivers: Callable[[str, str], float | None]) -> None:
+        self.delivers = delivers
+        self.sent: list[tuple[str, str, str]] = []
+        self.received: Callable[[str], None] = lambda _nonce: None
+
+    def on(self, _event: str, received: Callable[[str], None]) -> None:
+        self.received = received
+
+    def get_sid(self, _namespace: str) -> str:
+        return "SID"
+
+    async def publish(self, channel: str, text: str) -> int:
+        message = json.loads(text)
+        self.sent.append((channel, message["room"], message["data"][0]))
+        after = self.delivers(channel, message["room"])
+        if after is not None:
+            asyncio.get_running_loop().call_later(after, self.received, message["data"][0])
+        return 1
+
+
+def rounds(
+    monkeypatch: pytest.MonkeyPatch,
+    delivers: Callable[[str, str], float | None],
+    count: int = 1,
+    seconds: float = 30,
+) -> Any:
+    """Play rounds of events; gives what was sent, what each round said, and what is answered."""
+    sockets = Sockets(delivers)
+    library = ModuleType("socketio")
+    monkeypatch.setattr(library, "AsyncClient", lambda **_: sockets, raising=False)
+    monkeypatch.setitem(sys.modules, "socketio", library)
+    connector: Any = SimpleNamespace(client=sockets)
+
+    async def play() -> tuple[list[bool], dict[str, Any]]:
+        events = LiveEvents(connector, "http://app", {}, "salt")
+        return [await events.round(seconds) for _ in range(count)], events.answer
+
+    said, answer = asyncio.run(play())
+    return sockets.sent, said, answer
+
+
+def right(channel: str, room: str) -> float | None:
+    """As an app delivers that does it right."""
+    return 0 if room == "SID" and channel in {"socketio", "socketio#/#SID"} else None
+
+
+@pytest.mark.parametrize(
+    ("addresses", "valkey", "elsewhere"),
+    [
+        (["172.20.0.2"], ["172.20.0.2", "172.21.0.2"], False),
+        (["172.20.0.2", "172.20.0.9"], ["172.20.0.2"], True),
+        (["172.20.0.9"], ["172.20.0.2"], True),
+        (["172.20.0.9"], [], False),  # a Valkey that is no container here
+        (["127.0.0.1"], ["172.20.0.2"], False),  # containers may share one network namespace
+        (["fe80::1%eth0"], ["fe80::1"], False),
+        ([], ["172.20.0.2"], False),
+    ],
+)
+def test_only_a_name_that_leads_to_valkey_deserves_patience(
+    addresses: list[str], valkey: list[str], *, elsewhere: bool
+) -> None:
+    assert leads_elsewhere({"addresses": addresses}, valkey) is elsewhere
+
+
+def test_each_round_has_nonces_of_its_own_and_decoys_that_are_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent, said, answer = rounds(monkeypatch, right, 2)
+
+    assert said == [True, True]
+    assert len({nonce for _, _, nonce in sent}) == len(sent) == 8
+    assert [(channel, room) for channel, room, _ in sent[:4]] == [
+        ("socketio#/#decoy-salt", "SID"), ("socketio", "decoy-salt"), ("socketio#/#SID", "SID"), ("socketio", "SID"),
+    ]  # fmt: skip
+    assert (answer["decoy_received"], answer["attempts"]) == (False, 2)
+
+
+@pytest.mark.parametrize("missing", ["socketio", "socketio#/#SID"])
+def test_both_ways_are_needed(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    _, said, answer = rounds(
+        monkeypatch, lambda channel, room: None if channel == missing else right(channel, room), seconds=0.5
+    )
+
+    assert said == [False]
+    assert ("shared_milliseconds" in answer, "room_milliseconds" in answer) == (
+        missing != "socketio",
+        missing == "socketio",
+    )
+
+
+@pytest.mark.parametrize("decoy", [("socketio#/#decoy-salt", "SID"), ("socketio", "decoy-salt")])
+def test_a_decoy_that_arrives_late_is_noticed(monkeypatch: pytest.MonkeyPatch, decoy: tuple[str, str]) -> None:
+    _, _, answer = rounds(monkeypatch, lambda *to: 0.01 if to == decoy else right(*to))
+
+    assert answer["decoy_received"]
+
+
+def test_a_decoy_of_an_earlier_round_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoys = iter([0.0])
+
+    def deliver(channel: str, room: str) -> float | None:
+        return next(decoys, None) if "decoy" in room else right(channel, room)
+
+    assert rounds(monkeypatch, deliver, 3)[2]["decoy_received"]
+
+
+class Writing:
+    """In place of the redis library: takes keys, or refuses a command."""
+
+    def __init__(self, refused: str = "", error: Exception | None = None) -> None:
+        self.refused, self.error = refused, error
+        self.queue: list[str] = []
+        self.ran: list[str] = []
+
+    def pipeline(self, *, transaction: bool) -> Writing:
+        assert not transaction
+        return self
+
+    def execute_command(self, command: str, *_words: object) -> None:
+        self.queue.append(command)
+
+    async def execute(self, *, raise_on_error: bool) -> list[Any]:
+        assert not raise_on_error
+        ran, self.queue = self.queue, []
+        self.ran += ran
+        if self.refused == "all":
+            raise exceptions.ConnectionError("Connection closed by server.")
+        return [self.error if command == self.refused else 1 for command in ran]
+
+
+NOPERM = exceptions.NoPermissionError("User app has no permissions to run this command")
+
+
+def written(client: Writing, **environment: str) -> dict[str, Any]:
+    connector = Connector("REDIS_URL", environment)
+    connector.client = client
+    asyncio.run(connector.write())
+    return connector.answer
+
+
+def test_what_is_written_on_trial_is_deleted() -> None:
+    client = Writing()
+
+    assert written(client)["write_problem"] == ""
+    assert client.ran[-1] == "HDEL"
+    assert client.ran.index("DEL", client.ran.index("SET")) < client.ran.index("HSET")
+
+
+@pytest.mark.parametrize("command", ["DEL", "HDEL"])
+def test_where_nothing_may_be_deleted_nothing_is_written(command: str) -> None:
+    client = Writing(command, NOPERM)
+
+    assert written(client)["write_problem"] == "acl"
+    assert not {"SET", "HSET"} & set(client.ran)
+
+
+@pytest.mark.parametrize("command", ["SET", "GET", "EVAL", "DEL", "HSET", "HGET", "HDEL"])
+def test_a_refused_write_names_command_and_key(command: str) -> None:
+    answer = written(Writing(command, NOPERM), REDIS_KEY_PREFIX="team")
+
+    assert answer["write_error"].startswith(f"{command} team:verification:")
+
+
+def test_a_valkey_that_hangs_up_over_a_write_is_named() -> None:
+    answer = written(Writing("all"))
+
+    assert (answer["write_problem"], answer["write_error"].split()[0]) == ("other", "HDEL")
+
+
+def asked_of(*, refuses: bool = False, silent: bool = False) -> dict[str, Any]:
+    """What an app answers to a websocket from https://chat.test, over real sockets."""
+
+    async def connected(request: web.Request) -> web.StreamResponse:
+        assert request.headers["Origin"] == "https://chat.test"
+        if refuses:
+            return web.Response(status=403)
+        opened = web.WebSocketResponse()
+        await opened.prepare(request)
+        if not silent:
+            await opened.send_str('0{"sid":"x"}')
+        await opened.receive()
+        return opened
+
+    async def ask() -> dict[str, Any]:
+        app = web.Application()
+        app.router.add_get("/ws/socket.io/", connected)
+        async with TestServer(app) as server, ClientSession() as session:
+            return await upgrade(session, f"http://127.0.0.1:{server.port}", "https://chat.test")
+
+    return asyncio.run(ask())
+
+
+def test_the_app_is_asked_for_a_websocket_as_a_page_of_the_url() -> None:
+    answer = asked_of()
+
+    assert (answer["status"], answer["body"]) == (101, '0{"sid":"x"}')
+
+
+def test_an_app_that_refuses_the_origin_says_with_what() -> None:
+    assert asked_of(refuses=True)["status"] == 403
+
+
+def test_a_websocket_on_which_the_app_says_nothing_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verification.probe.HTTP_SECONDS", 0.2)
+
+    answer = asked_of(silent=True)
+
+    assert "status" not in answer
+    assert answer["error"]

@@ -1,0 +1,301 @@
+"""The workflows: least rights, pinned actions, no update cancelled; and their scripts, run against stand-ins."""
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from preview_report.comment import LONGEST, found, shortened
+from tests.documents import PROJECT
+
+GITHUB = PROJECT / ".github"
+WORKFLOWS = {path.stem: path for path in sorted(GITHUB.glob("workflows/*.yml"))}
+FILES = [*WORKFLOWS.values(), *sorted(GITHUB.glob("actions/*/action.yml"))]
+PREVIEWS = Path(__file__).parent / "previews"
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    document: dict[Any, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    # YAML 1.1 reads the key `on` as true.
+    return {"on" if key is True else key: value for key, value in document.items()}
+
+
+def jobs() -> list[tuple[str, str, dict[str, Any]]]:
+    return [(flow, name, job) for flow, path in WORKFLOWS.items() for name, job in parsed(path)["jobs"].items()]
+
+
+def steps() -> list[dict[str, Any]]:
+    return [
+        *(step for _, _, job in jobs() for step in job.get("steps", [])),
+        *(step for path in GITHUB.glob("actions/*/action.yml") for step in parsed(path)["runs"]["steps"]),
+    ]
+
+
+def test_there_are_a_preview_a_deployment_and_a_look_at_drift() -> None:
+    assert parsed(WORKFLOWS["preview"])["on"] == {"pull_request": {"branches": ["main"]}}
+    assert parsed(WORKFLOWS["deploy"])["on"] == {"push": {"branches": ["main"]}}
+    assert parsed(WORKFLOWS["drift"])["on"].keys() == {"schedule", "workflow_dispatch"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_foreign_action_is_pinned_by_commit_and_says_its_version(path: Path) -> None:
+    for line in re.findall(r"uses: (.+)", path.read_text(encoding="utf-8")):
+        assert line.startswith("./.github/") or re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), (
+            line
+        )
+
+
+def test_an_action_is_pinned_to_the_same_commit_everywhere() -> None:
+    pins = {
+        tuple(re.split("[@ ]", line)[:2]) for path in FILES for line in re.findall(r"uses: (\w.+)", path.read_text())
+    }
+    assert len({action for action, _ in pins}) == len(pins)
+
+
+def test_own_actions_and_workflows_exist() -> None:
+    used = [*(step.get("uses", "") for step in steps()), *(job.get("uses", "") for _, _, job in jobs())]
+    for one in used:
+        if one.startswith("./"):
+            assert (PROJECT / one).is_file() or (PROJECT / one / "action.yml").is_file(), one
+
+
+def test_no_workflow_has_rights_and_each_job_has_the_least() -> None:
+    for path in WORKFLOWS.values():
+        assert parsed(path)["permissions"] == {}, path.name
+    for workflow, name, job in jobs():
+        more = {"pull-requests": "write"} if workflow == "preview" else {}
+        assert job["permissions"] == {"contents": "read", **more}, f"{workflow}: {name}"
+
+
+def test_the_token_of_the_checkout_is_not_left_for_what_runs_after_it() -> None:
+    checkouts = [step for step in steps() if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkouts
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_a_fork_gets_no_secrets() -> None:
+    assert not any("pull_request_target" in path.read_text(encoding="utf-8") for path in WORKFLOWS.values())
+    job = parsed(WORKFLOWS["preview"])["jobs"]["preview"]
+    assert job["if"] == "github.event.pull_request.head.repo.full_name == github.repository"
+
+
+def test_a_running_update_is_never_cancelled_and_one_runs_at_a_time() -> None:
+    job = parsed(WORKFLOWS["deploy-stack"])["jobs"]["up"]
+    assert job["concurrency"] == {"group": "deploy-${{ inputs.stack }}", "cancel-in-progress": False}
+    cancelled = [workflow for workflow, _, job in jobs() if job.get("concurrency", {}).get("cancel-in-progress")]
+    assert cancelled == ["preview"]
+
+
+def test_prod_follows_staging_and_each_has_an_environment_that_may_ask_for_approval() -> None:
+    deployments = parsed(WORKFLOWS["deploy"])["jobs"]
+    assert deployments["prod"]["needs"] == "staging"
+    assert [job["with"]["stack"] for job in deployments.values()] == ["staging", "prod"]
+    assert parsed(WORKFLOWS["deploy-stack"])["jobs"]["up"]["environment"] == "${{ inputs.stack }}"
+
+
+def test_every_stack_named_is_one_there_is() -> None:
+    for _, name, job in jobs():
+        named = [
+            *job.get("strategy", {}).get("matrix", {}).get("stack", []),
+            *([job["with"]["stack"]] if "with" in job else []),
+        ]
+        assert all((PROJECT / f"stacks/Pulumi.{stack}.yaml").is_file() for stack in named), name
+
+
+def test_no_script_holds_an_expression_that_somebody_else_fills() -> None:
+    assert [step["run"] for step in steps() if "${{" in step.get("run", "")] == []
+
+
+def test_secrets_reach_only_the_steps_that_need_them() -> None:
+    for _, name, job in jobs():
+        assert "secrets." not in json.dumps(job.get("env", {})), name
+        for step in job.get("steps", []):
+            if "secrets." in json.dumps(step):
+                assert "run" in step or step["uses"] == "./.github/actions/prepare", step
+
+
+def test_every_job_ends_some_day() -> None:
+    assert all("timeout-minutes" in job or "uses" in job for _, _, job in jobs())
+
+
+def test_every_script_and_target_that_is_run_exists() -> None:
+    targets = re.findall(r"(?m)^([a-z]+):", (PROJECT / "Makefile").read_text(encoding="utf-8"))
+    for script in (step["run"] for step in steps() if "run" in step):
+        tool, first = script.split()[:2] if " " in script else (script, "")
+        if tool == "make":
+            assert first in targets, script
+        else:
+            assert os.access(PROJECT / script, os.X_OK), script
+
+
+def test_the_cli_is_the_one_the_tests_ran_with_and_python_the_oldest_supported() -> None:
+    prepared = {
+        step["uses"].partition("@")[0]: step["with"]
+        for step in steps()
+        if "with" in step and "@" in step.get("uses", "")
+    }
+    assert prepared["pulumi/actions"] == {"pulumi-version": "3.260.0"}
+    assert prepared["actions/setup-python"] == {"python-version": "3.11"}
+
+
+# The scripts -------------------------------------------------------------------------------------------------------
+
+STAND_IN = """\
+#!{python}
+import json, os, pathlib, sys
+here = pathlib.Path(os.environ["HOME"])
+words = sys.argv[1:]
+name = pathlib.Path(sys.argv[0]).name
+body = json.load(sys.stdin)["body"] if "--input" in words else ""
+with (here / "calls").open("a") as calls:
+    calls.write(json.dumps([name, *words, body]) + chr(10))
+print((here / f"{{name}}.out").read_text(), end="")
+sys.exit(int((here / f"{{name}}.code").read_text()) if "--jq" not in words else 0)
+"""
+
+
+class Runner:
+    """A machine of GitHub's: pulumi and gh answer what they are told to."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        (home / "bin").mkdir()
+        (home / ".venv").symlink_to(sys.prefix)
+        for name in ("pulumi", "gh"):
+            tool = home / "bin" / name
+            tool.write_text(STAND_IN.format(python=sys.executable))
+            tool.chmod(0o755)
+            self.answers(name, "", 0)
+
+    def answers(self, name: str, text: str, code: int = 0) -> None:
+        (self.home / f"{name}.out").write_text(text, encoding="utf-8")
+        (self.home / f"{name}.code").write_text(str(code))
+
+    @property
+    def calls(self) -> list[list[str]]:
+        """Names, words and comments, in their order."""
+        written = self.home / "calls"
+        return [json.loads(line) for line in written.read_text().splitlines()] if written.exists() else []
+
+    def run(self, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        own = {
+            "HOME": str(self.home), "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(PROJECT),
+            "GITHUB_REPOSITORY": "team/chat", "GITHUB_STEP_SUMMARY": str(self.home / "summary.md"),
+            "STACK": "dev", "PULL_REQUEST": "7",
+        }  # fmt: skip
+        return subprocess.run(
+            ["bash", str(GITHUB / script)], cwd=self.home, env={**own, **variables}, capture_output=True, text=True,
+            check=False, timeout=120,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    return Runner(tmp_path)
+
+
+def preview(case: str) -> str:
+    return (PREVIEWS / f"{case}.pulumi.json").read_text(encoding="utf-8")
+
+
+def report(case: str) -> str:
+    return (PREVIEWS / f"{case}.md").read_text(encoding="utf-8")
+
+
+def test_a_first_preview_writes_a_comment_and_the_summary(runner: Runner) -> None:
+    runner.answers("pulumi", preview("port"))
+    done = runner.run("preview.sh")
+    assert done.returncode == 0, done.stderr
+    pulumi, listing, written = runner.calls
+    assert pulumi == ["pulumi", "preview", "--json", "--non-interactive", "--stack", "dev", ""]
+    assert listing[2:4] == ["--paginate", "repos/team/chat/issues/7/comments?per_page=100"]
+    assert written == [
+        "gh",
+        "api",
+        "--method",
+        "POST",
+        "repos/team/chat/issues/7/comments",
+        "--input",
+        "-",
+        report("port"),
+    ]
+    assert (runner.home / "summary.md").read_text() == report("port")
+
+
+def test_a_later_preview_rewrites_its_own_comment_and_no_other(runner: Runner) -> None:
+    comments = [
+        (1, "looks good"),
+        (2, "<!-- preview_report: prod -->\nother"),
+        (3, "<!-- preview_report: dev -->\r\nold"),
+    ]
+    runner.answers("gh", "".join(json.dumps({"id": number, "body": body}) + "\n" for number, body in comments))
+    runner.answers("pulumi", preview("no-change"))
+    assert runner.run("preview.sh").returncode == 0
+    assert runner.calls[-1][2:5] == ["--method", "PATCH", "repos/team/chat/issues/comments/3"]
+    assert runner.calls[-1][-1] == report("no-change")
+
+
+@pytest.mark.parametrize(("case", "code"), [("refused", 1), ("another-host", 2)])
+def test_a_preview_that_failed_is_commented_on_too_and_fails_the_job(runner: Runner, case: str, code: int) -> None:
+    runner.answers("pulumi", preview(case), 1)
+    assert runner.run("preview.sh").returncode == code
+    assert runner.calls[-1][-1] == report(case)
+
+
+def test_a_preview_that_printed_nothing_fails_the_job_without_a_comment(runner: Runner) -> None:
+    runner.answers("pulumi", "", 255)
+    done = runner.run("preview.sh")
+    assert done.returncode == 1
+    assert "this is no preview" in done.stderr
+    assert [call[0] for call in runner.calls] == ["pulumi"]
+
+
+def test_a_comment_that_github_refuses_fails_the_job_and_names_the_right(runner: Runner) -> None:
+    runner.answers("pulumi", preview("port"))
+    runner.answers("gh", "", 1)
+    done = runner.run("preview.sh")
+    assert done.returncode == 1
+    assert "pull-requests: write" in done.stderr
+
+
+def test_only_what_a_workflow_may_have_written_is_rewritten(runner: Runner) -> None:
+    runner.answers("pulumi", preview("port"))
+    runner.run("preview.sh")
+    assert 'select(.user.type == "Bot")' in runner.calls[1][-2]
+
+
+def test_comments_without_text_are_passed_over() -> None:
+    assert found('{"id": 1, "body": null}\n{"id": 2, "body": "<!-- x -->"}', "<!-- x -->\nnew") == 2
+
+
+def test_a_report_too_long_for_a_comment_is_cut_at_a_line() -> None:
+    cut = shortened("a line of the table\n" * 5000)
+    assert len(cut) <= LONGEST
+    assert cut.endswith("it is in the summary of the job.)\n")
+    assert shortened("short") == "short"
+
+
+def test_the_key_reaches_nobody_else_and_only_the_known_host_is_spoken_to(runner: Runner) -> None:
+    done = runner.run("ssh.sh", DOCKER_SSH_KEY="the key", DOCKER_KNOWN_HOSTS="host ssh-ed25519 AAAA")
+    assert done.returncode == 0, done.stderr
+    key = runner.home / ".ssh/id_docker"
+    assert key.read_text() == "the key\n"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+    assert "StrictHostKeyChecking yes" in (runner.home / ".ssh/config").read_text()
+    assert "the key" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("missing", ["DOCKER_SSH_KEY", "DOCKER_KNOWN_HOSTS"])
+def test_what_was_not_set_is_named(runner: Runner, missing: str) -> None:
+    given = {"DOCKER_SSH_KEY": "the key", "DOCKER_KNOWN_HOSTS": "host ssh-ed25519 AAAA"} | {missing: ""}
+    done = runner.run("ssh.sh", **given)
+    assert done.returncode == 1
+    assert f"{missing} is empty" in done.stderr
