@@ -64,7 +64,7 @@ def choose(choice: str, project: Project) -> Engine:
     if choice == "embedded":
         backends.refuse_embedded(project, "ENGINE=embedded")
         return Engine(name="embedded", line="engine: embedded (ENGINE=embedded)")
-    obstacle = _obstacle(project.directory, asked=choice == "pulumi")
+    obstacle = obstacle_to_cli(project.directory, asked=choice == "pulumi")
     if not obstacle:
         where = f", state in {backends.named(project)}" if backends.is_shared(project) else ""
         return Engine(name="pulumi", line=f"engine: Pulumi CLI {_version()}{where}")
@@ -74,12 +74,20 @@ def choose(choice: str, project: Project) -> Engine:
     return Engine(name="embedded", line=f"engine: embedded ({obstacle})")
 
 
-def _obstacle(project: Path, *, asked: bool) -> str:
-    """Why the Pulumi CLI cannot run this project; empty if it can."""
-    if not shutil.which("pulumi"):
+def obstacle_to_cli(project: Path, *, asked: bool) -> str:
+    """Why the Pulumi CLI cannot run this project; empty if it can.
+
+    Args:
+        project: The project's directory.
+        asked: Whether somebody asked for the CLI: then the Docker plugin's source is asked again though it was silent.
+    """
+    if not (cli := shutil.which("pulumi")):
         return _NO_CLI
-    if not shutil.which("pulumi-language-python"):
-        return "the Pulumi CLI on PATH comes without pulumi-language-python"
+    # It looks beside itself too.
+    path = os.pathsep.join([os.environ["PATH"], str(Path(cli).resolve().parent)])
+    for program in ("pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python"):
+        if not shutil.which(program, path=path):
+            return f"the Pulumi CLI on PATH comes without {program}"
     version = docker_plugin_version((project / "requirements.txt").read_text(encoding="utf-8"))
     if _plugin_folder(version).is_dir() or shutil.which("pulumi-resource-docker"):
         return ""

@@ -2,16 +2,21 @@
 
 Most of a test's time is waiting: for a container to boot, for a listener that backs off, for an engine to end. Plain
 ``pytest`` runs the same tests one after the other.
+
+What failed beside other tests is run once more when they have ended: see docs/adr/0017-a-second-run.md.
 """
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -34,8 +39,36 @@ FIRST: Final = (
 )
 """What takes longest; modules in one part never run at the same time."""
 LAST: Final = ("tests/unit",)
+RUN_AGAIN: Final = 3
+"""From so many modules, at most, failed tests are run a second time; more have hardly failed by chance."""
 
 interrupted: Final = Event()
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one pytest is given.
+
+    Attributes:
+        paths: Modules, or folders of them.
+        marked: Which of their tests, as a marker expression.
+        cache: Where that pytest notes what failed.
+    """
+
+    paths: tuple[str, ...]
+    marked: str
+    cache: Path
+
+    def __str__(self) -> str:
+        return f"{' '.join(self.paths)}, {self.marked}"
+
+    def failures(self) -> list[str]:
+        """The tests that failed, by what pytest calls them.
+
+        Source: https://docs.pytest.org/en/stable/how-to/cache.html
+        """
+        noted = self.cache / "v/cache/lastfailed"
+        return sorted(json.loads(noted.read_text(encoding="utf-8"))) if noted.exists() else []
 
 
 def main() -> int:
@@ -50,12 +83,29 @@ def main() -> int:
 
     # Ctrl-C reaches pytest too: it removes what its tests have made, and is waited for.
     signal.signal(signal.SIGINT, lambda *_: interrupted.set())
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        codes = list(pool.map(lambda part: run("not alone", *part), parts()))
-    codes.append(run("alone", "tests"))
-    failed = [" ".join(part) for part, code in zip([*parts(), ("alone",)], codes, strict=True) if code]
-    print(f"Not passed: {', '.join(failed)}" if failed else "All tests passed.")
-    return 1 if failed else 0
+    with tempfile.TemporaryDirectory() as folder:
+        shares = [Share(part, "not alone", Path(folder, str(number))) for number, part in enumerate(parts())]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            codes = list(pool.map(run, shares))
+        shares.append(Share(("tests",), "alone", Path(folder, "alone")))
+        codes.append(run(shares[-1]))
+        return settle([share for share, code in zip(shares, codes, strict=True) if code])
+
+
+def settle(failed: list[Share]) -> int:
+    """Run a second time what failed, unless it is too much for chance; 0 if all tests have passed by then."""
+    if not failed:
+        print("All tests passed.")
+        return 0
+    tests = [name for share in failed for name in share.failures()]
+    # Pytest itself failed where it names no test.
+    again = len({name.split("::")[0] for name in tests}) <= RUN_AGAIN and all(share.failures() for share in failed)
+    if not again or interrupted.is_set() or any(run(share, "--last-failed", "--exitfirst") for share in failed):
+        print(f"Not passed: {', '.join(str(share) for share in failed)}")
+        return 1
+    print("All tests passed, these when they were run a second time, with nothing beside them:")
+    print("".join(f"- {name}\n" for name in tests), end="")
+    return 0
 
 
 def parts() -> Iterator[tuple[str, ...]]:
@@ -68,18 +118,22 @@ def parts() -> Iterator[tuple[str, ...]]:
     yield LAST
 
 
-def run(marked: str, *paths: str) -> int:
-    """Run the tests of some modules that are marked like this; pytest's exit code, 0 if there are none.
+def run(share: Share, *options: str) -> int:
+    """Run a share of the tests; pytest's exit code, 0 if there are none.
 
     Source: https://docs.pytest.org/en/stable/reference/exit-codes.html
     """
     if interrupted.is_set():
         return pytest.ExitCode.INTERRUPTED
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5", "-m", marked, *paths]
-    print(f"{' '.join(paths)}, {marked}: begun", flush=True)
+    command = [
+        sys.executable, "-m", "pytest", "-q", "--durations=5", "-m", share.marked, "-o", f"cache_dir={share.cache}",
+        *options, *share.paths,
+    ]  # fmt: skip
+    again = ", once more" if options else ""
+    print(f"{share}{again}: begun", flush=True)
     started = time.monotonic()
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    print(f"{' '.join(paths)}, {marked}: {time.monotonic() - started:.0f} s\n{done.stdout}", flush=True)
+    print(f"{share}{again}: {time.monotonic() - started:.0f} s\n{done.stdout}", flush=True)
     return 0 if done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED else done.returncode
 
 

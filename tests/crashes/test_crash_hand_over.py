@@ -16,9 +16,9 @@ from typing import Any, Final
 import psutil
 import pytest
 
-from tests.engine.two_engines import NEEDS_CLI, Project
+from tests.engine.two_engines import Project
 
-pytestmark = [*NEEDS_CLI, pytest.mark.docker]
+pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker]
 IMAGE: Final = "valkey/valkey:8.0.1-alpine"
 NAME: Final = f"killed{uuid.uuid4().hex[:6]}-first"
 PROJECT: Final = f"""\

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.engine.two_engines import NEEDS_CLI, Project
+import pytest
 
-pytestmark = NEEDS_CLI
+from tests.engine.two_engines import Project
+
+pytestmark = pytest.mark.pulumi_cli
 PROJECT = f"""\
 name: handover
 runtime: {{name: python, options: {{toolchain: pip, virtualenv: {sys.prefix}}}}}

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.two_engines import NEEDS_CLI, Project, free_port
+from tests.engine.two_engines import Project, free_port
 
-pytestmark = [*NEEDS_CLI, pytest.mark.docker]
+pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker]
 IMAGE = "valkey/valkey:8.0.1-alpine"
 # Two names of one image: what a change of tags comes to, without a second image.
 OTHER_IMAGE = "handover/valkey:other"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.engine.two_engines import NEEDS_CLI, Project
+from tests.engine.two_engines import Project
 
-pytestmark = NEEDS_CLI
+pytestmark = pytest.mark.pulumi_cli
 PROJECT = f"""\
 name: handover
 runtime: {{name: python, options: {{toolchain: pip, virtualenv: {sys.prefix}}}}}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -121,7 +120,6 @@ def test_the_lock_of_a_killed_run_is_taken_over(project: Project) -> None:
 
 
 @pytest.mark.pulumi_cli
-@pytest.mark.skipif(shutil.which("pulumi") is None, reason="the Pulumi CLI is not on PATH")
 @pytest.mark.parametrize("holder", ["embedded", "pulumi"])
 def test_neither_engine_goes_on_beside_the_other(project: Project, holder: str) -> None:
     if holder == "pulumi":
@@ -142,7 +140,6 @@ def test_neither_engine_goes_on_beside_the_other(project: Project, holder: str) 
 
 
 @pytest.mark.pulumi_cli
-@pytest.mark.skipif(shutil.which("pulumi") is None, reason="the Pulumi CLI is not on PATH")
 def test_cancel_removes_the_lock_of_a_killed_cli(project: Project) -> None:
     with running(project, *PULUMI) as run:
         run.send_signal(signal.SIGKILL)

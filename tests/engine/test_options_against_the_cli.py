@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.engine.test_hand_over import PROJECT, THINGS
-from tests.engine.two_engines import NEEDS_CLI, Project
+import pytest
 
-pytestmark = NEEDS_CLI
+from tests.engine.test_hand_over import PROJECT, THINGS
+from tests.engine.two_engines import Project
+
+pytestmark = pytest.mark.pulumi_cli
 PROGRAM = """\
 import pulumi
 from pulumi import ResourceOptions as O

@@ -1,6 +1,5 @@
 """Deployments that tests share, one for each engine this machine has."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,16 +13,6 @@ ENGINES = [
     pytest.param("embedded", marks=pytest.mark.docker),
     pytest.param("pulumi", marks=[pytest.mark.docker, pytest.mark.pulumi_cli]),
 ]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say plainly what this machine cannot run."""
-    missing = [name for name in ("pulumi", "pulumi-language-python") if not shutil.which(name)]
-    plugins = list((Path.home() / ".pulumi/plugins").glob("resource-docker-v*/"))
-    reason = f"not on PATH: {', '.join(missing)}" if missing else "" if plugins else "Pulumi's Docker plugin is missing"
-    for item in items:
-        if reason and item.get_closest_marker("pulumi_cli"):
-            item.add_marker(pytest.mark.skip(reason=f"needs the Pulumi CLI; {reason}"))
 
 
 def tutorial_names_are_free() -> bool:

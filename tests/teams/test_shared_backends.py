@@ -16,10 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.documents import commands
-from tests.engine.two_engines import NEEDS_CLI
 from tests.teams.people import Backend, Person, bucket, postgres, send_signal, wait_for
 
-pytestmark = [*NEEDS_CLI, pytest.mark.docker]
+pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker]
 IMAGE = "docker.io/pgvector/pgvector:0.8.0-pg17"
 PROJECT = f"""\
 name: shared

@@ -19,15 +19,10 @@ import docker.errors
 import pytest
 
 from tests.documents import commands
-from tests.engine.two_engines import NEEDS_CLI
 from tests.integration.deployment import Deployment
-from tests.teams.people import PLUGINS, Person, postgres, send_signal, wait_for
+from tests.teams.people import Person, postgres, send_signal, wait_for
 
-pytestmark = [
-    *NEEDS_CLI,
-    pytest.mark.docker,
-    pytest.mark.skipif(not list(PLUGINS.glob("resource-docker-v*/")), reason="Pulumi's Docker plugin is missing"),
-]
+pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker]
 IMAGE = "docker.io/pgvector/pgvector:0.8.0-pg17"
 
 

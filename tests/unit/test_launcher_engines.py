@@ -15,6 +15,7 @@ from launcher import engines
 from launcher.errors import LauncherError
 
 PROJECT_FOLDER = Path(engines.__file__).resolve().parent.parent
+PARTS = ("pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python")
 
 
 @pytest.fixture
@@ -40,7 +41,8 @@ def stand_in(folder: Path, name: str, body: str = "") -> None:
 
 
 def pulumi(folder: Path, *, plugin_installs: bool = True) -> None:
-    stand_in(folder, "pulumi-language-python")
+    for program in PARTS:
+        stand_in(folder, program)
     installs = "exit 0" if plugin_installs else "echo 'no such host' >&2; exit 1"
     stand_in(
         folder, "pulumi", f'case "$1" in version) echo v3.260.0;; plugin) echo x >> {folder}/asked; {installs};; esac'
@@ -75,10 +77,22 @@ def test_a_plugin_that_cannot_be_had_means_the_embedded_engine_and_is_not_asked_
     assert (path / "asked").read_text() == "x\n"
 
 
-def test_a_cli_without_its_python_host_is_not_used(path: Path, project: Project) -> None:
+@pytest.mark.parametrize("part", PARTS)
+def test_a_cli_that_lacks_a_part_is_not_used(path: Path, project: Project, part: str) -> None:
     pulumi(path)
-    (path / "pulumi-language-python").unlink()
-    assert "without pulumi-language-python" in engines.choose("auto", project).line
+    (path / part).unlink()
+    assert engines.choose("auto", project).line.endswith(f"without {part})")
+
+
+def test_a_cli_that_only_a_link_on_path_leads_to_has_its_parts_beside_it(
+    path: Path, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulumi(path)
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "pulumi").symlink_to(path / "pulumi")
+    monkeypatch.setenv("PATH", str(linked))
+    assert engines.choose("auto", project).name == "pulumi"
 
 
 def test_the_cli_asked_for_and_not_there_is_an_error(path: Path, project: Project) -> None:
