@@ -6,7 +6,6 @@ import os
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -27,7 +26,7 @@ from tests.engine.docker_examples import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.docker
 
@@ -64,6 +63,14 @@ def provider(api: Any, told: list[str]) -> Iterator[DockerProvider]:
 
 def create(provider: DockerProvider, urn: str, inputs: Properties) -> State:
     return provider.create(urn, provider.check(urn, None, inputs), None)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for what comes about in a moment."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def names(api: Any) -> list[str]:
@@ -207,9 +214,8 @@ def test_a_container_that_is_stopped_has_ended_and_one_that_has_or_is_gone_is_fi
 ) -> None:
     command = ["sh", "-c", "trap 'sleep 1; exit 7' TERM; echo ready; sleep 1000 & wait"]
     made = create(provider, CONTAINER, {**SMALL, "command": command, "destroyGraceSeconds": 60})
-    # Its socket, left to the garbage collector, would be a warning in whichever test is run by then.
-    with closing(api.logs(made.id, stream=True)) as lines:
-        assert next(lines) == b"ready\n"
+    # Followed, its connection would stay open until the garbage collector warns of it, in whichever test.
+    until(lambda: api.logs(made.id) == b"ready\n")
     for state in ("runs", "has ended", "is gone"):
         began = time.monotonic()
         provider.stop(CONTAINER, made.id, made.inputs, made.outputs)
