@@ -49,7 +49,7 @@ def remove_failed_one_shots(client: docker.DockerClient, project: Project, stack
     ):
         code = container.attrs["State"]["ExitCode"]
         if container.labels.get(labels.ROLE) in ONE_SHOTS and code != 0:
-            container.remove()
+            container.remove(v=True)
             removed.append(f"{container.name} (exit code {code})")
     return removed
 

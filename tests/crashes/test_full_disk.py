@@ -60,7 +60,7 @@ def client() -> Iterator[docker.DockerClient]:
         pytest.skip(f"the image {IMAGE} is not on this machine")
     yield client
     for container in containers(client).values():
-        client.api.remove_container(container, force=True)
+        client.api.remove_container(container, v=True, force=True)
     for network in client.api.networks(filters={"name": NAME}):
         client.api.remove_network(network["Id"])
     client.close()

@@ -206,7 +206,7 @@ def swept(tmp_path: Path) -> Iterator[Swept]:
     yield swept
     containers, networks, volumes = swept.ours()
     for container in containers:
-        swept.client.api.remove_container(container, force=True)
+        swept.client.api.remove_container(container, v=True, force=True)
     for network in networks:
         swept.client.api.remove_network(network)
     for volume in volumes:

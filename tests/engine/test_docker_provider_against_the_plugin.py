@@ -109,7 +109,7 @@ DRIFTS: Final[list[tuple[str, Properties, Any]]] = [
         {**SMALL, "networkMode": "bridge", "networksAdvanced": [{"name": NETWORK_NAME}], "ports": [{"internal": 80}]},
         lambda api, container_id: api.stop(container_id, timeout=0),
     ),
-    ("removed", SMALL, lambda api, container_id: api.remove_container(container_id, force=True)),
+    ("removed", SMALL, lambda api, container_id: api.remove_container(container_id, v=True, force=True)),
     ("renamed", SMALL, lambda api, container_id: api.rename(container_id, f"{PREFIX}-other")),
     ("restart policy", SMALL, lambda api, container_id: api.update_container(container_id, restart_policy=ALWAYS)),
 ]

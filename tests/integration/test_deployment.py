@@ -119,7 +119,7 @@ def test_a_stopped_container_is_noticed_and_repaired(stack: Deployment, role: st
 
 @pytest.mark.parametrize("role", ["valkey", "app"])
 def test_a_removed_container_is_made_anew(stack: Deployment, role: str) -> None:
-    sh("docker", "rm", "-f", stack.names[role])
+    sh("docker", "rm", "-fv", stack.names[role])
     assert "proved" in stack.succeed("up")
     assert stack.inspect(role)["State"]["Running"]
 

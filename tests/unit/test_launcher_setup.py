@@ -160,8 +160,9 @@ class Container:
         self.attrs = {"State": {"ExitCode": code}}
         self.removed = False
 
-    def remove(self) -> None:
-        self.removed = True
+    def remove(self, *, v: bool) -> None:
+        # Without it, what the image declares a volume would stay behind.
+        self.removed = v
 
 
 def test_only_one_shot_containers_that_failed_are_removed() -> None:
