@@ -41,6 +41,8 @@ _FIRST_HOOKS: Final = (
     'cp "$1/usr/share/base-passwd/group.master" "$1/etc/group"',
     'rm -rf "$1/var/run" && ln -s /run "$1/var/run"',
     '[ -e "$1/etc/nsswitch.conf" ] || cp "$1/usr/share/libc-bin/nsswitch.conf" "$1/etc/nsswitch.conf"',
+    '[ ! -e "$1/usr/bin/mawk" ] || ln -sf mawk "$1/usr/bin/awk"',
+    '[ ! -e "$1/usr/bin/which.debianutils" ] || ln -sf which.debianutils "$1/usr/bin/which"',
 )
 # The addresses of this machine's mirrors and proxies are nobody else's business.
 _LAST_HOOKS: Final = ('rm -rf "$1"/etc/apt/sources.list* "$1/etc/apt/apt.conf.d/99mmdebstrap"',)
@@ -55,10 +57,15 @@ BASE_PACKAGES: Final = (
     "base-passwd",
     "dash",
     "coreutils",
+    "debianutils",
     "findutils",
     "grep",
-    "sed",
+    "gzip",
+    "hostname",
     "libc-bin",
+    "mawk",
+    "sed",
+    "tar",
 )
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

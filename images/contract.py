@@ -187,7 +187,8 @@ def check(
 
 def _names(reference: Reference, environment: Mapping[str, str]) -> dict[str, str]:
     """What stands in braces in a contract: the tag's version, and the image's own variables."""
-    any_version, any_major = r"\d+(\.\d+)+", r"\d+"
+    # What Open WebUI calls itself when it does not know its version is none.
+    any_version, any_major = r"(?!0\.0\.0)\d+(\.\d+)+", r"\d+"
     names = {"VERSION": any_version, "NEIGHBOUR": any_version, "TAG_MAJOR": any_major}
     if version.is_version(reference.tag):
         wanted = version.of_tag(reference.tag, "")

@@ -82,7 +82,6 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
             f"postgresql-{major}-pgvector={extension.package}",
             "bash",
             "gosu",  # by which the entrypoint gives root's rights up
-            "gzip",
             "less",
             "libnss-wrapper",  # a name for a user that has none, which initdb asks for
             "xz-utils",

@@ -98,7 +98,11 @@ UNDONE: Final = {
         role="open-webui",
         changes=("ENV PYTHONPATH=/app/backend",),
         cases=(PYTHON,),
-        found=("further variables: 'PYTHONPATH'", "open_webui is not found from another folder"),
+        found=(
+            "further variables: 'PYTHONPATH'",
+            "open_webui is not found from another folder",
+            "open_webui is not found by a script that lies elsewhere",
+        ),
     ),
     "open-webui-installed-as-a-package-is": Undone(
         role="open-webui",
@@ -109,6 +113,8 @@ UNDONE: Final = {
         cases=(PYTHON,),
         found=(
             "/app/build: 'absent'",
+            "/app/build/index.html: 'absent'",
+            "/app/build/static/favicon.png: 'absent'",
             "/app/package.json: 'absent'",
             "/app/CHANGELOG.md: 'absent'",
             "/app/backend/open_webui/frontend: 'directory",
@@ -167,6 +173,7 @@ UNDONE: Final = {
             "/app/backend/.webui_secret_key: 'file",
             "bytecode of Open WebUI: '/app/backend/open_webui/__pycache__/env",
             "bytecode of what is installed and nothing imports in the build",
+            "any bytecode where nothing is imported in the build",
             "program jq",
             "program curl",
             "program pip",
@@ -236,7 +243,6 @@ UNDONE: Final = {
             "/tmp: 'directory 0:0 0700'",
             "program redis-cli",
             "program redis-check-rdb",
-            "program valkey-check-rdb",
         ),
     ),
     "valkey-in-protected-mode": Undone(
@@ -277,7 +283,7 @@ UNDONE: Final = {
     "postgres-with-other-files": Undone(
         role="postgres",
         script="""
-            chmod 0755 /run/postgresql /var/lib/postgresql && touch /docker-entrypoint-initdb.d/theirs.sql
+            chmod 00755 /run/postgresql /var/lib/postgresql && touch /docker-entrypoint-initdb.d/theirs.sql
             sed -i 's/^postgres:x:999:/postgres:x:70:/' /etc/passwd && rm "$(command -v gosu)" "$(command -v zstd)"
             rm /usr/lib/postgresql/*/lib/vector.so /usr/share/postgresql/*/postgresql.conf.sample
         """,
@@ -307,8 +313,7 @@ UNDONE: Final = {
     "postgres-that-runs-no-scripts-and-hears-itself-only": Undone(
         role="postgres",
         script=f"""
-            sed -i 's/run_init_file "$file"/true/; s/gosu postgres/setpriv --reuid=999 --regid=999 --clear-groups/' \\
-                {ENTRYPOINT}
+            sed -i 's/run_init_file "$file"/true/' {ENTRYPOINT}
             sed -i "s/listen_addresses = '[*]'/listen_addresses = '127.0.0.1'/" \\
                 /usr/share/postgresql/postgresql.conf.sample
         """,
@@ -374,7 +379,7 @@ UNDONE: Final = {
     ),
     "caddy-that-serves-something-else": Undone(
         role="gateway",
-        script="echo ':80 { respond there }' > /etc/caddy/Caddyfile",
+        script="printf ':80 {\\n respond there\\n}\\n' > /etc/caddy/Caddyfile",
         cases=(CADDY,),
         found=("it serves the page of /usr/share/caddy",),
     ),
