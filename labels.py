@@ -37,6 +37,9 @@ REPLICAS_SHA256: Final = "pulumi.replicas-environment-sha256"
 FILES_SHA256: Final = "pulumi.files-sha256"
 """SHA-256 of the files a container reads at its start: changed ones replace it."""
 
+EMBEDDING: Final = "open-webui.embedding"
+"""What makes vectors of documents in an Open WebUI container, as :func:`embedding.embedding` names it."""
+
 LOCAL_BUILD: Final = "open-webui.local-build"
 """On an image: it was built on this machine, and from what, for example ``PyPI open-webui 0.12.4``."""
 

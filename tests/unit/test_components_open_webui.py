@@ -33,6 +33,7 @@ def environment(**changes: Any) -> dict[str, str]:
             "enable_signup": False,
             "pools": Pools(size=7, overflow=3, vector_size=2, vector_overflow=1),
             "oidc": None,
+            "compute_threads": 2,
             **changes,
         }
     )
@@ -43,6 +44,24 @@ def test_valkey_is_the_websocket_manager_in_both_topologies() -> None:
         assert found["ENABLE_WEBSOCKET_SUPPORT"] == "true"
         assert found["WEBSOCKET_MANAGER"] == "redis"
         assert found["ENABLE_DB_MIGRATIONS"] == "false"
+
+
+def test_no_boot_waits_for_a_hub_that_a_firewall_hides() -> None:
+    for found in (base_environment(log_level="INFO"), environment()):
+        assert found["RAG_EMBEDDING_MODEL_AUTO_UPDATE"] == "false"
+        assert found["RAG_RERANKING_MODEL_AUTO_UPDATE"] == "false"
+
+
+def test_what_embeds_documents_is_said_so_that_no_image_changes_it() -> None:
+    for found in (base_environment(log_level="INFO"), environment()):
+        assert found["RAG_EMBEDDING_ENGINE"] == ""
+        assert found["RAG_EMBEDDING_MODEL"] == "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def test_libraries_that_compute_start_no_more_threads_than_they_have_cpus() -> None:
+    found = environment(compute_threads=3)
+    assert (found["OMP_NUM_THREADS"], found["OPENBLAS_NUM_THREADS"]) == ("3", "3")
+    assert found["TOKENIZERS_PARALLELISM"] == "false"
 
 
 def test_the_migration_migrates_and_logs_no_debugging() -> None:
