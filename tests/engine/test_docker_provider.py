@@ -494,6 +494,11 @@ def test_a_pull_that_breaks_off_is_an_error() -> None:
         follow_pull("x:9", [{"error": "dial tcp 192.0.2.1:443: connect: connection refused"}], lambda _: None)
 
 
+def test_an_error_of_a_pull_is_read_where_docker_will_go_on_to_say_it() -> None:
+    with pytest.raises(ProviderError, match="its registry does not answer: dial tcp"):
+        follow_pull("x:9", [{"errorDetail": {"message": "dial tcp 192.0.2.1:443: i/o timeout"}}], lambda _: None)
+
+
 @pytest.mark.parametrize(
     "said",
     [
