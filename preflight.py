@@ -21,6 +21,7 @@ from docker.errors import DockerException, NotFound
 
 import docker_access
 import labels
+from docker_access.versions import TooNewError, untried
 from embedding import embedding, variables_of
 from settings import OPEN_WEBUI_TRIED, Names, too_old
 
@@ -109,7 +110,7 @@ def look(settings: Settings) -> list[str]:
         client = docker_access.api_client(TIMEOUT_SECONDS)
         host = client.info()
         problems = [*_problems(settings, client), *_limit_problems(settings, host)]
-        advice = list(_advice(settings, host))
+        advice = [*_advice(settings, host), *_docker_advice(client)]
         if not settings.production:
             advice += _embedding_changes(settings, client)
     except (DockerException, requests.exceptions.RequestException) as error:
@@ -126,7 +127,9 @@ def look(settings: Settings) -> list[str]:
 
 
 def docker_does_not_answer(error: Exception) -> str:
-    """The message for a Docker that cannot be reached."""
+    """The message for a Docker that cannot be reached, or that answers in no version of its API that was tried."""
+    if isinstance(error, TooNewError):
+        return str(error)
     host = docker_access.address()
     where = f"DOCKER_HOST={host}" if host else "the default socket (DOCKER_HOST is not set)"
     way_out = "correct or unset DOCKER_HOST" if host else "run `make setup`, which installs and starts Docker"
@@ -524,3 +527,9 @@ def _advice(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]:
             f"the memory limits of stack {settings.stack} add up to {total} MiB, and Docker's host has {there_is} MiB: "
             f"under load the kernel may kill before a limit does. Lower ones avoid that ({settings.project}:limits)."
         )
+
+
+def _docker_advice(client: docker.APIClient) -> Iterator[str]:
+    """That this Docker is older or newer than those that were tried, or no Docker."""
+    if said := untried(client.version()):
+        yield said

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-import docker
 import psutil
 
+import docker_access
 import labels
 from bench import drills
 from bench.figures import Outage
@@ -138,7 +138,7 @@ def _facts() -> dict[str, str]:
         ["git", "describe", "--always", "--dirty"], cwd=PROJECT, capture_output=True, text=True, check=False
     )
     memory = psutil.virtual_memory().total / 2**30
-    with closing(docker.from_env()) as daemon:
+    with closing(docker_access.client()) as daemon:
         version = daemon.version()["Version"]
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -150,7 +150,7 @@ def _facts() -> dict[str, str]:
 
 def _versions(stack: Target) -> str:
     """Versions of what is deployed, and Docker's."""
-    with closing(docker.from_env()) as daemon:
+    with closing(docker_access.client()) as daemon:
         versions = []
         for role in SERVICES:
             image = daemon.containers.get(stack.containers(role)[0]).image

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import docker
 import yaml
 
+import docker_access
 import labels
 from bench.compose import CONTAINER, compose_file
 from engine.workspace import environment, load_project
@@ -205,7 +205,7 @@ def as_compose(state: bytes, stack: str) -> dict[str, Any]:
         stack: The stack's name, which its networks are labelled with.
     """
     resources = json.loads(state)["checkpoint"]["latest"]["resources"]
-    with closing(docker.APIClient(version="auto")) as client:
+    with closing(docker_access.api_client()) as client:
         made = [resource["id"] for resource in resources if resource["type"] == CONTAINER]
         networks = client.networks(filters={"label": f"{labels.STACK}={stack}"})
         return compose_file([client.inspect_container(one) for one in made], networks, resources)

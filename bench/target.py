@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import docker
-
+import docker_access
 import labels
 from components.gateway import CA_FILE
 
@@ -85,7 +84,7 @@ class Target:
 
     def _listed(self, role: str, *, every: bool) -> list[dict[str, Any]]:
         marks = [f"{labels.PROJECT}={self.project}", f"{labels.STACK}={self.stack}"]
-        client = docker.APIClient(version="auto")
+        client = docker_access.api_client()
         try:
             found: list[dict[str, Any]] = client.containers(
                 all=every, filters={"label": [*marks, f"{labels.ROLE}={role}"]}

@@ -88,6 +88,7 @@ def api_client(seconds: int = SECONDS) -> docker.APIClient:
 
     Raises:
         docker.errors.DockerException: It does not answer, or the variables make no sense.
+        docker_access.versions.TooNewError: It answers, in versions of its API that were not tried; one of the former.
 
     Source: https://docs.docker.com/reference/cli/docker/#environment-variables
     """
@@ -96,12 +97,17 @@ def api_client(seconds: int = SECONDS) -> docker.APIClient:
     from docker.constants import MINIMUM_DOCKER_API_VERSION  # noqa: PLC0415
     from docker.errors import APIError, DockerException  # noqa: PLC0415
 
+    from docker_access.versions import TooNewError, api_to_ask_in  # noqa: PLC0415
+
     seconds += SSH_SECONDS if kind() == "ssh" else 0
     settings, adapter = _settings(), _ssh_adapter(seconds) if kind() == "ssh" else None
     first = _client(settings, adapter, seconds, MINIMUM_DOCKER_API_VERSION)
     try:
-        version = str(first.version(api_version=False)["ApiVersion"])
-    except (APIError, requests.RequestException, KeyError) as error:
+        version = api_to_ask_in(first.version(api_version=False))
+    except TooNewError:
+        first.close()
+        raise
+    except (APIError, requests.RequestException, KeyError, ValueError) as error:
         first.close()
         raise DockerException(f"Docker does not tell its version: {error}") from error
     if adapter is None:  # over ssh its connection serves the next one

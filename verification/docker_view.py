@@ -19,6 +19,7 @@ import requests
 
 import docker_access
 import labels
+from docker_access.versions import TooNewError
 from verification.causes import Cause
 from verification.evidence import Container, Image
 
@@ -148,7 +149,8 @@ class DockerView:
             reference=container.inspect["Config"]["Image"],
             id=found["Id"],
             version=marks.get(labels.IMAGE_VERSION, ""),
-            origin=f"built locally from {built}" if built else "pulled" if found.get("RepoDigests") else "local",
+            # Docker's containerd store gives what was imported or loaded a RepoDigest too.
+            origin=f"built locally from {built}" if built else "not built here",
         )
 
     def internal(self, network: str) -> bool:
@@ -260,7 +262,9 @@ def started(container: Container) -> float:
 
 
 def unreachable(error: Exception) -> CouldNotAsk:
-    """Docker does not answer."""
+    """Docker does not answer, or not in a version of its API that was tried."""
+    if isinstance(error, TooNewError):
+        return CouldNotAsk("docker-unreachable", *str(error).split(" Way out: "))
     where = docker_access.address() or "its default socket"
     return CouldNotAsk(
         "docker-unreachable",

@@ -26,7 +26,7 @@ class Image:
         reference: The reference the container was asked for, for example ``docker.io/valkey/valkey:8.0.1-alpine``.
         id: Docker's image id.
         version: Version of the software in it; empty when the image does not say.
-        origin: ``pulled`` or ``built locally from ...``.
+        origin: ``built locally from ...`` or ``not built here``.
     """
 
     reference: str

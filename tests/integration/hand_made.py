@@ -16,6 +16,7 @@ from typing import Any
 import docker
 import docker.errors
 
+import docker_access
 from components.authority import generate
 from components.valkey import ACCOUNTS, APP_ACCOUNT, accounts_file
 from images.ensure import ensure
@@ -55,7 +56,7 @@ LOCKED_VALKEY = [
 
 def ensure_images(*references: str) -> None:
     """Pull or build what this machine does not have: a module's tests may be the first to run."""
-    with closing(docker.from_env(timeout=BUILD_SECONDS)) as client:
+    with closing(docker_access.client(BUILD_SECONDS)) as client:
         for reference in references:
             ensure(client, reference)
 

@@ -13,6 +13,7 @@ from docker.errors import ImageNotFound, NotFound
 
 import docker_access
 import labels
+from docker_access.versions import TRIED, TooNewError
 from preflight import (
     Listener,
     PreflightError,
@@ -185,6 +186,7 @@ def docker_with(*, network: Any, volume: Any, containers: Any = ()) -> Mock:
     client.containers.return_value = containers
     client.networks.return_value = []
     client.info.return_value = {"MemTotal": 64 << 30, "NCPU": 8}
+    client.version.return_value = {"Version": TRIED[0]}
     return client
 
 
@@ -447,3 +449,17 @@ def test_production_refuses_another_embedding_and_others_are_told(
             look(settings)
     else:
         assert len(look(settings)) == advised
+
+
+def test_a_docker_that_is_not_among_those_tried_is_advice_and_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = docker_with(network={"Labels": OURS}, volume={"Labels": OURS})
+    client.version.return_value = {"Version": "19.03.15"}
+    client.info.return_value = host(memory_mib=65536, cpus=16)
+    monkeypatch.setattr("docker_access.api_client", lambda _: client)
+    monkeypatch.setattr("preflight._port_problems", lambda *_: ())
+    (advice,) = look(read())
+    assert advice.startswith(f"Docker 19.03.15 is here, and this project was tried on Docker {', '.join(TRIED)} only")
+
+
+def test_a_docker_that_answers_and_is_too_new_is_not_told_as_one_that_does_not_answer() -> None:
+    assert docker_does_not_answer(TooNewError("Docker 40 speaks another API.")) == "Docker 40 speaks another API."
