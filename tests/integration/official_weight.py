@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CPU_SECONDS: Final = 10
 MIB: Final = 480
+EMBEDS: Final = "embedding"
+"""What it prints when it begins to."""
 HOST_CORES: Final = 64
 """Of a large host: so many threads the libraries start where nothing tells them otherwise, twice."""
 
@@ -43,6 +45,7 @@ class SentenceTransformer:
 
     def encode(self, texts, **_):
         """Computes as long as the real one does without the GIL, deaf to SIGTERM: a text takes a second."""
+        print("{EMBEDS}", flush=True)
         many = [texts] if isinstance(texts, str) else texts
         for _ in many:
             end = time.monotonic() + 1
