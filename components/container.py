@@ -27,6 +27,12 @@ STOP_GRACE_SECONDS: Final = 20
 
 NO_NEW_PRIVILEGES: Final = "no-new-privileges:true"
 
+KEPT: Final = ("healthcheck", "init", "tmpfs")
+"""Properties that the plugin reports as updated, and leaves as they were.
+
+Source: https://github.com/kreuzwerker/terraform-provider-docker/issues/988
+"""
+
 MIB: Final = 1024 * 1024
 
 
@@ -319,9 +325,7 @@ def create_container(
             depends_on=list(depends_on),
             # The name is fixed, and two containers must never share a data volume.
             delete_before_replace=True,
-            # The plugin reports an edited healthcheck as updated and leaves the container as it was:
-            # https://github.com/kreuzwerker/terraform-provider-docker/issues/988
-            replace_on_changes=["healthcheck"],
+            replace_on_changes=list(KEPT),
         ),
     )
     if limits and limits.pids:
