@@ -10,21 +10,28 @@ BIN := .venv/bin
 LAUNCH = @$(BIN)/python -m launcher
 DEPLOY = $(LAUNCH) $@ --stack $(STACK) --engine $(ENGINE)
 
+ifdef BYTECODE
+export IMAGE_BYTECODE := $(BYTECODE)
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help python setup up preview refresh verify outputs destroy pin rotate cancel drift test test-docker26 bench unit lint fmt lock reference clean
+.PHONY: help python setup image-contract up preview refresh verify outputs destroy pin rotate cancel drift test test-docker26 bench unit lint fmt lock reference clean
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=dev] [ENGINE=auto|pulumi|embedded]"
 	@echo
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r target text; do printf '  %-13s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 	@echo
 	@sed -n 's/^# \(STACK\|ENGINE\|SECRET\) /  \1 /p' Makefile
 
 python:
 	@$(PYTHON) -m launcher.python_env $(if $(filter-out file,$(origin PYTHON)),--this-python)
 
-setup: python ## everything this machine lacks: Python packages, Docker, images
+setup: python ## everything this machine lacks: Python packages, Docker, images (BYTECODE=1: local builds that boot quicker)
 	$(LAUNCH) setup --stack $(STACK)
+
+image-contract: python ## whether images, pulled or built here, are as the official ones (of all stacks, or STACK=NAME)
+	$(LAUNCH) $@ --stack '$(if $(filter-out file,$(origin STACK)),$(STACK))'
 
 up: python ## set up, deploy, and prove that events travel through Valkey
 	$(DEPLOY)

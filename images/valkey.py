@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from images.version import Wanted
 
 _FILES: Final = Path(__file__).parent / "files"
-_TOOLS: Final = ("benchmark", "check-aof", "check-rdb", "cli", "sentinel", "server")
+_TOOLS: Final = ("benchmark", "check-aof", "check-rdb", "cli", "server")
 _HOOKS: Final = (
     'echo "valkey:x:999:1000::/home/valkey:/sbin/nologin" >> "$1/etc/passwd"',
     'echo "valkey:x:1000:" >> "$1/etc/group"',
@@ -26,7 +26,9 @@ _HOOKS: Final = (
     # Mounting over Debian's configuration folder fails for root without DAC_OVERRIDE; nothing here reads it.
     'rm -rf "$1/etc/valkey" "$1/etc/init.d" "$1/etc/logrotate.d" "$1/var/lib/valkey" "$1/var/log/valkey"',
     *(f'ln -s /usr/bin/valkey-{tool} "$1/usr/local/bin/valkey-{tool}"' for tool in _TOOLS),
-    *(f'ln -s valkey-{tool} "$1/usr/local/bin/redis-{tool}"' for tool in _TOOLS),
+    # The server under another name.
+    'ln -s valkey-server "$1/usr/local/bin/valkey-sentinel"',
+    *(f'ln -s valkey-{tool} "$1/usr/local/bin/redis-{tool}"' for tool in (*_TOOLS, "sentinel")),
 )
 
 

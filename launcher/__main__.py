@@ -19,6 +19,8 @@ import requests.exceptions
 import docker_access
 from docker_access.ssh import destination
 from engine.errors import EngineError
+from engine.workspace import load_project, stack_names
+from images import contract
 from images.ensure import ensure
 from images.errors import ImageError
 from images.progress import say
@@ -29,7 +31,7 @@ from launcher.errors import LauncherError
 from launcher.gate import read_settings, refuse_a_second_beginning, refuse_unusable_state
 from launcher.pin import pin
 from launcher.rotation import listing, rotate
-from launcher.stack import kept_volumes, open_project, remove_failed_one_shots
+from launcher.stack import PROJECT_FOLDER, kept_volumes, open_project, remove_failed_one_shots
 from preflight import PreflightError, look
 from settings import SettingsError
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 INTERRUPTED: Final = 130
 COMMANDS: Final = (
     "setup",
+    "image-contract",
     "up",
     "preview",
     "refresh",
@@ -74,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        return _run(options)
+        return _image_contract(options.stack) if options.command == "image-contract" else _run(options)
     except (LauncherError, ImageError, EngineError, SettingsError, PreflightError) as error:
         say(f"error: {error}")
         return 1
@@ -176,6 +179,14 @@ def _cancel(project: Project, stack: str, *, force: bool) -> int:
         for what in remove_unfinished(ensure_docker(), project, stack, deployment):
             say(f"recovery: removed {what}, whose creation was cut short")
     return code
+
+
+def _image_contract(stack: str) -> int:
+    """Hold the images of a stack, or of all where none is named, against the contracts of the official ones."""
+    project = open_project(stack) if stack else load_project(PROJECT_FOLDER)
+    stacks = [stack] if stack else stack_names(project)
+    references = (image for name in stacks for image in read_settings(project, name).images.values())
+    return contract.hold(ensure_docker(), dict.fromkeys(references))
 
 
 def _have_images(client: docker.DockerClient, settings: Settings) -> None:

@@ -80,9 +80,9 @@ def test_every_command_that_a_test_runs_is_in_the_documents() -> None:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_target_of_make_and_every_module_that_is_named_exists(name: str) -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"(?m)^([a-z]+):", makefile))
+    targets = set(re.findall(r"(?m)^([a-z-]+):", makefile))
     text = (PROJECT / name).read_text(encoding="utf-8")
-    named = re.findall(r"(?:`|^|\$ )make (?:-s )?([a-z]+)(?= |`|$)", text, flags=re.MULTILINE)
+    named = re.findall(r"(?:`|^|\$ )make (?:-s )?([a-z-]+)(?= |`|$)", text, flags=re.MULTILINE)
     assert set(named) <= targets
     modules = set(re.findall(r"python -m ([a-z_.]+)(?<!\.)", text))
     assert [module for module in modules if not find_spec(module)] == []
