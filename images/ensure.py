@@ -251,6 +251,6 @@ def _build(client: docker.DockerClient, reference: Reference, recipe: Recipe) ->
         recipe.check(blueprint.version, str(reference))
         build(client, workshop, blueprint, reference)
         # Not what `inspect` says: in Docker's containerd store that counts the image packed and unpacked.
-        size = sum(layer["Size"] for layer in client.images.get(str(reference)).history())
+        size = sum(layer["Size"] for layer in client.images.get(str(reference)).history() or ())
         measured = f"{stage.seconds:.0f} s, {size / 1e6:.0f} MB"
         return f"{reference}: built locally from {blueprint.origin} in {measured}"
