@@ -37,8 +37,20 @@ REPLICAS_SHA256: Final = "pulumi.replicas-environment-sha256"
 FILES_SHA256: Final = "pulumi.files-sha256"
 """SHA-256 of the files a container reads at its start: changed ones replace it."""
 
+EMBEDDING: Final = "open-webui.embedding"
+"""What makes vectors of documents in an Open WebUI container, as :func:`embedding.embedding` names it."""
+
 LOCAL_BUILD: Final = "open-webui.local-build"
 """On an image: it was built on this machine, and from what, for example ``PyPI open-webui 0.12.4``."""
+
+LOCAL_RECIPE: Final = "open-webui.local-build-recipe"
+"""On an image built on this machine: revision of the recipe it was made by, a number. Of another, it is built anew."""
+
+LOCAL_BYTECODE: Final = "open-webui.local-build-bytecode"
+"""On an image built on this machine: ``true`` where Python's bytecode was compiled into it, for speed."""
+
+STANDS_IN_FOR: Final = "open-webui.local-build-stands-in-for"
+"""On an image built on this machine: the version it was asked for, where the mirror has only a neighbour of it."""
 
 IMAGE_VERSION: Final = "org.opencontainers.image.version"
 """On an image: version of the software in it (OCI annotation key)."""

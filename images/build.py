@@ -10,7 +10,7 @@ import json
 import shlex
 import subprocess
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -73,12 +73,14 @@ class Workshop:
         cache: Folder that stays for the next build.
         work: Folder that goes away with this build.
         stage: Tells people what is going on.
+        bytecode: Python's bytecode is to be compiled into the image, which the official one has not.
     """
 
     distribution: Distribution
     cache: Path
     work: Path
     stage: Stage
+    bytecode: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +99,8 @@ class Blueprint:
         environment: Its ``ENV``.
         instructions: Other Dockerfile instructions that ``docker import --change`` takes.
         stop_signal: Its ``STOPSIGNAL``; empty leaves Docker's default.
+        stands_in_for: Version that was asked for, where this is its nearest neighbour; empty where it is the one.
+        marks: Further labels.
     """
 
     version: str
@@ -109,10 +113,14 @@ class Blueprint:
     environment: Mapping[str, str]
     instructions: tuple[str, ...]
     stop_signal: str = ""
+    stands_in_for: str = ""
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     def changes(self) -> list[str]:
         """Dockerfile instructions for ``docker import``."""
-        marks = {labels.LOCAL_BUILD: self.origin, labels.IMAGE_VERSION: self.version}
+        marks = {labels.LOCAL_BUILD: self.origin, labels.IMAGE_VERSION: self.version, **self.marks}
+        if self.stands_in_for:
+            marks[labels.STANDS_IN_FOR] = self.stands_in_for
         return [
             *(f"ENV {name}={json.dumps(value)}" for name, value in {"PATH": PATH, **self.environment}.items()),
             *(f"LABEL {name}={json.dumps(value)}" for name, value in marks.items()),

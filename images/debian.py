@@ -267,16 +267,26 @@ def candidates(workshop: Workshop, package: str, releases: tuple[Release, ...] =
 
 
 def choose(workshop: Workshop, package: str, wanted: Wanted, software: str) -> Candidate:
-    """The wanted version of ``package``, of the oldest release that has it.
+    """The wanted version of ``package``, of the oldest release that has it; else the nearest there is.
+
+    A mirror has one patch version of a release and its suites, seldom the one a registry's tag names. The nearest is
+    of the same major and minor version, newer rather than older where two are as near.
 
     Raises:
-        ImageError: No release on the mirror has it; the text names those there are.
+        ImageError: No release on the mirror has it or a neighbour; the text names those there are.
     """
     seen: list[Candidate] = []
     for candidate in candidates(workshop, package):
         if wanted.matches(candidate.upstream):
             return candidate
         seen.append(candidate)
+    nearest = min(
+        (candidate for candidate in seen if wanted.is_neighbour(candidate.upstream)),
+        key=lambda candidate: wanted.distance(candidate.upstream),
+        default=None,
+    )
+    if nearest is not None:
+        return nearest
     there = ", ".join(dict.fromkeys(f"{c.upstream} ({c.release.codename})" for c in seen)) or "none at all"
     raise ImageError(
         f"there is no {software} {wanted.version} among the packages of this machine's mirror, which has "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,10 +29,11 @@ from images.silence import remember, silent
 from images.uv import CACHE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
 
     from docker.models.images import Image
 
+BYTECODE: Final = "IMAGE_BYTECODE"
 ASK_SECONDS: Final = 1
 PULL_STALL_SECONDS: Final = 60
 """How long a registry may send nothing."""
@@ -39,13 +41,16 @@ UNPACK_STALL_SECONDS: Final = 600
 """How long Docker may say nothing while it unpacks what has come."""
 
 
-def ensure(client: docker.DockerClient, text: str, *, rebuild: bool = False) -> str:
+def ensure(client: docker.DockerClient, text: str, *, rebuild: bool = False, bytecode: bool | None = None) -> str:
     """Have the image ``text`` in Docker, and say how.
 
     Args:
         client: The Docker daemon; its timeout should be minutes, since an import answers only at its end.
         text: Image reference.
         rebuild: Build it even if it is there or could be pulled.
+        bytecode: Whether a local build is to have Python's bytecode compiled into it, which the official image has
+            not; one that differs is built anew. None for what the environment variable ``IMAGE_BYTECODE`` says, 1 or
+            0; unset takes a local build as it is, and makes one without.
 
     Returns:
         One line for people: what was found or done.
@@ -55,17 +60,18 @@ def ensure(client: docker.DockerClient, text: str, *, rebuild: bool = False) -> 
     """
     reference = parse(text)
     recipe = RECIPES.get(reference.name)
+    bytecode = _bytecode_asked() if bytecode is None else bytecode
     if recipe and not reference.digest and version.is_version(reference.tag):
         recipe.wanted(reference)
     image = _present(client, reference)
     if rebuild and recipe:
-        line = _build(client, reference, recipe)
+        line = _build(client, reference, recipe, bytecode=bytecode)
         if image:
             _discard(client, image)
     elif image is None:
-        line = _obtain(client, reference, recipe)
+        line = _obtain(client, reference, recipe, bytecode=bytecode)
     else:
-        line = _refresh(client, reference, recipe, image)
+        line = _refresh(client, reference, recipe, image, bytecode=bytecode)
     if recipe:
         image = client.images.get(str(reference))
         recipe.check((image.labels or {}).get(labels.IMAGE_VERSION, ""), str(reference))
@@ -79,7 +85,16 @@ def _present(client: docker.DockerClient, reference: Reference) -> Image | None:
         return None
 
 
-def _obtain(client: docker.DockerClient, reference: Reference, recipe: Recipe | None) -> str:
+def _bytecode_asked() -> bool | None:
+    said = os.environ.get(BYTECODE, "")
+    if said not in {"", "0", "1"}:
+        raise ImageError(
+            f"{BYTECODE} is {said!r}. Set it to 1 (boots quicker than the official image) or 0 (as that), or unset it."
+        )
+    return {"0": False, "1": True}.get(said)
+
+
+def _obtain(client: docker.DockerClient, reference: Reference, recipe: Recipe | None, *, bytecode: bool | None) -> str:
     silence = silent(reference.registry) if recipe and not reference.digest else ""
     pulled = _Pulled(silence, 0) if silence else _pull(client, reference)
     if not pulled.failure:
@@ -98,12 +113,14 @@ def _obtain(client: docker.DockerClient, reference: Reference, recipe: Recipe | 
     except ImageError as error:
         raise ImageError(f"{reference} is not present and cannot be pulled: {pulled.failure}\n{error}") from None
     say(f"{reference}: not pulled ({pulled.failure})")
-    return _make(client, reference, recipe)
+    return _make(client, reference, recipe, bytecode=bytecode)
 
 
-def _refresh(client: docker.DockerClient, reference: Reference, recipe: Recipe | None, image: Image) -> str:
-    origin = (image.labels or {}).get(labels.LOCAL_BUILD)
-    if origin is None:
+def _refresh(
+    client: docker.DockerClient, reference: Reference, recipe: Recipe | None, image: Image, *, bytecode: bool | None
+) -> str:
+    marks = image.labels or {}
+    if labels.LOCAL_BUILD not in marks:
         return f"{reference}: present"
     if not silent(reference.registry) and _answers(client, reference):
         say(f"{reference}: the registry answers again; replacing the local build by its image")
@@ -112,13 +129,34 @@ def _refresh(client: docker.DockerClient, reference: Reference, recipe: Recipe |
             _discard(client, image)
             return f"{reference}: pulled in {pulled.seconds:.0f} s, in place of a local build"
         say(f"{reference}: keeping the local build ({pulled.failure})")
-    built = (image.labels or {}).get(labels.IMAGE_VERSION, "")
-    if recipe and not recipe.wanted(reference).matches(built):
-        say(f"{reference}: the local build is {built or 'of no known version'}, not what is wanted now")
-        line = _make(client, reference, recipe)
+    if recipe and (fault := _unfit(marks, recipe, recipe.wanted(reference), bytecode=bytecode)):
+        say(f"{reference}: the local build {fault}")
+        line = _make(client, reference, recipe, bytecode=bytecode)
         _discard(client, image)
         return line
-    return f"{reference}: present, built locally from {origin}"
+    return f"{reference}: present, built locally from {marks[labels.LOCAL_BUILD]}{_notes(marks)}"
+
+
+def _unfit(marks: Mapping[str, str], recipe: Recipe, wanted: version.Wanted, *, bytecode: bool | None) -> str:
+    """What is wrong with a local build that has these labels; empty if it is what would be built now."""
+    built = marks.get(labels.IMAGE_VERSION, "")
+    if not wanted.matches(built) and marks.get(labels.STANDS_IN_FOR) != wanted.version:
+        return f"is {built or 'of no known version'}, not what is wanted now"
+    if marks.get(labels.LOCAL_RECIPE) != str(recipe.revision):
+        return f"was made by another recipe than this project's now (revision {recipe.revision})"
+    if recipe.has_bytecode and bytecode not in {None, labels.LOCAL_BYTECODE in marks}:
+        return f"is {'without' if bytecode else 'with'} bytecode, and is wanted {'with' if bytecode else 'without'}"
+    return ""
+
+
+def _notes(marks: Mapping[str, str]) -> str:
+    """How a local build is not what its name says, to be read after what it is made from."""
+    notes = ""
+    if wanted := marks.get(labels.STANDS_IN_FOR):
+        notes += f"; STANDS IN for {wanted}: this mirror has {marks.get(labels.IMAGE_VERSION)}"
+    if labels.LOCAL_BYTECODE in marks:
+        notes += "; with bytecode, for speed: it boots quicker than the official image"
+    return notes
 
 
 def _discard(client: docker.DockerClient, image: Image) -> None:
@@ -224,19 +262,20 @@ def _timeout(client: docker.DockerClient, seconds: int) -> Iterator[None]:
         client.api.timeout = before
 
 
-def _make(client: docker.DockerClient, reference: Reference, recipe: Recipe) -> str:
+def _make(client: docker.DockerClient, reference: Reference, recipe: Recipe, *, bytecode: bool | None) -> str:
     """Build an image, unless the same software in the same version was built under another tag: that gets this one."""
     wanted = recipe.wanted(reference)
     if wanted.exact:
         for image in client.images.list(filters={"label": labels.LOCAL_BUILD}):
             twin = next((tag for tag in image.tags if parse(tag).name == reference.name), None)
-            if twin and wanted.matches(image.labels.get(labels.IMAGE_VERSION, "")):
+            if twin and not _unfit(image.labels, recipe, wanted, bytecode=bytecode):
                 image.tag(reference.repository, reference.tag)
-                return f"{reference}: the local build of {twin}, from {image.labels[labels.LOCAL_BUILD]}"
-    return _build(client, reference, recipe)
+                origin = image.labels[labels.LOCAL_BUILD]
+                return f"{reference}: the local build of {twin}, from {origin}{_notes(image.labels)}"
+    return _build(client, reference, recipe, bytecode=bytecode)
 
 
-def _build(client: docker.DockerClient, reference: Reference, recipe: Recipe) -> str:
+def _build(client: docker.DockerClient, reference: Reference, recipe: Recipe, *, bytecode: bool | None) -> str:
     wanted = recipe.wanted(reference)
     if lacking := shortage(client, reference, to_build(reference), building=True):
         raise ImageError(lacking)
@@ -246,11 +285,16 @@ def _build(client: docker.DockerClient, reference: Reference, recipe: Recipe) ->
         work = Path(folder)
         # mmdebstrap may work as another user, which must be able to read the tree.
         work.chmod(0o755)
-        workshop = Workshop(distribution=debian.this_machine(work), cache=CACHE / "images", work=work, stage=stage)
+        workshop = Workshop(
+            distribution=debian.this_machine(work), cache=CACHE / "images", work=work, stage=stage,
+            bytecode=bool(bytecode),
+        )  # fmt: skip
         blueprint = recipe.blueprint(wanted, workshop)
         recipe.check(blueprint.version, str(reference))
+        blueprint = replace(blueprint, marks={**blueprint.marks, labels.LOCAL_RECIPE: str(recipe.revision)})
         build(client, workshop, blueprint, reference)
+        image = client.images.get(str(reference))
         # Not what `inspect` says: in Docker's containerd store that counts the image packed and unpacked.
-        size = sum(layer["Size"] for layer in client.images.get(str(reference)).history() or ())
+        size = sum(layer["Size"] for layer in image.history() or ())
         measured = f"{stage.seconds:.0f} s, {size / 1e6:.0f} MB"
-        return f"{reference}: built locally from {blueprint.origin} in {measured}"
+        return f"{reference}: built locally from {blueprint.origin} in {measured}{_notes(image.labels)}"

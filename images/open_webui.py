@@ -1,23 +1,28 @@
-"""The Open WebUI image: the package of PyPI on Debian's Python under the official image's contract.
+"""The Open WebUI image: the package of PyPI on Debian's Python, laid out as the official image is.
 
 Left out is what computes on this machine's own processor: local embeddings, reranking, speech and OCR, 5 GB
-of machine learning libraries. The features are there with a remote engine (RAG_EMBEDDING_ENGINE=openai).
-Contract: https://github.com/open-webui/open-webui/blob/main/Dockerfile
+of machine learning libraries. The features are there with a remote engine (RAG_EMBEDDING_ENGINE=openai). It is still
+the official image's main variant and not its slim one, which has no vector store beside Postgres.
+Contract: https://github.com/open-webui/open-webui/blob/v0.12.4/Dockerfile
 """
 
 from __future__ import annotations
 
+import csv
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import labels
 from images import pypi
-from images.build import BASE_PACKAGES, Blueprint
+from images.build import BASE_PACKAGES, PATH, Blueprint
+from images.debian import candidates
 from images.errors import ImageError
+from images.version import Wanted
 
 if TYPE_CHECKING:
     from images.build import Workshop
-    from images.version import Wanted
 
 LEFT_OUT: Final = (
     "accelerate",
@@ -49,18 +54,32 @@ _PACKAGES: Final = (
     "python3",
     "tzdata",
 )
+_PIP: Final = Wanted("26")
 _HEALTHCHECK: Final = (
     "curl --silent --fail http://localhost:${PORT:-8080}/health | jq -ne 'input.status == true' || exit 1"
 )
-# Boot to healthy falls from 13 s to 8 s. Exits with 1 for the sake of templates that are no Python.
-_COMPILE: Final = "python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /usr/lib/python3* /usr/local/lib"
+# Exits with 1 for the sake of templates that are no Python.
+_COMPILE: Final = (
+    "python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash "
+    "/usr/lib/python3* /usr/local/lib /app/backend/open_webui"
+)
 _SITE: Final = "usr/local/lib/python{python}/dist-packages"
 _PYTHONS: Final = frozenset({"3.11", "3.12"})
-_SCRIPTS: Final = ("alembic", "open-webui", "uvicorn")
+_SCRIPTS: Final = ("alembic", "pip", "pip3", "uvicorn")
+# In the order of the Dockerfile, its arguments at their defaults; whichever the models are, none is in this image.
 _ENVIRONMENT: Final = {
+    "PATH": f"/usr/local/bin:{PATH}",
+    "LANG": "C.UTF-8",
+    "PYTHONUNBUFFERED": "1",
     "ENV": "prod",
     "PORT": "8080",
-    "HOME": "/root",
+    "USE_OLLAMA_DOCKER": "false",
+    "USE_CUDA_DOCKER": "false",
+    "USE_SLIM_DOCKER": "false",
+    "USE_CUDA_DOCKER_VER": "cu128",
+    "USE_EMBEDDING_MODEL_DOCKER": "sentence-transformers/all-MiniLM-L6-v2",
+    "USE_RERANKING_MODEL_DOCKER": "",
+    "USE_AUXILIARY_EMBEDDING_MODEL_DOCKER": "TaylorAI/bge-micro-v2",
     "OLLAMA_BASE_URL": "/ollama",
     "OPENAI_API_BASE_URL": "",
     "OPENAI_API_KEY": "",
@@ -68,15 +87,19 @@ _ENVIRONMENT: Final = {
     "SCARF_NO_ANALYTICS": "true",
     "DO_NOT_TRACK": "true",
     "ANONYMIZED_TELEMETRY": "false",
-    "HF_HOME": "/app/backend/data/cache/embedding/models",
+    "WHISPER_MODEL": "base",
+    "WHISPER_MODEL_DIR": "/app/backend/data/cache/whisper/models",
+    "RAG_EMBEDDING_MODEL": "sentence-transformers/all-MiniLM-L6-v2",
+    "RAG_RERANKING_MODEL": "",
+    "AUXILIARY_EMBEDDING_MODEL": "TaylorAI/bge-micro-v2",
     "SENTENCE_TRANSFORMERS_HOME": "/app/backend/data/cache/embedding/models",
-    # What differs from the official image: data outside of the package, no local models to be had.
-    "DATA_DIR": "/app/backend/data",
-    "FROM_INIT_PY": "true",
-    "RAG_EMBEDDING_ENGINE": "openai",
-    "HF_HUB_OFFLINE": "1",
-    "OFFLINE_MODE": "true",
-    "PYTHONUNBUFFERED": "1",
+    "TIKTOKEN_ENCODING_NAME": "cl100k_base",
+    "TIKTOKEN_CACHE_DIR": "/app/backend/data/cache/tiktoken",
+    "HF_HOME": "/app/backend/data/cache/embedding/models",
+    "HOME": "/root",
+    "UV_LINK_MODE": "copy",
+    "WEBUI_BUILD_HASH": "dev-build",
+    "DOCKER": "true",
 }
 
 
@@ -98,7 +121,10 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
     version = pypi.install(
         "open-webui", wanted, workshop, release, site, software="Open WebUI", extra="postgres", left_out=LEFT_OUT
     )
-    _arrange(tree, site)
+    # Tools that people add in Open WebUI name packages they need, which it installs.
+    pypi.install("pip", _PIP, workshop, release, site, software="pip")
+    _arrange(tree, site, version)
+    python = next(candidates(workshop, "python3", (release,)))
     return Blueprint(
         version=version,
         origin=f"PyPI open-webui {version}",
@@ -107,36 +133,55 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
         packages=(*BASE_PACKAGES, *_PACKAGES),
         tree=tree,
         hooks=(
-            # An empty volume takes this mode over: root without capabilities can write it, user 1000 too.
-            'chmod 1777 "$1/app/backend/data"',
+            'mkdir -p "$1/root/.cache/chroma"',
+            'printf 00000000-0000-0000-0000-000000000000 > "$1/root/.cache/chroma/telemetry_user_id"',
+            # Group 0 may write the assets, whoever it runs as.
+            'chmod -R g=u "$1/app/backend/open_webui/static"',
+            # Debian has pip refuse to install beside its own packages, of which there are none here.
+            'rm -f "$1"/usr/lib/python3*/EXTERNALLY-MANAGED',
             'cat "$1"/usr/share/ca-certificates/mozilla/*.crt > "$1/etc/ssl/certs/ca-certificates.crt"',
             'cp "$1"/usr/share/ca-certificates/mozilla/*.crt "$1/etc/ssl/certs/"',
             'chroot "$1" openssl rehash /etc/ssl/certs',
-            f"chroot \"$1\" sh -c '{_COMPILE}' >&2 || true",
+            # What the hooks ran has compiled itself.
+            'find "$1" -xdev -name __pycache__ -type d -prune -exec rm -rf {} +',
+            *([f"chroot \"$1\" sh -c '{_COMPILE}' >&2 || true"] if workshop.bytecode else []),
         ),
-        environment=_ENVIRONMENT,
+        environment={**_ENVIRONMENT, "PYTHON_VERSION": python.upstream},
         instructions=(
             'CMD ["bash", "start.sh"]',
             "EXPOSE 8080",
+            "USER 0:0",
             "WORKDIR /app/backend",
             f"HEALTHCHECK CMD {_HEALTHCHECK}",
         ),
+        marks={labels.LOCAL_BYTECODE: "true"} if workshop.bytecode else {},
     )
 
 
-def _arrange(tree: Path, site: Path) -> None:
-    """Put scripts on PATH for the Python of the image, and start.sh and the data folder where they belong."""
+def _arrange(tree: Path, site: Path, version: str) -> None:
+    """Lay Open WebUI out as its Dockerfile does: in folders of its own, no package that Python finds from anywhere."""
+    app = tree / "app"
+    backend = app / "backend"
+    # As in the official image but for the models in them. A volume that is not empty keeps the owner it is given.
+    for cache in ("embedding/models", "tiktoken", "whisper/models"):
+        (backend / "data/cache" / cache).mkdir(parents=True)
+    shutil.move(site / "open_webui", backend / "open_webui")
+    shutil.move(backend / "open_webui/frontend", app / "build")
+    shutil.move(backend / "open_webui/CHANGELOG.md", app / "CHANGELOG.md")
+    (app / "package.json").write_text(json.dumps({"name": "open-webui", "version": version}) + "\n", encoding="utf-8")
+    shutil.copy(_FILES / "open-webui-start.sh", backend / "start.sh")
+    # What else the wheel has beside its package would be found by every Python program.
+    metadata = site / f"open_webui-{version}.dist-info"
+    for row in csv.reader((metadata / "RECORD").read_text(encoding="utf-8").splitlines()):
+        (site / row[0]).unlink(missing_ok=True)
+    shutil.rmtree(metadata)
+    shutil.rmtree(site / "data", ignore_errors=True)
     programs = tree / "usr/local/bin"
     programs.mkdir(parents=True)
     for name in _SCRIPTS:
         _, _, body = (site / "bin" / name).read_text(encoding="utf-8").partition("\n")
         (programs / name).write_text(f"#!/usr/bin/python3\n{body}", encoding="utf-8")
         (programs / name).chmod(0o755)
-    (programs / "python").symlink_to("/usr/bin/python3")
+    for name in ("python", "python3"):
+        (programs / name).symlink_to("/usr/bin/python3")
     shutil.rmtree(site / "bin")
-    # 80 MB that only a browser's developer tools would ask for.
-    for source_map in (site / "open_webui/frontend").rglob("*.map"):
-        source_map.unlink()
-    app = tree / "app/backend"
-    (app / "data").mkdir(parents=True)
-    shutil.copy(_FILES / "open-webui-start.sh", app / "start.sh")

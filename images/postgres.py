@@ -62,6 +62,7 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
     software = f"PostgreSQL {major} with pgvector"
     extension = choose(workshop, f"postgresql-{major}-pgvector", Wanted(pgvector), software)
     server = next(candidates(workshop, f"postgresql-{major}", (extension.release,)))
+    gosu = next(candidates(workshop, "gosu", (extension.release,)))
     tree = workshop.work / "tree"
     entrypoint = tree / "usr/local/bin/docker-entrypoint.sh"
     entrypoint.parent.mkdir(parents=True)
@@ -80,8 +81,10 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
             f"postgresql-{major}={server.package}",
             f"postgresql-{major}-pgvector={extension.package}",
             "bash",
+            "gosu",  # by which the entrypoint gives root's rights up
             "gzip",
-            "util-linux",  # setpriv, by which the entrypoint gives root's rights up
+            "less",
+            "libnss-wrapper",  # a name for a user that has none, which initdb asks for
             "xz-utils",
             "zstd",
         ),
@@ -89,6 +92,7 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
         hooks=_hooks(major),
         environment={
             "PATH": f"{PATH}:{programs}",
+            "GOSU_VERSION": gosu.upstream,
             "LANG": "en_US.utf8",
             "PG_MAJOR": major,
             "PG_VERSION": server.package,
@@ -102,23 +106,26 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
         ),
         # Fast shutdown; after SIGTERM the server would wait for its clients to leave.
         stop_signal="SIGINT",
+        stands_in_for="" if Wanted(pgvector).matches(extension.upstream) else wanted.version,
     )
 
 
 def _hooks(major: str) -> tuple[str, ...]:
-    settings = f"usr/share/postgresql/{major}/postgresql.conf.sample"
+    settings = "usr/share/postgresql/postgresql.conf.sample"
     left_out = " ".join(_LEFT_OUT).format(major=major)
     return (
         'echo "postgres:x:999:999::/var/lib/postgresql:/bin/bash" >> "$1/etc/passwd"',
         'echo "postgres:x:999:" >> "$1/etc/group"',
         'install -d -o 999 -g 999 -m 3777 "$1/run/postgresql"',
-        'install -d -o 999 -g 999 "$1/var/lib/postgresql"',
+        'install -d -o 999 -g 999 -m 1777 "$1/var/lib/postgresql"',
         # An empty volume takes this mode over; the entrypoint narrows it to 0700.
         f'install -d -o 999 -g 999 -m 1777 "$1{DATA}"',
         'mkdir "$1/docker-entrypoint-initdb.d"',
         # Without it the server cannot list the time zones.
         'ln -sf /usr/share/zoneinfo/Etc/UTC "$1/etc/localtime"',
         'chroot "$1" localedef -i en_US -c -f UTF-8 en_US.UTF-8',
+        f'mv "$1/usr/share/postgresql/{major}/postgresql.conf.sample" "$1/{settings}"',
+        f'ln -s ../postgresql.conf.sample "$1/usr/share/postgresql/{major}/"',
         f"""sed -i "s/^#listen_addresses = .*/listen_addresses = '*'/" "$1/{settings}\"""",
         'find "$1/usr/bin" -lname "*/pg_wrapper" -delete',
         f'cd "$1" && rm -rf {left_out}',

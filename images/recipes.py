@@ -24,6 +24,9 @@ class Recipe:
         made_from: What it is made from, for people.
         newest: Newest version this project was tested with: what ``:latest`` and ``:main`` stand for.
         minimum: Oldest version this project works with; empty where any does.
+        revision: Number of this recipe's present form; one more whenever an image made by it would differ. A local
+            build of another is built anew.
+        has_bytecode: Python's bytecode can be compiled into it.
         blueprint: Finds the version wanted and says how the image is made.
     """
 
@@ -31,6 +34,8 @@ class Recipe:
     made_from: str
     newest: str
     minimum: str
+    revision: int
+    has_bytecode: bool = False
     blueprint: Callable[[version.Wanted, Workshop], Blueprint]
 
     def wanted(self, reference: Reference) -> version.Wanted:
@@ -68,7 +73,8 @@ RECIPES: Final = {
         software="Caddy",
         made_from="PyPI and Debian packages",
         newest="2.11.7",
-        minimum="2.7.0",
+        minimum="2.9.0",
+        revision=2,
         blueprint=caddy.blueprint,
     ),
     "open-webui": Recipe(
@@ -76,6 +82,8 @@ RECIPES: Final = {
         made_from="PyPI and Debian packages",
         newest="0.12.4",
         minimum="0.12.0",
+        revision=2,
+        has_bytecode=True,
         blueprint=open_webui.blueprint,
     ),
     "pgvector": Recipe(
@@ -83,6 +91,7 @@ RECIPES: Final = {
         made_from="Debian packages",
         newest="0.8.0-pg17",
         minimum="",
+        revision=2,
         blueprint=postgres.blueprint,
     ),
     "valkey": Recipe(
@@ -90,6 +99,7 @@ RECIPES: Final = {
         made_from="Debian packages",
         newest="8.0.1",
         minimum="",
+        revision=2,
         blueprint=valkey.blueprint,
     ),
 }

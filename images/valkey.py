@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 _FILES: Final = Path(__file__).parent / "files"
 _TOOLS: Final = ("benchmark", "check-aof", "check-rdb", "cli", "sentinel", "server")
 _HOOKS: Final = (
-    'echo "valkey:x:999:1000::/data:/usr/sbin/nologin" >> "$1/etc/passwd"',
+    'echo "valkey:x:999:1000::/home/valkey:/sbin/nologin" >> "$1/etc/passwd"',
     'echo "valkey:x:1000:" >> "$1/etc/group"',
-    'install -d -o 999 -g 1000 "$1/data" "$1/run/valkey"',
+    'install -d -o 999 -g 1000 "$1/data"',
     # Mounting over Debian's configuration folder fails for root without DAC_OVERRIDE; nothing here reads it.
     'rm -rf "$1/etc/valkey" "$1/etc/init.d" "$1/etc/logrotate.d" "$1/var/lib/valkey" "$1/var/log/valkey"',
-    *(f'ln -s valkey-{tool} "$1/usr/bin/redis-{tool}"' for tool in _TOOLS),
+    *(f'ln -s /usr/bin/valkey-{tool} "$1/usr/local/bin/valkey-{tool}"' for tool in _TOOLS),
+    *(f'ln -s valkey-{tool} "$1/usr/local/bin/redis-{tool}"' for tool in _TOOLS),
 )
 
 
@@ -33,7 +34,7 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
     """Choose the package that has the wanted version and say how the image is made of it.
 
     Raises:
-        ImageError: No release on the mirror has it; the text names those there are.
+        ImageError: No release on the mirror has it or a neighbour; the text names those there are.
     """
     distribution = workshop.distribution
     package = choose(workshop, "valkey-server", wanted, "Valkey")
@@ -63,4 +64,5 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
             "VOLUME /data",
             "WORKDIR /data",
         ),
+        stands_in_for="" if wanted.matches(package.upstream) else wanted.version,
     )

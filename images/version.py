@@ -35,6 +35,16 @@ class Wanted:
             part == whole or part.startswith(f"{whole}.") for whole, part in zip(asked, found, strict=True)
         )
 
+    def is_neighbour(self, version: str) -> bool:
+        """``version`` differs from this one, which is exact, in nothing but its patch number."""
+        asked, found = key(self.version), key(version)
+        return self.exact and len(found) >= len(asked) and found[:2] == asked[:2]
+
+    def distance(self, version: str) -> tuple[int, int]:
+        """How far a neighbour is from this version: patch releases between them; then newer before older."""
+        patch = key(version)[2] - key(self.version)[2]
+        return abs(patch), -patch
+
 
 def of_tag(tag: str, newest: str) -> Wanted:
     """The version ``tag`` asks for; ``main``, ``latest`` and the like ask for ``newest``.

@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         with other(options.host, shlex.split(options.enter)) as (host, enter):
             began = time.monotonic()
             code = run_on(host, enter, inside, outside)
-            say(f"the tests took {time.monotonic() - began:.0f} s")
+            say(f"{'Not all' if code else 'All'} tests passed on it, in {time.monotonic() - began:.0f} s.")
             return code
     except (ImageError, OSError, subprocess.SubprocessError, AssertionError) as error:
         say(f"Docker could not be got ready: {error}. Nothing was tested.")

@@ -13,10 +13,6 @@ if [ "$1" = valkey-server ]; then
         find . \! -user valkey -exec chown valkey '{}' +
         exec setpriv --reuid=valkey --regid=valkey --clear-groups -- "$0" "$@"
     fi
-    if [ ! -w . ]; then
-        echo "error: $(pwd) is not writable for user $(id -u); give the volume to that user or start as root" >&2
-        exit 1
-    fi
     # The official image compiles protected mode off: publishing a port is Docker's decision. Whoever sets it, decides.
     own=
     [ ! -f "${2:-}" ] || ! grep -qi '^[[:space:]]*protected-mode[[:space:]]' "$2" || own=yes

@@ -26,7 +26,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "tests")
 """What no command needs: a copy of the project has everything else."""
 
-COMMAND_SECONDS = 300
+COMMAND_SECONDS = 600
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-"""The images the project deploys keep the contracts it relies on, whether they were pulled or built here."""
+"""The images the project deploys do what it relies on, whether they were pulled or built here."""
 
 from __future__ import annotations
 
@@ -128,14 +128,28 @@ def test_valkey_saves_when_it_is_stopped(start: Callable[..., Container], refere
     assert ask(container, "valkey-cli", "get", "kept") == "0 yes"
 
 
+@pytest.fixture
+def own_data(client: docker.DockerClient, references: Mapping[str, str], volume: str) -> str:
+    """The volume with what the image has for it, given to user 1000, as the deployment's migration does.
+
+    Something must be in it: an empty volume takes the image's owner over again with each container.
+    """
+    prepare = "mkdir -p /app/backend/data/cache && chown -R 1000:1000 /app/backend/data"
+    client.containers.run(
+        references["open-webui"], ["sh", "-c", prepare], user="0:0", remove=True, network_mode="none",
+        volumes=[f"{volume}:/app/backend/data"],
+    )  # fmt: skip
+    return volume
+
+
 def test_open_webui_boots_without_root_on_a_read_only_root(
-    start: Callable[..., Container], references: Mapping[str, str], volume: str
+    start: Callable[..., Container], references: Mapping[str, str], own_data: str
 ) -> None:
     options = {
         **NO_RIGHTS,
         "user": "1000:1000",
         "tmpfs": {"/tmp": "", "/app/static": "uid=1000,gid=1000"},
-        "volumes": [f"{volume}:/app/backend/data"],
+        "volumes": [f"{own_data}:/app/backend/data"],
         "environment": {"WEBUI_SECRET_KEY": "0" * 64, "STATIC_DIR": "/app/static", "HOME": "/tmp"},
     }
     migration = start(references["open-webui"], "python3", "-c", "import open_webui.config", **options)
@@ -197,7 +211,7 @@ def test_postgres_runs_without_root_without_capabilities_and_with_a_read_only_ro
     assert sql(container, "SELECT count(*) > 400 FROM pg_timezone_names") == "0 t"
     assert "no password supplied" in sql(container, "SELECT 1", "-w", "-h", "127.0.0.1")
     assert ask(container, "stat", "-c", "%u:%g %a", "/var/lib/postgresql/data") == "0 999:999 700"
-    assert ask(container, "stat", "-c", "%u:%g %a", "/var/run/postgresql") == "0 999:999 3777"
+    assert ask(container, "stat", "-c", "%u:%g %a", "/var/run/postgresql") == "0 999:999 3775"
     # SIGINT: a client that does not leave is not waited for.
     container.exec_run(["psql", "-U", "postgres", "-c", "SELECT pg_sleep(60)"], detach=True)
     wait_until(
@@ -282,7 +296,9 @@ def test_caddy_runs_without_capabilities_and_with_a_read_only_root(
     uid, _, gid = user.partition(":")
     container = start(
         references["gateway"], "sh", "-c", 'echo "$CADDYFILE" | caddy run --config - --adapter caddyfile',
-        **NO_RIGHTS, user=user, volumes=[f"{volume}:/data"], environment={"CADDYFILE": CADDYFILE},
+        # The binary's file capability: without the right it could not be started at all.
+        **NO_RIGHTS, cap_add=["NET_BIND_SERVICE"], user=user, volumes=[f"{volume}:/data"],
+        environment={"CADDYFILE": CADDYFILE},
         tmpfs=dict.fromkeys(("/config", "/run/caddy"), f"uid={uid},gid={gid},mode=0700"),
     )  # fmt: skip
     health = ("wget", "-q", "-O", "/dev/null", "http://127.0.0.1/gateway-health")

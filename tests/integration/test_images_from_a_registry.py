@@ -17,6 +17,7 @@ import labels
 from images import ensure as subject
 from images import silence
 from images.errors import ImageError
+from images.recipes import RECIPES
 from tests.integration.registry import Registry, registry
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def build_locally(client: docker.DockerClient, reference: str, version: str) -> 
     """A stand-in for a local build: an empty image with its labels."""
     empty = io.BytesIO()
     tarfile.open(fileobj=empty, mode="w").close()
-    marks = {**OURS, labels.LOCAL_BUILD: "a test", labels.IMAGE_VERSION: version}
+    revision = str(RECIPES["valkey"].revision)
+    marks = {**OURS, labels.LOCAL_BUILD: "a test", labels.IMAGE_VERSION: version, labels.LOCAL_RECIPE: revision}
     changes = [f"LABEL {name}={value!r}" for name, value in marks.items()]
     repository, _, tag = reference.rpartition(":")
     client.api.import_image(

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from images import debian
 from images.build import Workshop
-from images.debian import RELEASES, Distribution, Source, candidates, parse_deb822, parse_one_line
+from images.debian import RELEASES, Candidate, Distribution, Source, candidates, choose, parse_deb822, parse_one_line
 from images.errors import ImageError
 from images.progress import Stage
+from images.version import Wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,3 +141,30 @@ def test_two_set_ups_at_once_take_turns_at_asking_the_mirror(tmp_path: Path, mon
     with ThreadPoolExecutor() as pool:
         assert list(pool.map(ask, range(3))) == [["8.0.1"]] * 3
     assert not (tmp_path / "collision").exists()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "chosen"),
+    [
+        ("8.1.4", ("8.1.1", "8.1.4", "9.1.2"), "8.1.4"),
+        ("8.1.10", ("8.0.1", "8.1.1", "8.1.4", "9.1.2"), "8.1.4"),
+        ("8.1.3", ("8.1.2", "8.1.4"), "8.1.4"),
+        ("8.1", ("8.0.1", "8.1.1", "8.1.4"), "8.1.1"),
+    ],
+)
+def test_what_the_mirror_has_not_is_stood_in_for_by_the_nearest_of_the_same_minor_version(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wanted: str, there: tuple[str, ...], chosen: str
+) -> None:
+    assert choose_among(monkeypatch, tmp_path, wanted, there).upstream == chosen
+
+
+def test_no_other_minor_version_ever_stands_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"no Valkey 8\.2\.1 among .* has 8\.1\.1 \(bookworm\), 9\.1\.2 \(bookworm\)"):
+        choose_among(monkeypatch, tmp_path, "8.2.1", ("8.1.1", "9.1.2"))
+
+
+def choose_among(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wanted: str, there: tuple[str, ...]) -> Candidate:
+    mirror = [Candidate(upstream=v, package=f"{v}-1", release=BOOKWORM, backports=False) for v in there]
+    monkeypatch.setattr(debian, "candidates", lambda *_: iter(mirror))
+    workshop = Workshop(distribution=machine(), cache=tmp_path, work=tmp_path, stage=Stage("a test"))
+    return choose(workshop, "valkey-server", Wanted(wanted), "Valkey")

@@ -87,7 +87,7 @@ def test_a_pgvector_tag_that_names_no_postgres_is_refused_with_one_that_does() -
 
 
 def test_caddy_that_drops_websockets_at_every_reload_is_refused() -> None:
-    with pytest.raises(ImageError, match=r"2\.6\.2; this project needs 2\.7\.0 or later"):
+    with pytest.raises(ImageError, match=r"2\.6\.2; this project needs 2\.9\.0 or later"):
         RECIPES["caddy"].wanted(parse("caddy:2.6.2-alpine"))
 
 
