@@ -295,6 +295,6 @@ def _build(client: docker.DockerClient, reference: Reference, recipe: Recipe, *,
         build(client, workshop, blueprint, reference)
         image = client.images.get(str(reference))
         # Not what `inspect` says: in Docker's containerd store that counts the image packed and unpacked.
-        size = sum(layer["Size"] for layer in image.history())
+        size = sum(layer["Size"] for layer in image.history() or ())
         measured = f"{stage.seconds:.0f} s, {size / 1e6:.0f} MB"
         return f"{reference}: built locally from {blueprint.origin} in {measured}{_notes(image.labels)}"

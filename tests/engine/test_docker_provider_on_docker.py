@@ -74,6 +74,13 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def exit_code(api: Any, container: str, *command: str) -> Any:
+    """What a command in a container ends with."""
+    run = api.exec_create(container, list(command))["Id"]
+    api.exec_start(run)
+    return api.exec_inspect(run)["ExitCode"]
+
+
 def names(api: Any) -> list[str]:
     containers = api.containers(all=True, filters={"name": f"^/{PREFIX}-"})
     return sorted(container["Names"][0].lstrip("/") for container in containers)
@@ -189,7 +196,7 @@ def test_a_create_that_fails_says_why_and_leaves_nothing(
 
 def test_a_container_may_finish_its_work_before_it_is_removed(provider: DockerProvider, api: Any) -> None:
     volume = create(provider, VOLUME, {"name": f"{PREFIX}-saved", "labels": LABELS})
-    trap = "trap 'sleep 0.5; echo saved > /data/dump; exit 0' TERM; while true; do sleep 0.1; done"
+    trap = "trap 'sleep 0.5; echo saved > /data/dump; exit 0' TERM; touch /data/set; while true; do sleep 0.1; done"
     inputs = {
         **SMALL,
         "command": ["sh", "-c", trap],
@@ -197,6 +204,8 @@ def test_a_container_may_finish_its_work_before_it_is_removed(provider: DockerPr
         "volumes": [{"volumeName": volume.id, "containerPath": "/data"}],
     }
     state = create(provider, CONTAINER, inputs)
+    # Before its trap is set, the first process of a container ignores the signal.
+    until(lambda: exit_code(api, state.id, "test", "-e", "/data/set") == 0)
     provider.delete(CONTAINER, state.id, state.inputs, state.outputs)
     reader = create(
         provider,

@@ -132,6 +132,13 @@ def test_a_docker_that_is_older_or_newer_and_another_engine_are_told_with_those_
     assert ", ".join(TRIED) in untried(told)
 
 
+def test_the_page_on_versions_has_every_version_that_is_said_to_be_tried() -> None:
+    page = (PROJECT / "docs/docker-versions.md").read_text()
+    for version in TRIED:
+        assert f"Docker {version}" in page
+    assert f"API {NEWEST_API}" in page
+
+
 def test_every_client_is_one_of_the_docker_that_docker_host_names() -> None:
     """The SDK's own take the newest API there is, or no DOCKER_HOST, and know ssh in another way."""
     own = re.compile(r"docker\.from_env|\bfrom_env\(|APIClient\((?!\*\*settings)|DockerClient\((?!\s*base_url)")
