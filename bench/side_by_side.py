@@ -131,7 +131,7 @@ def version_of(command: Sequence[str]) -> str:
     """What a program says of its version; empty where it is not on this machine."""
     if not shutil.which(command[0]):
         return ""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     return done.stdout.strip().removeprefix("v") if done.returncode == 0 else ""
 
 
@@ -229,7 +229,7 @@ def run(command: Sequence[str], directory: Path | str, variables: Mapping[str, s
         CommandFailed: its exit code is not 0.
     """
     done = subprocess.run(
-        command, cwd=directory, env=variables, timeout=COMMAND_SECONDS, text=True, check=False,
+        command, cwd=directory, env=variables, timeout=COMMAND_SECONDS, encoding="utf-8", check=False,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     if done.returncode:

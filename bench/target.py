@@ -79,7 +79,7 @@ class Target:
         if not self.url.startswith("https:"):
             return True
         command = ["docker", "exec", self.containers("gateway")[0], "cat", CA_FILE]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=10, check=False)
         return True if done.returncode else ssl.create_default_context(cadata=done.stdout)
 
     def _listed(self, role: str, *, every: bool) -> list[dict[str, Any]]:

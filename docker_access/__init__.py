@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
+from surroundings import home
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -67,7 +69,7 @@ def context_in_use() -> str:
         return ""
     chosen = os.environ.get("DOCKER_CONTEXT", "")
     if not chosen:
-        folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+        folder = Path(os.environ.get("DOCKER_CONFIG") or home() / ".docker")
         with suppress(OSError, ValueError, AttributeError):
             chosen = str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("currentContext") or "")
     return "" if chosen == "default" else chosen
@@ -169,7 +171,7 @@ def _require_certificates() -> None:
 
     if not (os.environ.get("DOCKER_CERT_PATH") or os.environ.get("DOCKER_TLS_VERIFY")):
         return
-    folder = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
+    folder = Path(os.environ.get("DOCKER_CERT_PATH") or home() / ".docker")
     missing = [item for item in ("ca.pem", "cert.pem", "key.pem") if not (folder / item).is_file()]
     if missing:
         absent = " and no ".join(missing)

@@ -168,7 +168,7 @@ def in_namespaces(
         try:
             wait_for(lambda: outer.poll() is not None or answers(address), START_SECONDS)
             assert outer.poll() is None, log.read_text()
-            children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
+            children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text(encoding="ascii").split()
             yield SecondDocker(directory=directory, process=int(children[0]), unix=address)
         finally:
             end(outer, address)
@@ -183,7 +183,10 @@ def end(outer: subprocess.Popen[bytes], address: str) -> None:
                 container.remove(force=True, v=True)
         finally:
             client.close()
-    children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split() if outer.poll() is None else []
+    if outer.poll() is None:
+        children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text(encoding="ascii").split()
+    else:
+        children = []
     for child in children:
         os.kill(int(child), 15)
     try:
