@@ -85,4 +85,4 @@ def test_what_fails_is_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_modules_and_tests_that_it_runs_are_there() -> None:
     for path in chain(*other_docker.INSIDE, *other_docker.OUTSIDE):
         module, _, name = path.partition("::")
-        assert f"def {name}(" in Path(module).read_text() if name else Path(module).exists(), path
+        assert f"def {name}(" in Path(module).read_text(encoding="utf-8") if name else Path(module).exists(), path
