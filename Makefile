@@ -15,12 +15,12 @@ export IMAGE_BYTECODE := $(BYTECODE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup image-contract up preview refresh verify outputs destroy pin rotate cancel drift test bench unit lint fmt lock reference clean
+.PHONY: help python setup image-contract up preview refresh verify outputs destroy pin rotate cancel drift test test-docker26 bench unit lint fmt lock reference clean
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=dev] [ENGINE=auto|pulumi|embedded]"
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 	@echo
 	@sed -n 's/^# \(STACK\|ENGINE\|SECRET\) /  \1 /p' Makefile
 
@@ -66,6 +66,9 @@ drift: python ## whether all is still as the last update left it; lists what is 
 test: setup ## set up, then all tests
 	@$(BIN)/python -m tests
 
+test-docker26: setup ## the tests of containers on Docker 26.1 of Debian 13, beside this machine's own (root, on Debian)
+	@$(BIN)/python -m tests.other_docker
+
 bench: python ## measure events, joins, outages and deployment on a stack of its own; writes docs/benchmarks.md (ONLY=speed: one section)
 	@$(BIN)/python -m bench --engine $(ENGINE) $(if $(ONLY),--only $(ONLY))
 
@@ -74,6 +77,7 @@ unit: python ## the quick tests: no Docker
 
 lint: python ## ruff and mypy, over everything
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --quiet --preview --select PLW1514 .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 

@@ -37,6 +37,9 @@ REPLICAS_SHA256: Final = "pulumi.replicas-environment-sha256"
 FILES_SHA256: Final = "pulumi.files-sha256"
 """SHA-256 of the files a container reads at its start: changed ones replace it."""
 
+EMBEDDING: Final = "open-webui.embedding"
+"""What makes vectors of documents in an Open WebUI container, as :func:`embedding.embedding` names it."""
+
 LOCAL_BUILD: Final = "open-webui.local-build"
 """On an image: it was built on this machine, and from what, for example ``PyPI open-webui 0.12.4``."""
 
@@ -48,6 +51,9 @@ LOCAL_BYTECODE: Final = "open-webui.local-build-bytecode"
 
 STANDS_IN_FOR: Final = "open-webui.local-build-stands-in-for"
 """On an image built on this machine: the version it was asked for, where the mirror has only a neighbour of it."""
+
+LOCAL_DIFFERS: Final = "open-webui.local-build-differs"
+"""On an image built on this machine: in what it is not as the official one, by names in the README's table."""
 
 IMAGE_VERSION: Final = "org.opencontainers.image.version"
 """On an image: version of the software in it (OCI annotation key)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,36 +16,51 @@ class Limits:
 
     Attributes:
         memory: Memory in MiB; the kernel kills what needs more.
-        cpus: CPU time, in CPUs.
-        pids: Processes and threads.
-        nofile: Open files and sockets of one process.
+        cpus: CPU time, in CPUs; None for as much as there is.
+        pids: Processes and threads; None for as many as the daemon allows.
+        nofile: Open files and sockets of one process; None for the daemon's default.
     """
 
     memory: int
-    cpus: float
-    pids: int
-    nofile: int
+    cpus: float | None = None
+    pids: int | None = None
+    nofile: int | None = None
 
 
 DEFAULTS: Final[Mapping[str, Limits]] = {
-    "open-webui": Limits(memory=2048, cpus=2.0, pids=1024, nofile=16384),
+    "open-webui": Limits(memory=3072, cpus=2.0, pids=1024, nofile=16384),
     "valkey": Limits(memory=1024, cpus=1.0, pids=256, nofile=16384),
     "postgres": Limits(memory=1024, cpus=2.0, pids=512, nofile=16384),
     "gateway": Limits(memory=512, cpus=1.0, pids=512, nofile=16384),
 }
-"""Limits by role where nothing is set; each replica of Open WebUI has its own.
+"""Limits by role of a replicated stack where nothing is set; each replica of Open WebUI has its own.
 
 No container may open more files than the Docker daemon itself: 20000 where that was started by hand, a million under
 systemd.
 """
 
+DEFAULTS_OF_SINGLE: Final[Mapping[str, Limits]] = {
+    role: Limits(memory=DEFAULTS[role].memory) for role in ("open-webui", "valkey")
+}
+"""The same of a single stack: memory alone, without which a flood of events takes all that the host has."""
+
+ONE_SHOT: Final = Limits(memory=256)
+"""For what runs a few commands and exits."""
+
 LEAST: Final[Mapping[str, Limits]] = {
-    "open-webui": Limits(memory=1024, cpus=0.1, pids=128, nofile=1024),
+    "open-webui": Limits(memory=1536, cpus=0.1, pids=256, nofile=1024),
     "valkey": Limits(memory=64, cpus=0.1, pids=32, nofile=1024),
     "postgres": Limits(memory=256, cpus=0.1, pids=64, nofile=1024),
     "gateway": Limits(memory=64, cpus=0.1, pids=64, nofile=1024),
 }
-"""Less than this does not carry the software: a replica at rest was measured at 320 MiB, and reads files on top."""
+"""Less than this does not carry the software.
+
+Open WebUI with the official image's packages was measured at 755 MiB at rest and at 860 while it embeds a document;
+what is in ``/tmp`` counts too. On a host of 32 cores its libraries start some hundred threads.
+"""
+
+LEAST_OF_SLIM: Final = Limits(memory=768, cpus=0.1, pids=128, nofile=1024)
+"""The same of Open WebUI's slim image, which embeds nothing itself: measured at 277 MiB at rest."""
 
 VALKEY_OWN_FILES: Final = 32
 """Files Valkey keeps for itself beside its clients (``CONFIG_MIN_RESERVED_FDS``, valkey/src/server.h)."""
@@ -99,6 +115,19 @@ class LimitsError(ValueError):
 def valkey_maxmemory_mib(limits: Limits) -> int:
     """Valkey's ``maxmemory`` in MiB: 60 % of its limit, the rest for buffers and the copy that rewrites the log."""
     return limits.memory * 60 // 100
+
+
+def upload_space_mib(limits: Limits) -> int:
+    """Size of Open WebUI's ``/tmp`` in MiB, where uploads above 1 MiB lie while they arrive: a third of its memory."""
+    return limits.memory // 3
+
+
+def threads(limits: Limits) -> int:
+    """Threads a library that computes should start: it would start one for each core of the host, whatever it may use.
+
+    Source: https://docs.pytorch.org/docs/stable/threading_environment_variables.html
+    """
+    return math.ceil(limits.cpus or 1)
 
 
 def pubsub_output_buffer(limits: Limits) -> tuple[int, int, int]:
@@ -158,7 +187,9 @@ class Contradiction:
     least: float
 
 
-def contradictions(role: str, limits: Limits, *, max_clients: int, max_connections: int) -> Iterator[Contradiction]:
+def contradictions(
+    role: str, limits: Limits, *, max_clients: int, max_connections: int, slim: bool = False
+) -> Iterator[Contradiction]:
     """Limits of one container that cannot work, alone or with the two settings they carry.
 
     Args:
@@ -166,10 +197,10 @@ def contradictions(role: str, limits: Limits, *, max_clients: int, max_connectio
         limits: Its limits.
         max_clients: Valkey's ``maxclients``.
         max_connections: Postgres' ``max_connections``.
+        slim: Open WebUI's image is the slim one.
     """
-    least = {
-        field: (value, f"{role} does not run with less than {value:g}") for field, value in vars(LEAST[role]).items()
-    }
+    of_role = LEAST_OF_SLIM if slim and role == "open-webui" else LEAST[role]
+    least = {field: (value, f"{role} does not run with less than {value:g}") for field, value in vars(of_role).items()}
     if role == "valkey":
         files = max_clients + VALKEY_OWN_FILES
         least["nofile"] = max(
@@ -181,7 +212,8 @@ def contradictions(role: str, limits: Limits, *, max_clients: int, max_connectio
         least["memory"] = max(least["memory"], (memory, f"{because} {memory} MiB"))
         least["pids"] = max(least["pids"], (processes, f"{because} {processes}, each connection a process"))
     for field, (value, rule) in least.items():
-        if getattr(limits, field) < value:
+        given = getattr(limits, field)
+        if given is not None and given < value:
             yield Contradiction(field=field, rule=rule, least=value)
 
 

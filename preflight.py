@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import json
 import signal
 import socket
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from docker.errors import DockerException, NotFound
 
 import docker_access
 import labels
+from docker_access.versions import TooNewError, untried
+from embedding import embedding, variables_of
 from settings import OPEN_WEBUI_TRIED, Names, too_old
 
 if TYPE_CHECKING:
@@ -105,9 +108,11 @@ def look(settings: Settings) -> list[str]:
     client: docker.APIClient | None = None
     try:
         client = docker_access.api_client(TIMEOUT_SECONDS)
-        host = client.info() if settings.limits.by_role else {}
+        host = client.info()
         problems = [*_problems(settings, client), *_limit_problems(settings, host)]
-        advice = list(_advice(settings, host))
+        advice = [*_advice(settings, host), *_docker_advice(client)]
+        if not settings.production:
+            advice += _embedding_changes(settings, client)
     except (DockerException, requests.exceptions.RequestException) as error:
         raise PreflightError(docker_does_not_answer(error)) from None
     finally:
@@ -122,7 +127,9 @@ def look(settings: Settings) -> list[str]:
 
 
 def docker_does_not_answer(error: Exception) -> str:
-    """The message for a Docker that cannot be reached."""
+    """The message for a Docker that cannot be reached, or that answers in no version of its API that was tried."""
+    if isinstance(error, TooNewError):
+        return str(error)
     host = docker_access.address()
     where = f"DOCKER_HOST={host}" if host else "the default socket (DOCKER_HOST is not set)"
     way_out = "correct or unset DOCKER_HOST" if host else "run `make setup`, which installs and starts Docker"
@@ -142,6 +149,8 @@ def _problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
     for name in _volumes_without_data(settings):
         yield from _foreign_volume(settings, name, _found(client.inspect_volume, name))
     yield from _data_left_behind(settings, client)
+    if settings.production and "embedding-change" not in settings.acknowledged:
+        yield from _embedding_changes(settings, client)
     yield from _port_problems(settings, client)
     if settings.edge_subnet:
         yield from _subnet_problems(settings, list(_taken(settings, client)))
@@ -272,6 +281,34 @@ def _data_left_behind(settings: Settings, client: docker.APIClient) -> Iterator[
                 f"Leave {settings.project}:tutorialNames and openWebuiVolume as they were; or, if that is meant, "
                 f"take the stack down first (make destroy STACK={settings.stack})."
             )
+
+
+def _embedding_changes(settings: Settings, client: docker.APIClient) -> Iterator[str]:
+    """What was embedded by one model is noise to another, and Open WebUI says nothing of it.
+
+    In ``single`` the database remembers what was chosen first, and no variable changes it.
+    """
+    if not settings.replicated:
+        return
+    marks = [*(f"{key}={value}" for key, value in settings.labels.items()), f"{labels.ROLE}=open-webui"]
+    for container in client.containers(all=True, filters={"label": marks}):
+        before = container["Labels"].get(labels.EMBEDDING) or _embedding_of(settings, client, container["Id"])
+        if before != settings.embedding:
+            line = ", ".join(f"{name}: {json.dumps(value)}" for name, value in variables_of(before).items())
+            yield (
+                f"documents of stack {settings.stack} were embedded by {before}, and its settings choose "
+                f"{settings.embedding}: what was uploaded would not be found any more. Keep what there was "
+                f"({settings.project}:extraEnvironment: {{{line}}}); or, if that is meant, add embedding-change to "
+                f"{settings.project}:acknowledged, and after the update have all documents embedded anew "
+                "(Admin Panel, Settings, Documents, Reindex)."
+            )
+            return
+
+
+def _embedding_of(settings: Settings, client: docker.APIClient, container: str) -> str:
+    """The same of a container that says it in no label; ``extraEnvironment`` stands in a file, which is not read."""
+    variables = (_found(client.inspect_container, container).get("Config") or {}).get("Env") or []
+    return embedding({**dict(line.partition("=")[::2] for line in variables), **settings.extra_environment})
 
 
 def _role(container: Mapping[str, Any]) -> str:
@@ -462,13 +499,18 @@ def _taken(settings: Settings, client: docker.APIClient) -> Iterator[Taken]:
 
 
 def _limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]:
-    """Docker refuses more CPUs than there are, and takes memory that there is not."""
+    """Docker refuses more CPUs than there are, and takes memory that there is not.
+
+    In ``single`` the limit is there to spare the host, and one that is too high for that is advised against.
+    """
+    if not settings.replicated:
+        return
     for name, limits in settings.limits.by_role.items():
         for key, value, there_is in (
             ("memory", limits.memory, host["MemTotal"] // MIB),
             ("cpus", limits.cpus, host["NCPU"]),
         ):
-            if value > there_is:
+            if value is not None and value > there_is:
                 unit = " MiB" if key == "memory" else ""
                 yield (
                     f"limit {key} of {name} is {value}{unit}, and Docker's host has {there_is}{unit}. "
@@ -478,12 +520,16 @@ def _limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str
 
 def _advice(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]:
     limits = settings.limits.by_role
-    if not limits:
-        return
     total = sum(one.memory * (settings.replicas if role == "open-webui" else 1) for role, one in limits.items())
     there_is = host["MemTotal"] // MIB
     if total > there_is:
         yield (
             f"the memory limits of stack {settings.stack} add up to {total} MiB, and Docker's host has {there_is} MiB: "
-            "under load the kernel may kill before a limit does. Fewer replicas or lower limits avoid that."
+            f"under load the kernel may kill before a limit does. Lower ones avoid that ({settings.project}:limits)."
         )
+
+
+def _docker_advice(client: docker.APIClient) -> Iterator[str]:
+    """That this Docker is older or newer than those that were tried, or no Docker."""
+    if said := untried(client.version()):
+        yield said

@@ -13,13 +13,16 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeVar, cast, get_args
 
 import labels
+import limits
 import settings_objects as objects
 import settings_values as values_of
 from accounts import Admin
+from embedding import embedding
 from settings_objects import Oidc, RoleLimits
 from settings_rules import ACKNOWLEDGEMENTS, problems
 from settings_values import OPEN_WEBUI_TRIED, Invalid, too_old
@@ -218,7 +221,7 @@ class Settings:
         valkey_max_clients: Valkey's ``maxclients``.
         valkey_tls: Open WebUI and Valkey speak TLS.
         valkey_url: A Valkey or Redis elsewhere, without database number, or None for this stack's own.
-        limits: What each container may use; all None in ``single``.
+        limits: What each container may use.
         admin: The administrator's account, or None.
         enable_signup: Anybody may ask for an account.
         cors_allow_origin: CORS_ALLOW_ORIGIN, origins with ``;`` between them.
@@ -283,6 +286,11 @@ class Settings:
     def url(self) -> str:
         """Where the UI answers."""
         return self.public_url
+
+    @property
+    def embedding(self) -> str:
+        """What makes vectors of documents, as :func:`embedding.embedding` names it."""
+        return embedding(self.extra_environment)
 
     @property
     def replicated(self) -> bool:
@@ -417,10 +425,11 @@ def _settings(reader: _Reader, project: str, stack: str) -> Settings:
         name=read("adminName", values_of.text),
         password=read("adminPassword", values_of.password_or_empty),
     )
-    limits = reader.read_object("limits", objects.read_limits)
+    of_topology = limits.DEFAULTS if replicated else limits.DEFAULTS_OF_SINGLE
+    found_limits = reader.read_object("limits", partial(objects.read_limits, of_topology=of_topology))
     valkey_url = read("valkeyUrl", values_of.redis_url_or_empty)
-    if valkey_url:
-        del limits["valkey"]
+    if replicated and valkey_url:
+        del found_limits["valkey"]
     return Settings(
         project=project,
         stack=stack,
@@ -445,9 +454,7 @@ def _settings(reader: _Reader, project: str, stack: str) -> Settings:
         valkey_max_clients=read("valkeyMaxClients", values_of.whole_number(100, 1000000, "10000")),
         valkey_tls=read("valkeyTls", values_of.boolean),
         valkey_url=valkey_url if replicated else None,
-        limits=RoleLimits(**{role.replace("-", "_"): of_role for role, of_role in limits.items()})
-        if replicated
-        else RoleLimits(),
+        limits=RoleLimits(**{role.replace("-", "_"): of_role for role, of_role in found_limits.items()}),
         admin=admin if admin.email else None,
         enable_signup=read("enableSignup", values_of.boolean),
         cors_allow_origin=read("corsAllowOrigin", values_of.origins_or_empty(public_url)) or public_url,

@@ -31,7 +31,7 @@ SECRET_NAMES: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class RoleLimits:
-    """Limits of each container by its role; None where the topology limits nothing, or has no such container."""
+    """Limits of each container by its role; None where the stack has no such container."""
 
     open_webui: Limits | None = None
     valkey: Limits | None = None
@@ -51,10 +51,10 @@ class Oidc(accounts.Oidc):
     client_secret: str = field(repr=False)
 
 
-def read_limits(found: Mapping[str, Any], refuse: Refuse) -> dict[str, Limits]:
-    """Limits by role: the defaults, with what is given in their place."""
-    result = dict(limits.DEFAULTS)
-    for role, given in _known(found, limits.DEFAULTS, "", "a container", refuse):
+def read_limits(found: Mapping[str, Any], refuse: Refuse, *, of_topology: Mapping[str, Limits]) -> dict[str, Limits]:
+    """Limits by role: the topology's defaults, with what is given in their place."""
+    result = dict(of_topology)
+    for role, given in _known(found, of_topology, "", "a container of this topology", refuse):
         defaults = limits.DEFAULTS[role]
         if not isinstance(given, dict):
             refuse(role, "some of memory, cpus, pids, nofile are wanted", {"memory": defaults.memory})
@@ -169,6 +169,11 @@ _OWNED: Final = (
     (r"ENABLE_PERSISTENT_CONFIG", "settings kept in the database would differ between replicas and outlive this file"),
     (r"ENABLE_SIGNUP", "set enableSignup"),
     (r"WEBUI_ADMIN_\w+", "set adminEmail, adminName, adminPassword"),
+    (
+        r"RAG_(EMBEDDING|RERANKING)_MODEL_AUTO_UPDATE",
+        "each boot would wait for huggingface.co, and replicas would differ by the model's revision",
+    ),
+    (r"(OMP|OPENBLAS)_NUM_THREADS|TOKENIZERS_PARALLELISM", "it follows from limits.open-webui.cpus"),
     (r"FORWARDED_ALLOW_IPS", "only the gateway's forwarded headers are believed"),
     (r"STATIC_DIR|HOME", "the root file system is read-only, and this is one of the places that are not"),
     (r"WEBUI_(SESSION|AUTH)_COOKIE_(SECURE|SAME_SITE)", "it follows from publicUrl"),

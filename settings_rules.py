@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import limits
-from settings_values import DEFAULT_PORTS, OPEN_WEBUI_TRIED, floats, is_ip_address
+from settings_values import DEFAULT_PORTS, OPEN_WEBUI_TRIED, floats, is_ip_address, is_slim
 
 if TYPE_CHECKING:
     from settings import Settings
 
 ACKNOWLEDGEMENTS: Final[Mapping[str, str]] = {
+    "embedding-change": "documents that were uploaded are embedded anew by hand, or not found any more",
     "floating-tag": "an image may change under its tag",
     "http-public-url": "passwords and tokens cross the network unencrypted",
     "open-signup": "anybody who reaches the URL may ask for an account",
@@ -32,7 +33,7 @@ ONLY_REPLICATED: Final[Mapping[str, str]] = {
     "acmeDirectory": "",
     "httpPort": "0",
     "gatewayImage": "docker.io/library/caddy:2.11.7-alpine",
-    "postgresImage": "docker.io/pgvector/pgvector:0.8.0-pg17",
+    "postgresImage": "docker.io/pgvector/pgvector:0.8.6-pg17",
     "postgresMaxConnections": "200",
     "edgeSubnet": "",
     "valkeyMaxClients": "10000",
@@ -43,7 +44,6 @@ ONLY_REPLICATED: Final[Mapping[str, str]] = {
     "adminPassword": "",
     "enableSignup": "false",
     "corsAllowOrigin": "",
-    "limits": "{}",
     "oidc": "{}",
     "extraEnvironment": "{}",
     "rotated": "{}",
@@ -88,13 +88,14 @@ def problems(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
         given: The text of every key, to see which differ from their defaults.
     """
     yield from _ports(settings)
+    yield from _limits(settings, given)
     if not settings.replicated:
         yield from _single(settings, given)
         return
     for key, (default, reason) in ONLY_SINGLE.items():
         if given.get(key) != default:
             yield Problem(key=key, rule=f"topology replicated cannot have it: {reason}", example=None)
-    yield from _sizes(settings, given)
+    yield from _sizes(settings)
     yield from _public_url(settings)
     yield from _acme(settings)
     yield from _valkey(settings, given)
@@ -136,7 +137,7 @@ def _single(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(key=key, rule=rule, example=None, about=("topology",))
 
 
-def _sizes(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
+def _sizes(settings: Settings) -> Iterator[Problem]:
     if settings.replicas > settings.replicas_max:
         yield Problem(
             key="replicasMax",
@@ -161,12 +162,16 @@ def _sizes(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
             example=str(ipaddress.IPv4Network(settings.edge_subnet).supernet(new_prefix=24)),
             about=("replicasMax",),
         )
+
+
+def _limits(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
     for role, of_role in settings.limits.by_role.items():
         for one in limits.contradictions(
             role,
             of_role,
             max_clients=settings.valkey_max_clients,
             max_connections=settings.postgres_max_connections,
+            slim=is_slim(settings.open_webui_image),
         ):
             is_given = one.field in json.loads(given["limits"]).get(role, {})
             default = "" if is_given else f"its default, {getattr(of_role, one.field):g}, does not do: "
@@ -322,7 +327,7 @@ def _floating_tags(settings: Settings) -> Iterator[Problem]:
         return
     tried = {
         "openWebuiImage": OPEN_WEBUI_TRIED,
-        "valkeyImage": "docker.io/valkey/valkey:8.0.1-alpine",
+        "valkeyImage": "docker.io/valkey/valkey:8.1.10-alpine",
         "postgresImage": ONLY_REPLICATED["postgresImage"],
         "gatewayImage": ONLY_REPLICATED["gatewayImage"],
     }

@@ -45,7 +45,7 @@ def whole_number(least: int, most: int, example: str, what: str = "a whole numbe
     return parse
 
 
-seconds: Final = whole_number(1, 3600, "300", "a whole number of seconds")
+seconds: Final = whole_number(1, 3600, "600", "a whole number of seconds")
 """A whole number of seconds, up to an hour."""
 
 
@@ -156,10 +156,37 @@ def too_old(version: str) -> bool:
     return release is not None and tuple(int(part or 0) for part in release.groups()) < OLDEST_OPEN_WEBUI
 
 
+def is_slim(reference: str) -> bool:
+    """Whether a reference names Open WebUI's image without machine learning: ``slim``, ``main-slim``, ``v0.12.4-slim``.
+
+    Source: https://github.com/open-webui/open-webui/blob/v0.12.4/.github/workflows/docker.yaml
+    """
+    return "slim" in _variant(reference)
+
+
+def _variant(reference: str) -> list[str]:
+    """The words of an image's tag, such as ``v0.12.4`` and ``slim``."""
+    match = _REFERENCE.fullmatch(reference)
+    return (match["tag"] or "").split("-") if match else []
+
+
+UNSUPPORTED: Final = {
+    "ollama": "starts an Ollama beside Open WebUI, which the memory limit would kill and replicas could not share. Run "
+    "Ollama by itself, and name it in OLLAMA_BASE_URL",
+    "cuda": "computes on a graphics card that no container here is given, and is three times the size without one",
+}
+"""Variants of Open WebUI's image, by how a word of their tags begins, and why they cannot be deployed."""
+
+
 def open_webui_image(value: str) -> str:
-    """An image reference of Open WebUI that does not name a release older than 0.12.0."""
+    """An image reference of Open WebUI that names no release older than 0.12.0, and no variant that cannot work."""
     image_reference(value)
     match = _REFERENCE.fullmatch(value)
+    words = _variant(value)
+    for variant, reason in UNSUPPORTED.items():
+        if any(word.startswith(variant) for word in words):
+            plain = "-".join(word for word in words if not word.startswith(variant)) or "main"
+            raise Invalid(f"the image for {variant} {reason}", f"{value.rpartition(':')[0]}:{plain}")
     if match and too_old(match["tag"] or ""):
         raise Invalid(
             "Open WebUI before 0.12.0 sends its events another way, which the verification cannot prove",

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-import docker
 import psutil
 
+import docker_access
 import labels
 from bench import drills
 from bench.figures import Outage
@@ -33,6 +33,7 @@ from bench.staging import staging, target
 from bench.target import SERVICES, Target
 from bench.traffic import TrafficError
 from images.progress import say
+from surroundings import print_in_any_encoding
 from tests.integration.deployment import PROJECT, Deployment
 
 RATES: Final = (100.0, 500.0, 1000.0, 2000.0)
@@ -46,6 +47,7 @@ DOCUMENT: Final = PROJECT / "docs/benchmarks.md"
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure everything; exit code 0 when all of it could be."""
+    print_in_any_encoding()
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--engine", default="auto", help="auto, pulumi or embedded (default: %(default)s)")
     parser.add_argument(
@@ -135,10 +137,10 @@ async def _outages(deployment: Deployment, stack: Target) -> dict[str, Outage]:
 def _facts() -> dict[str, str]:
     """When, where and of what."""
     commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=PROJECT, capture_output=True, text=True, check=False
+        ["git", "describe", "--always", "--dirty"], cwd=PROJECT, capture_output=True, encoding="utf-8", check=False
     )
     memory = psutil.virtual_memory().total / 2**30
-    with closing(docker.from_env()) as daemon:
+    with closing(docker_access.client()) as daemon:
         version = daemon.version()["Version"]
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -150,7 +152,7 @@ def _facts() -> dict[str, str]:
 
 def _versions(stack: Target) -> str:
     """Versions of what is deployed, and Docker's."""
-    with closing(docker.from_env()) as daemon:
+    with closing(docker_access.client()) as daemon:
         versions = []
         for role in SERVICES:
             image = daemon.containers.get(stack.containers(role)[0]).image

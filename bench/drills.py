@@ -21,6 +21,7 @@ import docker
 import docker.errors
 import requests.exceptions
 
+import docker_access
 from bench.figures import Outage, Recorded, outage
 from bench.target import Target
 from bench.traffic import Sockets, TrafficError, ask, bearer, client, publishing, sign_in, steady_gets
@@ -99,7 +100,7 @@ async def valkey_down(target: Target, token: str) -> Outage:
     """Valkey is stopped for 10 s; counted from its start."""
 
     async def stop_and_start() -> float:
-        with closing(docker.from_env()) as daemon:
+        with closing(docker_access.client()) as daemon:
             valkey = daemon.containers.get(target.containers("valkey")[0])
             await asyncio.to_thread(valkey.stop)
             await asyncio.sleep(DOWN_SECONDS)
@@ -232,7 +233,7 @@ def docker_restarted(target: Target) -> float:
 
 def _docker_answers() -> bool:
     try:
-        with closing(docker.from_env()) as daemon:
+        with closing(docker_access.client()) as daemon:
             return bool(daemon.ping())
     except (docker.errors.DockerException, requests.exceptions.RequestException):
         return False
@@ -256,7 +257,7 @@ async def kill(target: Target, role: str) -> float:
         TrafficError: Docker did not restart it.
     """
     name = target.containers(role)[-1]
-    with closing(docker.from_env()) as daemon:
+    with closing(docker_access.client()) as daemon:
         victim = daemon.containers.get(name)
         before, pid = victim.attrs["State"]["StartedAt"], victim.attrs["State"]["Pid"]
         image = daemon.containers.get(target.containers("open-webui")[0]).attrs["Image"]

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import docker
-
+import docker_access
 from bench.figures import Latency, Recorded, latency
 from bench.target import Target
 from bench.traffic import Sockets, client, publishing, sign_in
@@ -133,7 +132,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 def _processor_seconds(target: Target) -> dict[str, float]:
     """Processor time used so far by a container of each role, on average over them."""
-    api = docker.APIClient(version="auto")
+    api = docker_access.api_client()
     try:
         used: dict[str, float] = {}
         for role in ROLES:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import docker
 import yaml
 
+import docker_access
 import labels
 from bench.compose import CONTAINER, compose_file
 from engine.workspace import environment, load_project
@@ -131,7 +131,7 @@ def version_of(command: Sequence[str]) -> str:
     """What a program says of its version; empty where it is not on this machine."""
     if not shutil.which(command[0]):
         return ""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     return done.stdout.strip().removeprefix("v") if done.returncode == 0 else ""
 
 
@@ -205,7 +205,7 @@ def as_compose(state: bytes, stack: str) -> dict[str, Any]:
         stack: The stack's name, which its networks are labelled with.
     """
     resources = json.loads(state)["checkpoint"]["latest"]["resources"]
-    with closing(docker.APIClient(version="auto")) as client:
+    with closing(docker_access.api_client()) as client:
         made = [resource["id"] for resource in resources if resource["type"] == CONTAINER]
         networks = client.networks(filters={"label": f"{labels.STACK}={stack}"})
         return compose_file([client.inspect_container(one) for one in made], networks, resources)
@@ -229,7 +229,7 @@ def run(command: Sequence[str], directory: Path | str, variables: Mapping[str, s
         CommandFailed: its exit code is not 0.
     """
     done = subprocess.run(
-        command, cwd=directory, env=variables, timeout=COMMAND_SECONDS, text=True, check=False,
+        command, cwd=directory, env=variables, timeout=COMMAND_SECONDS, encoding="utf-8", check=False,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     if done.returncode:

@@ -35,7 +35,7 @@ def target(deployment: Deployment) -> Target:
     command = [sys.executable, "-m", "engine", "stack", "output", "--json", "--show-secrets", "--stack"]
     done = subprocess.run(
         [*command, deployment.stack], cwd=deployment.directory, env=deployment.environment(),
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, encoding="utf-8", timeout=60, check=True,
     )  # fmt: skip
     outputs = json.loads(done.stdout)
     account = Account(email=EMAIL, password=outputs["admin_password"])

@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import docker
-
+import docker_access
 import labels
 from components.gateway import CA_FILE
 
@@ -80,12 +79,12 @@ class Target:
         if not self.url.startswith("https:"):
             return True
         command = ["docker", "exec", self.containers("gateway")[0], "cat", CA_FILE]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=10, check=False)
         return True if done.returncode else ssl.create_default_context(cadata=done.stdout)
 
     def _listed(self, role: str, *, every: bool) -> list[dict[str, Any]]:
         marks = [f"{labels.PROJECT}={self.project}", f"{labels.STACK}={self.stack}"]
-        client = docker.APIClient(version="auto")
+        client = docker_access.api_client()
         try:
             found: list[dict[str, Any]] = client.containers(
                 all=every, filters={"label": [*marks, f"{labels.ROLE}={role}"]}

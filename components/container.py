@@ -27,6 +27,12 @@ STOP_GRACE_SECONDS: Final = 20
 
 NO_NEW_PRIVILEGES: Final = "no-new-privileges:true"
 
+KEPT: Final = ("healthcheck", "init", "tmpfs")
+"""Properties that the plugin reports as updated, and leaves as they were.
+
+Source: https://github.com/kreuzwerker/terraform-provider-docker/issues/988
+"""
+
 MIB: Final = 1024 * 1024
 
 
@@ -186,12 +192,7 @@ def expected_inspect(spec: ContainerSpec) -> dict[str, Any]:
     if spec.user is not None:
         expected["Config.User"] = spec.user
     if spec.limits:
-        expected |= {
-            "HostConfig.Memory": spec.limits.memory * MIB,
-            "HostConfig.NanoCpus": round(spec.limits.cpus * 10**9),
-            "HostConfig.PidsLimit": spec.limits.pids,
-            "HostConfig.Ulimits": [{"Name": "nofile", "Soft": spec.limits.nofile, "Hard": spec.limits.nofile}],
-        }
+        expected |= _expected_limits(spec.limits)
     if spec.command is not None:
         expected["Config.Cmd"] = list(spec.command)
     if spec.healthcheck:
@@ -199,6 +200,17 @@ def expected_inspect(spec: ContainerSpec) -> dict[str, Any]:
     expected |= {f"Config.Env[{name}]": value for name, value in spec.environment.items()}
     expected |= {f"Config.Labels[{key}]": value for key, value in spec.all_labels.items()}
     return expected
+
+
+def _expected_limits(limits: Limits) -> dict[str, Any]:
+    files, cpus = limits.nofile, limits.cpus
+    shown = {
+        "HostConfig.Memory": limits.memory * MIB,
+        "HostConfig.NanoCpus": None if cpus is None else round(cpus * 10**9),
+        "HostConfig.PidsLimit": limits.pids,
+        "HostConfig.Ulimits": None if files is None else [{"Name": "nofile", "Soft": files, "Hard": files}],
+    }
+    return {path: value for path, value in shown.items() if value is not None}
 
 
 def create_container(
@@ -266,8 +278,10 @@ def create_container(
         memory=limits.memory if limits else None,
         # Docker's default, which the plugin takes for a change unless it is said.
         memory_swap=2 * limits.memory if limits else None,
-        cpus=str(float(limits.cpus)) if limits else None,
-        ulimits=[docker.ContainerUlimitArgs(name="nofile", soft=limits.nofile, hard=limits.nofile)] if limits else None,
+        cpus=str(float(limits.cpus)) if limits and limits.cpus else None,
+        ulimits=[docker.ContainerUlimitArgs(name="nofile", soft=limits.nofile, hard=limits.nofile)]
+        if limits and limits.nofile
+        else None,
         shm_size=spec.shm_size,
         destroy_grace_seconds=spec.stop_grace_seconds,
         stop_timeout=spec.stop_grace_seconds,
@@ -311,12 +325,10 @@ def create_container(
             depends_on=list(depends_on),
             # The name is fixed, and two containers must never share a data volume.
             delete_before_replace=True,
-            # The plugin reports an edited healthcheck as updated and leaves the container as it was:
-            # https://github.com/kreuzwerker/terraform-provider-docker/issues/988
-            replace_on_changes=["healthcheck"],
+            replace_on_changes=list(KEPT),
         ),
     )
-    if limits:
+    if limits and limits.pids:
         PidsLimit(
             f"{resource_name}-pids",
             container_id=container.id,
@@ -351,10 +363,12 @@ def one_shot_result(container_id: str, exit_code: int | None, logs: str | None, 
         pulumi.RunError: it failed; with its exit code and the end of its log.
     """
     if exit_code:
+        stack = pulumi.get_stack()
         tail = "\n".join(f"    {line}" for line in (logs or "").strip().splitlines()[-20:])
         raise pulumi.RunError(
             f"container {name} exited with code {exit_code}. Its last lines:\n{tail or '    (it wrote none)'}\n"
-            f"  Way out: mend what it says, then run it again: docker rm {name}, then `make up` or `pulumi up`",
+            f"  Way out: mend what it says, then run it again: docker rm {name}, then "
+            f"`make up STACK={stack}` or `pulumi up --stack {stack}`",
         )
     return container_id
 

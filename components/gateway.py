@@ -291,5 +291,5 @@ class Gateway(pulumi.ComponentResource):
         )
 
 
-_OWNED: Final = "uid=1000,gid=1000,mode=1777"
-_OWNED_ALONE: Final = "uid=1000,gid=1000,mode=0700"
+_OWNED: Final = "uid=1000,gid=1000,mode=1777,size=64m"
+_OWNED_ALONE: Final = "uid=1000,gid=1000,mode=0700,size=1m"

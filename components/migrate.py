@@ -103,9 +103,13 @@ async def keep_admin_account() -> None:
 
 give_up_root()
 wait_for_the_database()
+# The official image has the package in its working directory only, which Python does not look into for a script.
+sys.path.insert(0, str(Path.cwd()))
 
 import open_webui.config  # noqa: E402, F401 - importing it migrates
-from open_webui.retrieval.vector.factory import VECTOR_DB_CLIENT  # noqa: E402, F401 - importing it makes the table
+from open_webui.retrieval.vector import factory  # noqa: E402 - importing it makes the table, but in the slim image
 
+if factory.VECTOR_DB_CLIENT is None:
+    factory.get_vector_db_client()
 ask_valkey()
 asyncio.run(keep_admin_account())

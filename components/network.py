@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import pulumi
 import pulumi_docker as docker
@@ -21,8 +22,9 @@ class NetworkArgs:
             wait for it, and are made anew when it is. None where it is there before.
         internal: No way out of it, and none in: only its own containers reach each other. Of no effect with
             ``external``.
-        subnet: IPv4 subnet such as ``10.213.7.0/24``; None lets Docker choose. Docker hands out addresses of its upper
-            half, the lower one is for fixed ones. Of no effect with ``external``.
+        subnet: IPv4 subnet such as ``10.213.7.0/24``, and no IPv6, whatever the daemon's default is: who is on the
+            network is known by these addresses. Docker hands out those of its upper half, the lower one is for fixed
+            ones. None leaves all of it to Docker. Of no effect with ``external``.
         labels: Marks of ownership of a network that is created: Docker labels, key to value.
 
     Source: https://docs.docker.com/engine/network/drivers/bridge/
@@ -45,6 +47,17 @@ class NetworkResources:
     """
 
     network: docker.Network | None
+
+
+IPV4_ONLY: Final = {"com.docker.network.enable_ipv6": "false"}
+"""Driver option that keeps a daemon's own default, IPv6 on every network, away; before Docker 27 without effect.
+
+Pulumi's plugin cannot send ``ipv6: false``.
+Source: https://docs.docker.com/reference/cli/dockerd/#default-network-options
+"""
+
+CHOSEN_BY_DOCKER: Final = ("ipv6", "options")
+"""Properties that ``default-network-opts`` of a daemon fill in, which is no change of what was asked for."""
 
 
 def upper_half(subnet: str) -> str:
@@ -96,9 +109,14 @@ class Network(pulumi.ComponentResource):
                 driver="bridge",
                 internal=args.internal or None,
                 ipam_configs=_address_space(args.subnet) if args.subnet else None,
+                options=IPV4_ONLY if args.subnet else None,
                 labels=[docker.NetworkLabelArgs(label=key, value=value) for key, value in sorted(args.labels.items())],
-                # Docker allows two networks of one name, and then every lookup by name is ambiguous.
-                opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    # Docker allows two networks of one name, and then every lookup by name is ambiguous.
+                    delete_before_replace=True,
+                    ignore_changes=list(CHOSEN_BY_DOCKER),
+                ),
             )
             self.name = network.name
             self.network_id = network.id

@@ -37,7 +37,9 @@ from components.postgres import Postgres
 from components.secret import Secret
 from components.valkey import CA_FILE
 from components.volume import DataVolume, have_volume
-from limits import DEFAULTS, Limits, Pools, database_pools
+from embedding import DEFAULTS as EMBEDDING
+from embedding import embedding
+from limits import DEFAULTS, DEFAULTS_OF_SINGLE, Limits, Pools, database_pools, threads, upload_space_mib
 
 PORT: Final = 8080
 """TCP port Open WebUI listens on in its container."""
@@ -49,12 +51,15 @@ HEALTHCHECK: Final = Healthcheck(
     test=("CMD", "curl", "--silent", "--fail", "--output", "/dev/null", f"http://127.0.0.1:{PORT}/ready"),
     interval="5s",
     timeout="5s",
-    start_period="2m0s",
+    start_period="5m0s",
     retries=3,
 )
 """``/ready`` also asks the database and Valkey; ``/health`` stays 200 when both are gone."""
 
 USER: Final = "1000:1000"
+
+STATIC_MIB: Final = 64
+"""Room for the assets in memory: they take less than 1 MiB, and pictures an administrator adds are few."""
 
 ENVIRONMENT_FILE: Final = f"{SECRETS_PATH}/open-webui.env"
 """Variables that ``docker inspect`` is not to show: what is given to a container as its environment, it shows."""
@@ -171,6 +176,7 @@ class OpenWebUIArgs:
         port: TCP port of the host to publish the UI on, 1 to 65535, where it is not replicated. None publishes nothing:
             containers on ``network`` reach it at port 8080.
         log_level: GLOBAL_LOG_LEVEL: ``DEBUG``, ``INFO``, ``WARNING``, ``ERROR`` or ``CRITICAL``.
+        limits: What the container may use where it is not replicated.
         replication: Replicas behind a gateway; None makes one container with SQLite.
         extra_environment: Further variables, name to value, of which this component sets none itself; secrets, as far
             as anybody knows. Replicas read them from a file; of a single container ``docker inspect`` shows them.
@@ -191,6 +197,7 @@ class OpenWebUIArgs:
     bind_address: str = "127.0.0.1"
     port: int | None = 3000
     log_level: str = "INFO"
+    limits: Limits = DEFAULTS_OF_SINGLE["open-webui"]
     replication: Replication | None = None
     extra_environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict, repr=False)
     generations: Mapping[str, str] = field(default_factory=dict)
@@ -274,6 +281,7 @@ class OpenWebUI(pulumi.ComponentResource):
         }
         file_labels: dict[str, pulumi.Input[str]] = {}
         migration_labels: dict[str, pulumi.Input[str]] = {}
+        replica_labels: dict[str, pulumi.Input[str]] = {}
         trust = {f"{SECRETS_PATH}/{CA_FILE}": args.valkey.ca} if args.valkey.ca else {}
         app_uploads = {} if replication else trust
         uploads: dict[str, pulumi.Input[str]] = {**app_uploads}
@@ -292,6 +300,7 @@ class OpenWebUI(pulumi.ComponentResource):
             volumes[replication.files_name] = files.volume
             secret_environment = None
             file_labels = {labels.FILES_SHA256: files.sha256}
+            replica_labels = {labels.EMBEDDING: _embedding(args.extra_environment)}
             migration_labels = {
                 # It loads Open WebUI while the database is prepared, and waits for that to let it in.
                 labels.DATABASE_ID: replication.postgres.container_id,
@@ -327,7 +336,7 @@ class OpenWebUI(pulumi.ComponentResource):
                 volumes=volumes,
                 secret_environment=secret_environment,
                 uploads=app_uploads,
-                extra_labels={labels.MIGRATION_ID: migrated, **file_labels},
+                extra_labels={labels.MIGRATION_ID: migrated, **file_labels, **replica_labels},
                 depends_on=waited_for,
                 gate=migrated,
             )
@@ -392,6 +401,12 @@ def _admin_password(
     return generated, generated.value
 
 
+def _embedding(extra: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+    """What makes vectors of documents; no secret, although the variables beside it may be."""
+    chosen = {name: extra.get(name, default) for name, default in EMBEDDING.items()}
+    return pulumi.Output.unsecret(pulumi.Output.all(**chosen).apply(embedding))
+
+
 def _secret_variables(
     args: OpenWebUIArgs,
     replication: Replication,
@@ -435,6 +450,7 @@ def _single_specs(name: str, args: OpenWebUIArgs) -> tuple[ContainerSpec, dict[s
         command=MIGRATE,
         environment=migration_environment(environment),
         volumes={args.data.name: DATA_PATH},
+        limits=Limits(memory=args.limits.memory),
         restart="no",
     )
     container = ContainerSpec(
@@ -446,6 +462,7 @@ def _single_specs(name: str, args: OpenWebUIArgs) -> tuple[ContainerSpec, dict[s
         environment=environment,
         volumes={args.data.name: DATA_PATH},
         ports=[PublishedPort(address=args.bind_address, host_port=args.port, container_port=PORT)] if args.port else (),
+        limits=args.limits,
         healthcheck=HEALTHCHECK,
     )
     return migration, {f"{name}-container": container}
@@ -464,11 +481,15 @@ def _replicated_specs(
         enable_signup=replication.enable_signup,
         pools=replication.pools,
         oidc=replication.oidc,
+        compute_threads=threads(replication.limits),
     )
+    environment = {name: value for name, value in environment.items() if name not in args.extra_environment}
     networks = [Join(network=network) for network in (args.network, replication.data_network) if network]
     volumes = {args.data.name: DATA_PATH, replication.files_name: SECRETS_PATH}
     secret_files = [ENVIRONMENT_FILE, *([ACCOUNT_FILE] if replication.admin else [])]
     owned = f"uid={USER.split(':')[0]},gid={USER.split(':')[1]},mode=1777"
+    assets = f"{owned},size={STATIC_MIB}m"
+    uploads = f"{owned},size={upload_space_mib(replication.limits)}m"
     migration = ContainerSpec(
         name=args.migration_name,
         role="migration",
@@ -481,7 +502,8 @@ def _replicated_specs(
         # It begins as root, to own a fresh data folder.
         user="0:0",
         capabilities=("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_SETGID", "CAP_SETUID"),
-        tmpfs={STATIC_PATH: owned},
+        tmpfs={STATIC_PATH: assets},
+        limits=Limits(memory=replication.limits.memory),
         restart="no",
     )
     serve = (
@@ -500,7 +522,7 @@ def _replicated_specs(
             volumes=volumes,
             user=USER,
             read_only=True,
-            tmpfs={"/tmp": owned, STATIC_PATH: owned},  # noqa: S108 - in the container, in memory
+            tmpfs={"/tmp": uploads, STATIC_PATH: assets},  # noqa: S108 - in the container, in memory
             limits=replication.limits,
             init=True,
             healthcheck=HEALTHCHECK,

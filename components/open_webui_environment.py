@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+import embedding
 from accounts import Oidc
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ def base_environment(*, log_level: str) -> dict[str, str]:
         # The one-shot container has migrated; two that migrate at once corrupt the schema.
         "ENABLE_DB_MIGRATIONS": "false",
         "GLOBAL_LOG_LEVEL": log_level,
+        # No image is to change it under the vectors there are.
+        **embedding.DEFAULTS,
+        # Each boot would ask huggingface.co first, and wait for minutes where a firewall drops what it sends.
+        "RAG_EMBEDDING_MODEL_AUTO_UPDATE": "false",
+        "RAG_RERANKING_MODEL_AUTO_UPDATE": "false",
     }
 
 
@@ -50,6 +56,7 @@ def replicated_environment(
     enable_signup: bool,
     pools: Pools,
     oidc: Oidc | None,
+    compute_threads: int,
 ) -> dict[str, str]:
     """The environment of replicas behind a gateway, without its secrets.
 
@@ -60,6 +67,7 @@ def replicated_environment(
         enable_signup: Anybody may ask for an account.
         pools: Connections to the database.
         oidc: Sign-in by a provider.
+        compute_threads: Threads that each library which computes may start.
     """
     secure = "true" if public_url.startswith("https://") else "false"
     environment = {
@@ -87,6 +95,10 @@ def replicated_environment(
         "UVICORN_WORKERS": "1",
         # Nothing is installed at run time: the root file system is read-only, and replicas would differ.
         "ENABLE_PIP_INSTALL_FRONTMATTER_REQUIREMENTS": "false",
+        # One for each core of the host would be throttled to the limit, and not answer meanwhile.
+        "OMP_NUM_THREADS": str(compute_threads),
+        "OPENBLAS_NUM_THREADS": str(compute_threads),
+        "TOKENIZERS_PARALLELISM": "false",
         "DATA_DIR": DATA_PATH,
         "STATIC_DIR": STATIC_PATH,
         "HOME": "/tmp",  # noqa: S108 - in the container, in memory

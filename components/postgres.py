@@ -26,7 +26,7 @@ from components.container import (
 from components.network import Network
 from components.secret import Secret
 from components.volume import DataVolume, create_volume, have_volume
-from limits import DEFAULTS, Limits
+from limits import DEFAULTS, ONE_SHOT, Limits
 
 PORT: Final = 5432
 """TCP port Postgres listens on in its container."""
@@ -236,7 +236,7 @@ class Postgres(pulumi.ComponentResource):
             volumes={args.data.name: DATA_PATH, args.socket_volume_name: SOCKET_PATH},
             user=USER,
             read_only=True,
-            tmpfs={"/tmp": "uid=999,gid=999,mode=1777"},  # noqa: S108 - in the container
+            tmpfs={"/tmp": "uid=999,gid=999,mode=1777,size=64m"},  # noqa: S108 - in the container
             limits=args.limits,
             shm_size=SHARED_MEMORY_MIB,
             stop_grace_seconds=STOP_GRACE_SECONDS,
@@ -251,6 +251,7 @@ class Postgres(pulumi.ComponentResource):
             command=("sh", "-c", SETUP),
             volumes={args.socket_volume_name: SOCKET_PATH},
             user=USER,
+            limits=ONE_SHOT,
             restart="no",
         )
         image = create_image(f"{name}-image", args.image, parent=self)

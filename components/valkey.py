@@ -30,7 +30,7 @@ from components.files import SECRETS_PATH, Files, create_files
 from components.network import Network
 from components.secret import Secret
 from components.volume import DataVolume, have_volume
-from limits import DEFAULTS, Limits, pubsub_output_buffer, valkey_maxmemory_mib
+from limits import DEFAULTS, DEFAULTS_OF_SINGLE, Limits, pubsub_output_buffer, valkey_maxmemory_mib
 
 PORT: Final = 6379
 """TCP port Valkey listens on in its container."""
@@ -106,6 +106,7 @@ class ValkeyArgs:
             Empty turns snapshots off.
         debug_port: TCP port on 127.0.0.1 to publish Valkey on, 1 to 65535; None publishes nothing. Of no effect with
             ``lockdown``.
+        limits: What the container may use. Of no effect with ``lockdown``, which has its own.
         lockdown: How it is locked down; None for an open one, which whoever reaches it can read and write.
         labels: Marks of ownership of what is created: Docker labels, key to value.
 
@@ -120,6 +121,7 @@ class ValkeyArgs:
     labels: Mapping[str, str] = field(default_factory=dict)
     save: Sequence[tuple[int, int]] = ((30, 1),)
     debug_port: int | None = None
+    limits: Limits = DEFAULTS_OF_SINGLE["valkey"]
     lockdown: Lockdown | None = None
 
 
@@ -393,6 +395,7 @@ def _open_spec(args: ValkeyArgs) -> ContainerSpec:
         else (),
         # The image starts as root, gives /data to its own user and becomes that user.
         capabilities=("CAP_DAC_OVERRIDE", "CAP_SETGID", "CAP_SETUID"),
+        limits=args.limits,
         healthcheck=HEALTHCHECK,
         log=LogRotation(max_size="1m", max_file="1"),
     )

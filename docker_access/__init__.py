@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
+from surroundings import home
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -67,7 +69,7 @@ def context_in_use() -> str:
         return ""
     chosen = os.environ.get("DOCKER_CONTEXT", "")
     if not chosen:
-        folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+        folder = Path(os.environ.get("DOCKER_CONFIG") or home() / ".docker")
         with suppress(OSError, ValueError, AttributeError):
             chosen = str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("currentContext") or "")
     return "" if chosen == "default" else chosen
@@ -88,6 +90,7 @@ def api_client(seconds: int = SECONDS) -> docker.APIClient:
 
     Raises:
         docker.errors.DockerException: It does not answer, or the variables make no sense.
+        docker_access.versions.TooNewError: It answers, in versions of its API that were not tried; one of the former.
 
     Source: https://docs.docker.com/reference/cli/docker/#environment-variables
     """
@@ -96,12 +99,17 @@ def api_client(seconds: int = SECONDS) -> docker.APIClient:
     from docker.constants import MINIMUM_DOCKER_API_VERSION  # noqa: PLC0415
     from docker.errors import APIError, DockerException  # noqa: PLC0415
 
+    from docker_access.versions import TooNewError, api_to_ask_in  # noqa: PLC0415
+
     seconds += SSH_SECONDS if kind() == "ssh" else 0
     settings, adapter = _settings(), _ssh_adapter(seconds) if kind() == "ssh" else None
     first = _client(settings, adapter, seconds, MINIMUM_DOCKER_API_VERSION)
     try:
-        version = str(first.version(api_version=False)["ApiVersion"])
-    except (APIError, requests.RequestException, KeyError) as error:
+        version = api_to_ask_in(first.version(api_version=False))
+    except TooNewError:
+        first.close()
+        raise
+    except (APIError, requests.RequestException, KeyError, ValueError) as error:
         first.close()
         raise DockerException(f"Docker does not tell its version: {error}") from error
     if adapter is None:  # over ssh its connection serves the next one
@@ -163,7 +171,7 @@ def _require_certificates() -> None:
 
     if not (os.environ.get("DOCKER_CERT_PATH") or os.environ.get("DOCKER_TLS_VERIFY")):
         return
-    folder = Path(os.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
+    folder = Path(os.environ.get("DOCKER_CERT_PATH") or home() / ".docker")
     missing = [item for item in ("ca.pem", "cert.pem", "key.pem") if not (folder / item).is_file()]
     if missing:
         absent = " and no ".join(missing)

@@ -33,6 +33,7 @@ from engine.workspace import (
     passphrase_file,
     stack_names,
 )
+from surroundings import print_in_any_encoding
 
 if TYPE_CHECKING:
     from engine.operation import Kind
@@ -52,6 +53,7 @@ stack at any time, and give it back.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code: 0 done, 1 failed (or unexpected changes), 2 wrong usage, 130 interrupted."""
+    print_in_any_encoding()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         options, others = _parser().parse_known_args(given)

@@ -92,7 +92,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(said, "problem", None) or said
         raise EngineError(f"{path}{place}: not valid YAML: {problem}. Mend that line.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise EngineError(
+            f"{path}, line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8. Save the file as UTF-8."
+        ) from None
+    except OSError as error:
         raise EngineError(f"{path} cannot be read: {error}.") from None
     if document is None:
         return {}

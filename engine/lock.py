@@ -10,7 +10,6 @@ Source: https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/lock.go
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import os
 import socket
@@ -25,6 +24,7 @@ from typing import Any, Final, Literal
 
 from engine.errors import EngineError
 from engine.state import Backend, timestamp, write_atomically
+from surroundings import user_name
 
 Holder = Literal["alive", "gone", "unknown"]
 """What is known of the process that holds a lock; ``unknown`` where it cannot be seen from here."""
@@ -111,7 +111,7 @@ def _turn(directory: Path) -> Iterator[None]:
 def _write(own: Path) -> None:
     content = {
         "pid": os.getpid(),
-        "username": getpass.getuser(),
+        "username": user_name(),
         "hostname": socket.gethostname(),
         "timestamp": timestamp(),
         # The CLI reads the four above; these tell a process from a later one of the same number.
@@ -239,7 +239,7 @@ def _identity(pid: int) -> dict[str, str]:
     """
     try:
         # The name, in brackets, may hold anything.
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         return {
             "machine": _line("/etc/machine-id"),
             "boot": _line("/proc/sys/kernel/random/boot_id"),
@@ -252,7 +252,7 @@ def _identity(pid: int) -> dict[str, str]:
 
 def _line(path: str) -> str:
     with suppress(OSError):
-        return Path(path).read_text().strip()
+        return Path(path).read_text(encoding="ascii").strip()
     return ""
 
 

@@ -119,7 +119,7 @@ class Secrets:
 def derive(passphrase: str, salt: bytes) -> bytes:
     """The 32 bytes of a passphrase's key."""
     # Not hashlib's: it takes twice as long under the OpenSSL 3.0 that Python is often linked with.
-    return PBKDF2HMAC(SHA256(), 32, salt, _ROUNDS).derive(passphrase.encode())
+    return PBKDF2HMAC(SHA256(), 32, salt, _ROUNDS).derive(passphrase.encode("utf-8", "surrogateescape"))
 
 
 def _key(passphrase: str, salt: bytes) -> AESGCM:

@@ -185,7 +185,8 @@ def passphrase(project: Project, environ: Mapping[str, str] = os.environ, *, mak
         EngineError: The file named by ``PULUMI_CONFIG_PASSPHRASE_FILE`` cannot be read, or there is no passphrase.
     """
     if PASSPHRASE_VARIABLE in environ:
-        return environ[PASSPHRASE_VARIABLE]
+        # The CLI takes its bytes, whatever the locale makes of them.
+        return os.fsencode(environ[PASSPHRASE_VARIABLE]).decode("utf-8", "surrogateescape")
     path = Path(environ.get(PASSPHRASE_FILE_VARIABLE) or passphrase_file(project))
     if PASSPHRASE_FILE_VARIABLE not in environ and not path.exists():
         if not make:
@@ -197,7 +198,7 @@ def passphrase(project: Project, environ: Mapping[str, str] = os.environ, *, mak
         _write_new(path, secrets.token_urlsafe(32) + "\n")
         sys.stderr.write(f"Made a passphrase for this project's secrets: {path}. Keep a copy of it elsewhere.\n")
     try:
-        return path.read_text().strip()
+        return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise EngineError(

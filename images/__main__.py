@@ -11,12 +11,14 @@ import docker_access
 from images.ensure import BYTECODE, ensure
 from images.errors import ImageError
 from images.progress import say
+from surroundings import print_in_any_encoding
 
 BUILD_SECONDS = 900
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Ensure each image named on the command line; its line of outcome goes to standard error."""
+    print_in_any_encoding()
     parser = argparse.ArgumentParser(prog="python -m images", description=__doc__)
     parser.add_argument("references", nargs="+", metavar="IMAGE_REFERENCE")
     parser.add_argument("--rebuild", action="store_true", help="build even what is there or could be pulled")

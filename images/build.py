@@ -12,12 +12,13 @@ import subprocess
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import docker
 import docker.errors
 
 import labels
+from docker_access.pulls import error_of
 from images.debian import Distribution, Source, mmdebstrap
 from images.errors import ImageError
 
@@ -228,10 +229,10 @@ def _chunks(stream: IO[bytes], stage: Stage) -> Iterator[bytes]:
 def _import(client: docker.DockerClient, content: Iterator[bytes], changes: list[str]) -> str:
     """Import a tar stream; the id of the image."""
     answer: str = client.api.import_image(src=content, stream_src=True, changes=changes)
-    last: dict[str, str] = json.loads(answer.splitlines()[-1])
-    if "error" in last:
-        raise docker.errors.APIError(last["error"])
-    return last["status"]
+    last: dict[str, Any] = json.loads(answer.splitlines()[-1])
+    if failure := error_of(last):
+        raise docker.errors.APIError(failure)
+    return str(last["status"])
 
 
 def _set_stop_signal(client: docker.DockerClient, image: str, signal: str, reference: Reference) -> None:
@@ -241,3 +242,6 @@ def _set_stop_signal(client: docker.DockerClient, image: str, signal: str, refer
         container.commit(reference.repository, reference.tag, conf={"StopSignal": signal})
     finally:
         container.remove(v=True)
+    # To the graph driver it is the hidden parent of the other, and stays; the containerd store would show it as <none>.
+    with contextlib.suppress(docker.errors.APIError):
+        client.images.remove(image)

@@ -34,6 +34,7 @@ from images.differences import DIFFERENCES, Difference
 from images.errors import ImageError
 from images.progress import progress, say
 from images.reference import Reference, parse
+from surroundings import print_in_any_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -471,6 +472,7 @@ def hold(client: docker.DockerClient, references: Iterable[str], *, software: st
 
 def main(arguments: list[str] | None = None) -> int:
     """Check each image named on the command line; exit code 1 where one breaks its contract."""
+    print_in_any_encoding()
     parser = argparse.ArgumentParser(prog="python -m images.contract", description=__doc__)
     parser.add_argument("references", nargs="+", metavar="IMAGE_REFERENCE")
     parser.add_argument("--as", dest="software", default="", help="contract to hold them against, such as valkey")

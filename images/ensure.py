@@ -17,8 +17,11 @@ import docker.errors
 import requests.exceptions
 
 import labels
+from docker_access.pulls import Layers, error_of, is_silence
 from images import debian, version
 from images.build import Workshop, build
+from images.differences import names_of
+from images.disk import shortage, to_build, to_pull
 from images.errors import ImageError
 from images.progress import progress, say
 from images.recipes import RECIPES, Recipe
@@ -27,13 +30,16 @@ from images.silence import remember, silent
 from images.uv import CACHE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from docker.models.images import Image
 
 BYTECODE: Final = "IMAGE_BYTECODE"
 ASK_SECONDS: Final = 1
 PULL_STALL_SECONDS: Final = 60
+"""How long a registry may send nothing."""
+UNPACK_STALL_SECONDS: Final = 600
+"""How long Docker may say nothing while it unpacks what has come."""
 
 
 def ensure(client: docker.DockerClient, text: str, *, rebuild: bool = False, bytecode: bool | None = None) -> str:
@@ -94,6 +100,8 @@ def _obtain(client: docker.DockerClient, reference: Reference, recipe: Recipe | 
     pulled = _Pulled(silence, 0) if silence else _pull(client, reference)
     if not pulled.failure:
         return f"{reference}: pulled in {pulled.seconds:.0f} s"
+    if pulled.no_room:
+        raise ImageError(pulled.failure)
     if recipe is None:
         known = ", ".join(sorted(RECIPES))
         raise ImageError(
@@ -164,42 +172,51 @@ def _discard(client: docker.DockerClient, image: Image) -> None:
 class _Pulled:
     failure: str
     seconds: float
+    no_room: bool = False
 
 
 def _pull(client: docker.DockerClient, reference: Reference) -> _Pulled:
     began = time.monotonic()
-    failure = ""
-    layers: dict[str, str] = {}
-    with progress(f"pulling {reference}") as stage:
+    failure, silent, no_room = "", False, False
+    layers = Layers()
+    with progress(f"pulling {reference}") as stage, contextlib.closing(_events(client, reference, layers)) as events:
         try:
-            for event in _events(client, reference):
-                if "error" in event:
-                    failure = str(event["error"])
+            for event in events:
+                if failure := error_of(event):
                     break
-                if event.get("id"):
-                    layers[event["id"]] = event.get("status", "")
-                complete = sum(status in {"Pull complete", "Already exists"} for status in layers.values())
-                stage.text = f"{complete} of {len(layers)} layers complete"
+                first = not layers.wanted
+                layers.take(event)
+                # Now the registry has answered, and has more than is here.
+                if first and layers.wanted and (failure := shortage(client, reference, to_pull(reference))):
+                    no_room = True
+                    break
+                stage.text = f"{layers.complete} of {layers.total} layers complete"
         except docker.errors.APIError as error:
             failure = str(error.explanation or error)
         except queue.Empty:
-            failure = f"the registry sent nothing for {PULL_STALL_SECONDS} s"
-    if failure and not _refused(failure):
+            if layers.unpacking:
+                failure = f"Docker said nothing for {UNPACK_STALL_SECONDS} s while it unpacked the layers"
+            else:
+                failure, silent = f"the registry sent nothing for {PULL_STALL_SECONDS} s", True
+    if silent or is_silence(failure):
         remember(reference.registry)
-    return _Pulled(failure, time.monotonic() - began)
+    return _Pulled(failure, time.monotonic() - began, no_room)
 
 
-def _events(client: docker.DockerClient, reference: Reference) -> Iterator[dict[str, Any]]:
-    """What Docker says of a pull; ``queue.Empty`` when it says nothing for :data:`PULL_STALL_SECONDS`.
+def _events(client: docker.DockerClient, reference: Reference, layers: Layers) -> Generator[dict[str, Any]]:
+    """What Docker says of a pull; ``queue.Empty`` when it says nothing for too long, as far as the layers are.
 
     The SDK waits for ever and cannot be told otherwise, so somebody else does the waiting.
     """
     said: queue.Queue[dict[str, Any] | docker.errors.APIError | None] = queue.Queue()
+    over = threading.Event()
 
     def listen() -> None:
         try:
             tag = reference.digest or reference.tag
             for event in client.api.pull(reference.repository, tag=tag, stream=True, decode=True):
+                if over.is_set():  # hanging up ends the pull
+                    return
                 said.put(event)
             said.put(None)
         except docker.errors.APIError as error:
@@ -208,17 +225,16 @@ def _events(client: docker.DockerClient, reference: Reference) -> Iterator[dict[
             said.put(docker.errors.APIError(str(error)))
 
     threading.Thread(target=listen, daemon=True).start()
-    while (event := said.get(timeout=PULL_STALL_SECONDS)) is not None:
-        if isinstance(event, docker.errors.APIError):
-            raise event
-        yield event
-
-
-def _refused(failure: str) -> bool:
-    """The registry did answer: it does not have the image, or does not give it to us."""
-    return any(
-        word in failure.lower() for word in ("manifest", "not found", "denied", "unauthorized", "toomanyrequests")
-    )
+    try:
+        while True:
+            event = said.get(timeout=UNPACK_STALL_SECONDS if layers.unpacking else PULL_STALL_SECONDS)
+            if event is None:
+                return
+            if isinstance(event, docker.errors.APIError):
+                raise event
+            yield event
+    finally:
+        over.set()
 
 
 def _answers(client: docker.DockerClient, reference: Reference) -> bool:
@@ -226,7 +242,12 @@ def _answers(client: docker.DockerClient, reference: Reference) -> bool:
         try:
             # types-docker has no types for it
             client.api.inspect_distribution(str(reference))  # type: ignore[no-untyped-call]
-        except (docker.errors.APIError, requests.exceptions.RequestException):
+        except docker.errors.APIError as error:
+            # One that answers without the image is asked again next time: that takes no time.
+            if is_silence(str(error.explanation or error)):
+                remember(reference.registry)
+            return False
+        except requests.exceptions.RequestException:
             remember(reference.registry)
             return False
     return True
@@ -257,6 +278,8 @@ def _make(client: docker.DockerClient, reference: Reference, recipe: Recipe, *, 
 
 def _build(client: docker.DockerClient, reference: Reference, recipe: Recipe, *, bytecode: bool | None) -> str:
     wanted = recipe.wanted(reference)
+    if lacking := shortage(client, reference, to_build(reference), building=True):
+        raise ImageError(lacking)
     title = f"building {recipe.software} {wanted.version} from {recipe.made_from}"
     say(f"{title}; it will be called {reference}")
     with tempfile.TemporaryDirectory(prefix="open-webui-image-") as folder, progress(title) as stage:
@@ -269,8 +292,12 @@ def _build(client: docker.DockerClient, reference: Reference, recipe: Recipe, *,
         )  # fmt: skip
         blueprint = recipe.blueprint(wanted, workshop)
         recipe.check(blueprint.version, str(reference))
-        blueprint = replace(blueprint, marks={**blueprint.marks, labels.LOCAL_RECIPE: str(recipe.revision)})
+        marks = {**blueprint.marks, labels.LOCAL_RECIPE: str(recipe.revision)}
+        differs = ", ".join(names_of(reference.name, {**marks, labels.STANDS_IN_FOR: blueprint.stands_in_for}))
+        blueprint = replace(blueprint, marks={**marks, labels.LOCAL_DIFFERS: differs})
         build(client, workshop, blueprint, reference)
         image = client.images.get(str(reference))
-        measured = f"{stage.seconds:.0f} s, {image.attrs['Size'] / 1e6:.0f} MB"
+        # Not what `inspect` says: in Docker's containerd store that counts the image packed and unpacked.
+        size = sum(layer["Size"] for layer in image.history() or ())
+        measured = f"{stage.seconds:.0f} s, {size / 1e6:.0f} MB"
         return f"{reference}: built locally from {blueprint.origin} in {measured}{_notes(image.labels)}"

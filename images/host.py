@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
     """Run a command; empty on success, else the command with the end of what it said."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False, env=environment
+        )
     except OSError as error:
         return f"{' '.join(command)}: {error}"
     if done.returncode == 0:

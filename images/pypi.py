@@ -74,8 +74,9 @@ def install(
         f"{package}{f'[{extra}]' if extra else ''}{pin}",
     ]  # fmt: skip
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=uv.environment(os.environ), umask=0o022
-    )
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False,
+        env=uv.environment(os.environ), umask=0o022,
+    )  # fmt: skip
     if done.returncode != 0:
         raise ImageError(_why(done.stderr, f"{software} {wanted.version}", package, program, release))
     (metadata,) = target.glob(f"{package.replace('-', '_')}-*.dist-info")
@@ -96,7 +97,8 @@ def _available(package: str, program: Path, release: Release) -> str:
     """A sentence on the versions there are: uv lists them when asked for one that cannot be."""
     asked = subprocess.run(
         [program, "pip", "compile", "--no-config", "--no-deps", "--python-version", release.python, "-"],
-        input=f"{package}>=99999", capture_output=True, text=True, check=False, env=uv.environment(os.environ),
+        input=f"{package}>=99999", capture_output=True, encoding="utf-8", errors="replace", check=False,
+        env=uv.environment(os.environ),
     )  # fmt: skip
     match = re.search(r"only ([^,]*?)\s+(?:is|are) available", " ".join(asked.stderr.split()))
     return f"It has {match[1]}. " if match else ""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from images.host import apt_install, run
 from images.progress import say as say_it
+from surroundings import home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,18 +100,34 @@ def environment(current: Mapping[str, str]) -> dict[str, str]:
         "HTTPS_PROXY": proxy,
         "HTTP_PROXY": proxy,
         "UV_SYSTEM_CERTS": "1",
+        "UV_CACHE_DIR": "" if current.get("UV_CACHE_DIR") else _cache(current),
     }
     return {**{name: value for name, value in translated.items() if value}, **current}
 
 
+def _home(current: Mapping[str, str]) -> Path:
+    return Path(current["HOME"]) if current.get("HOME") else home()
+
+
+def _cache(current: Mapping[str, str]) -> str:
+    """A folder for uv to keep downloads in, where its own place for them cannot be written; else empty."""
+    usual = Path(current.get("XDG_CACHE_HOME") or _home(current) / ".cache") / "uv"
+    try:
+        usual.mkdir(parents=True, exist_ok=True)
+        usable = os.access(usual, os.W_OK | os.X_OK)
+    except OSError:
+        usable = False
+    return "" if usable else str(CACHE / "uv-cache")
+
+
 def pip_settings(current: Mapping[str, str]) -> dict[str, str]:
     """Pip's settings by option name: from the most general file to the most specific, then ``PIP_*``."""
-    home = Path(current.get("HOME", "~")).expanduser()
-    config_home = Path(current.get("XDG_CONFIG_HOME") or home / ".config")
+    at_home = _home(current)
+    config_home = Path(current.get("XDG_CONFIG_HOME") or at_home / ".config")
     files = [
         Path("/etc/xdg/pip/pip.conf"),
         Path("/etc/pip.conf"),
-        home / ".pip/pip.conf",
+        at_home / ".pip/pip.conf",
         config_home / "pip/pip.conf",
     ]
     if current.get("PIP_CONFIG_FILE"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import ipaddress
 import json
 import os
@@ -34,6 +33,7 @@ from launcher.rotation import listing, rotate
 from launcher.stack import PROJECT_FOLDER, kept_volumes, open_project, remove_failed_one_shots
 from preflight import PreflightError, look
 from settings import SettingsError
+from surroundings import print_in_any_encoding, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +60,7 @@ COMMANDS: Final = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; its exit code, or the engine's."""
+    print_in_any_encoding()
     parser = argparse.ArgumentParser(prog="python -m launcher", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("--stack", default="dev", help="stack to work on (default: %(default)s)")
@@ -90,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         if error.filename is None:
             raise
-        say(f"error: {error.filename}: {error.strerror}. Make it accessible to user {getpass.getuser()}.")
+        say(f"error: {error.filename}: {error.strerror}. Make it accessible to user {user_name()}.")
         return 1
     except KeyboardInterrupt:
         say("interrupted")
@@ -240,7 +241,7 @@ def _verify(engine: engines.Engine, project: Project, stack: str, *, idle: bool 
     # What it should find holds secrets: it is told on standard input.
     done = subprocess.run(
         [sys.executable, "-m", "verification", "--subject", "-", *IDLE[idle]],
-        input=json.dumps(subject(outputs)), text=True, check=False, cwd=project.directory, env=os.environ,
+        input=json.dumps(subject(outputs)).encode(), check=False, cwd=project.directory, env=os.environ,
     )  # fmt: skip
     return done.returncode
 

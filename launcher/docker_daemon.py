@@ -14,6 +14,7 @@ import docker.errors
 import requests.exceptions
 
 import docker_access
+from docker_access.versions import TooNewError
 from images.host import apt_install, root_prefix, run
 from images.progress import progress, say
 from images.uv import CACHE
@@ -63,9 +64,12 @@ def _version(client: docker.DockerClient) -> str:
 
 
 def _connect() -> tuple[docker.DockerClient | None, str]:
+    """A client, or None with why Docker does not answer; one that answers and is too new is nothing to start."""
     try:
         client = docker_access.client(CALL_SECONDS)
         client.ping()
+    except TooNewError as error:
+        raise LauncherError(str(error)) from None
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
         return None, docker_access.reason(error)
     return client, ""

@@ -27,6 +27,7 @@ from images.silence import remember, silent
 from launcher import backends
 from launcher.errors import LauncherError
 from launcher.gate import begun
+from surroundings import home
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -105,15 +106,16 @@ def docker_plugin_version(requirements: str) -> str:
 
 
 def _plugin_folder(version: str) -> Path:
-    home = os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi"
-    return Path(home) / "plugins" / f"resource-docker-v{version}"
+    return Path(os.environ.get("PULUMI_HOME") or home() / ".pulumi") / "plugins" / f"resource-docker-v{version}"
 
 
 def _install_plugin(name: str, version: str) -> str:
     command = ["pulumi", "plugin", "install", "resource", "docker", version]
     with progress(f"installing {name}"):
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PLUGIN_SECONDS)
+            done = subprocess.run(
+                command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=PLUGIN_SECONDS
+            )
         except subprocess.TimeoutExpired:
             failure = f"no answer within {PLUGIN_SECONDS} s"
         else:
@@ -125,7 +127,7 @@ def _install_plugin(name: str, version: str) -> str:
 
 
 def _version() -> str:
-    done = subprocess.run(["pulumi", "version"], capture_output=True, text=True, check=False, env=_variables())
+    done = subprocess.run(["pulumi", "version"], capture_output=True, encoding="utf-8", check=False, env=_variables())
     return done.stdout.strip().removeprefix("v")
 
 
@@ -170,8 +172,9 @@ def outputs(engine: Engine, project: Project, stack: str, *, show_secrets: bool 
     if show_secrets:
         command.append("--show-secrets")
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=project.directory, env=_variables(project, stack)
-    )
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False, cwd=project.directory,
+        env={**_variables(project, stack), "PYTHONIOENCODING": "utf-8"},
+    )  # fmt: skip
     if done.returncode != 0:
         said = backends.without_password(done.stderr.strip(), backend_url(project))
         raise LauncherError(f"the outputs of stack {stack} cannot be read:\n{said}")
@@ -188,8 +191,9 @@ def exported(project: Project, stack: str, *, show_secrets: bool = False) -> dic
         backends.refuse_embedded(project, _NO_CLI)
     command = ["pulumi", "stack", "export", "--stack", stack, *(["--show-secrets"] if show_secrets else [])]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=project.directory, env=_variables(project, stack)
-    )
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False, cwd=project.directory,
+        env={**_variables(project, stack), "PYTHONIOENCODING": "utf-8"},
+    )  # fmt: skip
     if done.returncode == 0:
         document: dict[str, Any] = json.loads(done.stdout)
         return document
@@ -260,7 +264,10 @@ def _select(project: Project, stack: str, variables: dict[str, str]) -> None:
         # The CLI would say so too, with the stack half made.
         raise LauncherError(f"{file} cannot be written; a new stack's encryption salt is kept there. Make it writable.")
     command = ["pulumi", "stack", "select", "--create", "--non-interactive", "--stack", stack]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=project.directory, env=variables)
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False, cwd=project.directory,
+        env=variables,
+    )  # fmt: skip
     if done.returncode != 0:
         raise LauncherError(
             f"stack {stack} cannot be made in the backend {backends.named(project)}:\n"
@@ -289,7 +296,9 @@ def foreground(
     before = signal.signal(signal.SIGINT, leave_it_to_the_child)
     try:
         errors = subprocess.PIPE if heard else None
-        with subprocess.Popen(command, cwd=folder, env=variables, stderr=errors, text=True, errors="replace") as child:
+        with subprocess.Popen(
+            command, cwd=folder, env=variables, stderr=errors, encoding="utf-8", errors="replace"
+        ) as child:
             signal.signal(signal.SIGTERM, lambda *_: child.terminate())
             if heard and child.stderr:
                 for line in child.stderr:

@@ -33,7 +33,7 @@ def read_settings(project: Project, stack: str) -> Settings:
     """
     file = stack_file(project, stack)
     secrets = None
-    if "secure:" in file.read_text(encoding="utf-8"):
+    if b"secure:" in file.read_bytes():
         from engine.secrets import Secrets  # noqa: PLC0415 - a fifth of a second that most stacks save
 
         salt = read_salt(file)

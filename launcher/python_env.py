@@ -83,7 +83,9 @@ def _install(uv_program: Path, *, anew: bool) -> str:
         commands.insert(0, [uv_program, "venv", "--quiet", "--seed", "--clear", "--python", sys.executable, VENV])
     for command in commands:
         with progress("installing the Python requirements"):
-            done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                command, env=variables, capture_output=True, encoding="utf-8", errors="replace", check=False
+            )
         if done.returncode != 0:
             return (
                 f"the Python requirements could not be installed into {VENV.name}:\n{done.stderr.strip()}\n"

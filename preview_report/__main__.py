@@ -8,6 +8,7 @@ from pathlib import Path
 
 from preview_report.markdown import markdown
 from preview_report.steps import PreviewError, read
+from surroundings import print_in_any_encoding
 
 FAILED, OTHER_HOST = 1, 2
 
@@ -22,6 +23,7 @@ exit code: 0 a preview was read; 1 it failed, or is none; 2 it was made on a Doc
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the report; the exit code: 0 done, 1 the preview failed or is none, 2 made on another Docker host."""
+    print_in_any_encoding()
     parser = argparse.ArgumentParser(
         prog="python -m preview_report",
         description="What a preview of either engine comes to, as Markdown.",

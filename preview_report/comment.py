@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pull-request", required=True, metavar="NUMBER", type=int)
     options = parser.parse_args(arguments)
     comments = f"repos/{options.repository}/issues/{options.pull_request}/comments"
-    body = shortened(options.file.read_text(encoding="utf-8"))
+    body = shortened(options.file.read_text(encoding="utf-8", errors="replace"))
     try:
         known = found(_gh("--paginate", f"{comments}?per_page=100", "--jq", BOTS), body)
         if known is None:
@@ -65,7 +65,7 @@ def _gh(*words: str, body: str | None = None) -> str:
         ["gh", "api", *words],
         input=json.dumps({"body": body}) if body is not None else None,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     ).stdout
 

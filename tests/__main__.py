@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,11 +53,15 @@ class Share:
         paths: Modules, or folders of them.
         marked: Which of their tests, as a marker expression.
         cache: Where that pytest notes what failed.
+        within: Words before the command of that pytest: where it runs.
+        seconds: How long it may take; None sets no limit.
     """
 
     paths: tuple[str, ...]
     marked: str
     cache: Path
+    within: tuple[str, ...] = ()
+    seconds: float | None = None
 
     def __str__(self) -> str:
         return f"{' '.join(self.paths)}, {self.marked}"
@@ -75,19 +79,40 @@ def main() -> int:
     """Run every test; 0 if all passed."""
     if code := packages.main():
         return code
-    # Several modules need them, and two that build one image would each give it another id.
-    stacks = ("dev", "staging", "prod")
-    needed = {image for stack in stacks for image in read_settings(open_project(stack), stack).images.values()}
-    if code := ensure_images(sorted(needed)):
+    if code := ensure_images(needed_images()):
         return code
+    return run_all(list(parts()), ("tests",))
 
+
+def needed_images() -> list[str]:
+    """References of the images that several modules need; two that build one would each give it another id."""
+    stacks = ("dev", "staging", "prod")
+    return sorted({image for stack in stacks for image in read_settings(open_project(stack), stack).images.values()})
+
+
+def run_all(
+    parts: Sequence[tuple[str, ...]],
+    everything: Sequence[str],
+    within: Sequence[str] = (),
+    seconds: float | None = None,
+) -> int:
+    """Run some parts of the tests, then alone what needs the machine to itself; 0 if all passed.
+
+    Args:
+        parts: What one pytest is given at a time.
+        everything: The modules of all parts, or folders of them.
+        within: Words before each command: where it runs.
+        seconds: How long each pytest may take; None sets no limit.
+    """
     # Ctrl-C reaches pytest too: it removes what its tests have made, and is waited for.
     signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     with tempfile.TemporaryDirectory() as folder:
-        shares = [Share(part, "not alone", Path(folder, str(number))) for number, part in enumerate(parts())]
+        where = tuple(within)
+        numbered = enumerate(parts)
+        shares = [Share(part, "not alone", Path(folder, str(number)), where, seconds) for number, part in numbered]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             codes = list(pool.map(run, shares))
-        shares.append(Share(("tests",), "alone", Path(folder, "alone")))
+        shares.append(Share(tuple(everything), "alone", Path(folder, "alone"), where, seconds))
         codes.append(run(shares[-1]))
         return settle([share for share, code in zip(shares, codes, strict=True) if code])
 
@@ -126,15 +151,24 @@ def run(share: Share, *options: str) -> int:
     if interrupted.is_set():
         return pytest.ExitCode.INTERRUPTED
     command = [
-        sys.executable, "-m", "pytest", "-q", "--durations=5", "-m", share.marked, "-o", f"cache_dir={share.cache}",
-        *options, *share.paths,
+        *share.within, sys.executable, "-m", "pytest", "-q", "--durations=5", "-m", share.marked,
+        "-o", f"cache_dir={share.cache}", *options, *share.paths,
     ]  # fmt: skip
     again = ", once more" if options else ""
     print(f"{share}{again}: begun", flush=True)
     started = time.monotonic()
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    print(f"{share}{again}: {time.monotonic() - started:.0f} s\n{done.stdout}", flush=True)
-    return 0 if done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED else done.returncode
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        late = ""
+        try:
+            said, _ = process.communicate(timeout=share.seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+            late = f": ended after {share.seconds} s, which is too long"
+            said, _ = process.communicate()
+    print(f"{share}{again}: {time.monotonic() - started:.0f} s{late}\n{said}", flush=True)
+    if late:
+        return pytest.ExitCode.INTERRUPTED
+    return 0 if process.returncode == pytest.ExitCode.NO_TESTS_COLLECTED else process.returncode
 
 
 if __name__ == "__main__":

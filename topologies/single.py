@@ -28,6 +28,7 @@ def deploy(settings: Settings) -> Deployed:
             network=network,
             save=settings.valkey_save,
             debug_port=settings.valkey_debug_port,
+            limits=settings.limits.by_role["valkey"],
             labels=settings.labels,
         ),
     )
@@ -43,6 +44,7 @@ def deploy(settings: Settings) -> Deployed:
             bind_address=settings.ui_bind_address,
             port=settings.ui_port,
             log_level=settings.log_level,
+            limits=settings.limits.by_role["open-webui"],
             labels=settings.labels,
         ),
     )

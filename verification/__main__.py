@@ -15,6 +15,7 @@ from typing import Final
 
 from rich.console import Console
 
+from surroundings import print_in_any_encoding
 from verification import progress
 from verification.checks import CHECKS
 from verification.detect import Found, detect
@@ -163,6 +164,7 @@ def read_subject(source: str) -> Subject:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run it; returns the exit code."""
+    print_in_any_encoding()
     options = parser().parse_args(arguments)
     if options.list:
         print(listing(as_json=options.json))

@@ -19,6 +19,7 @@ import requests
 
 import docker_access
 import labels
+from docker_access.versions import TooNewError
 from verification.causes import Cause
 from verification.evidence import Container, Image
 
@@ -148,7 +149,8 @@ class DockerView:
             reference=container.inspect["Config"]["Image"],
             id=found["Id"],
             version=marks.get(labels.IMAGE_VERSION, ""),
-            origin=f"built locally from {built}" if built else "pulled" if found.get("RepoDigests") else "local",
+            # Docker's containerd store gives what was imported or loaded a RepoDigest too.
+            origin=_origin(built, marks.get(labels.LOCAL_DIFFERS, "")),
         )
 
     def internal(self, network: str) -> bool:
@@ -254,13 +256,22 @@ class DockerView:
             raise unreachable(error) from None
 
 
+def _origin(built: str, differs: str) -> str:
+    """Where an image comes from, and in what a local build is not as the official one."""
+    if not built:
+        return "not built here"
+    return f"built locally from {built}" + (f", not as the official image in {differs} (README)" if differs else "")
+
+
 def started(container: Container) -> float:
     """When a container was last started, in seconds since 1970 by the clock of its daemon."""
     return datetime.fromisoformat(container.state["StartedAt"]).timestamp()
 
 
 def unreachable(error: Exception) -> CouldNotAsk:
-    """Docker does not answer."""
+    """Docker does not answer, or not in a version of its API that was tried."""
+    if isinstance(error, TooNewError):
+        return CouldNotAsk("docker-unreachable", *str(error).split(" Way out: "))
     where = docker_access.address() or "its default socket"
     return CouldNotAsk(
         "docker-unreachable",

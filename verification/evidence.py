@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+import labels
+
 SOCKETIO_CHANNEL: Final = "socketio"
 """Channel python-socketio shares between all processes; neither key prefix nor database number changes it."""
 
@@ -24,7 +26,7 @@ class Image:
         reference: The reference the container was asked for, for example ``docker.io/valkey/valkey:8.0.1-alpine``.
         id: Docker's image id.
         version: Version of the software in it; empty when the image does not say.
-        origin: ``pulled`` or ``built locally from ...``.
+        origin: ``built locally from ...`` or ``not built here``.
     """
 
     reference: str
@@ -521,3 +523,9 @@ class Evidence:
         valkey = self.valkey.container if self.valkey else None
         found = (*(app.container for app in self.apps), valkey, self.postgres, self.gateway, self.migration)
         return [container for container in found if container]
+
+    @property
+    def stack(self) -> str:
+        """Pulumi stack that the containers are of, by their labels; empty where none tells."""
+        marks = (container.inspect.get("Config", {}).get("Labels") or {} for container in self.containers)
+        return next((str(found[labels.STACK]) for found in marks if labels.STACK in found), "")

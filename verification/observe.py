@@ -23,7 +23,7 @@ from verification.valkey_client import ping, read_statistics, statistics_of
 from verification.valkey_url import ask_by_url
 
 LOG_LINE: Final = "Using Redis to manage websockets."
-LOG_LINE_SECONDS: Final = 120
+LOG_LINE_SECONDS: Final = 300
 """How long after its start Open WebUI may take to print it."""
 
 LIVE_SECONDS: Final = 75.0

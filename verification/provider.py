@@ -36,7 +36,7 @@ INPUTS: Final = (
 )  # fmt: skip
 """It only grows: a state of an older program lacks the newer ones, which is as good as None."""
 
-DEFAULT_WAIT_SECONDS: Final = 300
+DEFAULT_WAIT_SECONDS: Final = 600
 LAST_PORT: Final = 65535
 
 Fits = Callable[[Any], bool]

@@ -101,7 +101,7 @@ class Verification(pulumi.dynamic.Resource, module="verification", name="Verific
     """Version Valkey tells; empty where it may not be asked."""
 
     images: pulumi.Output[dict[str, Any]]
-    """By container: ``reference``, ``id``, ``version`` and ``origin`` (pulled, or built locally from what)."""
+    """By container: ``reference``, ``id``, ``version`` and ``origin`` (built locally from what, or not built here)."""
 
     def __init__(self, name: str, args: VerificationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         # What is asked for may hold secrets; it stays sealed in the state even where Pulumi cannot tell.

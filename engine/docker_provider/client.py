@@ -76,8 +76,12 @@ def _connect() -> APIClient:
     # The import takes 0.2 s, which an update without Docker resources need not pay.
     from docker.errors import DockerException  # noqa: PLC0415
 
+    from docker_access.versions import TooNewError  # noqa: PLC0415
+
     try:
         return docker_access.api_client()
+    except TooNewError as error:
+        raise ProviderError(str(error)) from error
     except DockerException as error:
         raise not_answering(error) from error
 

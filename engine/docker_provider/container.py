@@ -355,9 +355,13 @@ def _start(docker: Docker, container_id: str, inputs: Properties) -> None:
 
 
 def _taken_port(said: str) -> int | None:
+    """The port of the host that Docker, in any wording since 20.10, says is in use; None where it says nothing so."""
     if not re.search(r"port is already allocated|address already in use", said):
         return None
-    match = re.search(r":(\d+)(?: failed)?: (?:port is already|bind: address already)", said)
+    # Docker 28 names the container's end after it, "HOST:PORT:CONTAINER:PORT/tcp", and 29 no more.
+    match = re.search(r"bind host port (?:for )?(?:\[[^]]*\]|[\d.]*):(\d+)[:/]", said) or re.search(
+        r":(\d+)(?:/\w+)?(?: failed)?: (?:port is already|bind: address already)", said
+    )
     return int(match[1]) if match else None
 
 

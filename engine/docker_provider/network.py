@@ -30,6 +30,8 @@ DELETE_BEFORE_REPLACE: Final = None
 REMOVAL_SECONDS: Final = 30
 """How long a network may still have containers on it while it is removed, as in the plugin."""
 
+ENABLE_IPV6: Final = "com.docker.network.enable_ipv6"
+
 _LABEL: Final = {"label": string(required=True), "value": string(required=True)}
 _IPAM: Final = {
     "auxAddress": mapping(),
@@ -124,7 +126,18 @@ def find(call: Call, inputs: Properties) -> str | None:
 
 
 def _is_as_asked(found: dict[str, Any], inputs: Properties) -> bool:
-    return not diff(TABLE, _recorded(_observed(found), settled=True), inputs).changed
+    """Whether a network is what the inputs ask for; what a daemon's ``default-network-opts`` added does not count."""
+    added = {"options"} if _options_are_as_asked(found, inputs) else set()
+    added |= {"ipv6"} - inputs.keys()
+    return not diff(TABLE, _recorded(_observed(found), settled=True), inputs, ignore_changes=added).changed
+
+
+def _options_are_as_asked(found: dict[str, Any], inputs: Properties) -> bool:
+    asked = dict(inputs.get("options") or {})
+    # Known by its effect too: one that was made without the option may have been made without IPv6 nevertheless.
+    if asked.get(ENABLE_IPV6) == str(found["EnableIPv6"]).lower():
+        del asked[ENABLE_IPV6]
+    return asked.items() <= (found["Options"] or {}).items()
 
 
 def get_network(docker: Docker, arguments: Properties) -> Properties:

@@ -9,6 +9,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from docker_access.pulls import error_of, is_silence
 from engine.docker_provider.client import NOT_FOUND, Call, Docker, DockerRefused, docker_errors, look
 from engine.docker_provider.properties import META, block, boolean, mapping, set_of, string
 from engine.docker_provider.recording import recorded, time_limits
@@ -36,11 +37,6 @@ TABLE: Final = {
 }
 
 _ID_LENGTH: Final = len("sha256:") + 64
-_UNREACHABLE: Final = re.compile(
-    r"dial tcp|no such host|connection refused|i/o timeout|server misbehaving|TLS handshake|: EOF"
-    r"|request canceled|network is unreachable|Client\.Timeout|context deadline|connection reset|x509",
-    re.IGNORECASE,
-)
 
 
 def create(call: Call, inputs: Properties) -> State:
@@ -138,8 +134,8 @@ def follow_pull(name: str, messages: Iterable[dict[str, Any]], log: Callable[[st
     done: set[str] = set()
     told = time.monotonic()
     for message in messages:
-        if "error" in message:
-            raise pull_failure(name, str(message["error"]))
+        if said := error_of(message):
+            raise pull_failure(name, said)
         layer, detail = message.get("id", ""), message.get("progressDetail") or {}
         if detail.get("total") and message.get("status") == "Downloading":
             layers[layer] = (detail["current"], detail["total"])
@@ -155,7 +151,7 @@ def follow_pull(name: str, messages: Iterable[dict[str, Any]], log: Callable[[st
 
 def pull_failure(name: str, said: str) -> ProviderError:
     """Tell a registry that cannot be reached from an image that does not exist, by what Docker said."""
-    if _UNREACHABLE.search(said):
+    if is_silence(said):
         return ProviderError(
             f"the image {name} is not on this machine, and its registry does not answer: {said}. "
             "`make setup` builds the images of this project locally; or load the image with `docker load`."

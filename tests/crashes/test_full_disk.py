@@ -16,6 +16,8 @@ import docker
 import pytest
 from docker.errors import ImageNotFound
 
+import docker_access
+
 pytestmark = pytest.mark.docker
 ROOT: Final = Path(__file__).resolve().parents[2]
 IMAGE: Final = "valkey/valkey:8.0.1-alpine"
@@ -53,7 +55,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def client() -> Iterator[docker.DockerClient]:
-    client = docker.from_env()
+    client = docker_access.client()
     try:
         client.images.get(IMAGE)
     except ImageNotFound:

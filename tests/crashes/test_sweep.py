@@ -24,6 +24,8 @@ import psutil
 import pytest
 from docker.errors import ImageNotFound
 
+import docker_access
+
 pytestmark = pytest.mark.docker
 ROOT: Final = Path(__file__).resolve().parents[2]
 IMAGE: Final = "valkey/valkey:8.0.1-alpine"
@@ -115,7 +117,7 @@ class Swept:
     """The project, its Docker and what must hold of both."""
 
     directory: Path
-    client: docker.DockerClient = field(default_factory=docker.from_env)
+    client: docker.DockerClient = field(default_factory=docker_access.client)
 
     @property
     def state_file(self) -> Path:

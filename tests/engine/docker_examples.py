@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-import pytest
-
+import docker_access
 from engine.provider import UNKNOWN, Properties
 
 if TYPE_CHECKING:
@@ -191,8 +190,7 @@ def tiny_docker() -> Iterator[Any]:
 
     Whatever of the tests' names is left at the end is removed.
     """
-    docker = pytest.importorskip("docker")
-    client = docker.APIClient(version="auto")
+    client = docker_access.api_client()
     _sweep(client)
     source = client.create_container(VALKEY)["Id"]
     try:

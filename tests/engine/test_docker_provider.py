@@ -14,6 +14,7 @@ import pytest
 from docker.errors import APIError, NotFound
 from requests import Response
 
+from components.network import CHOSEN_BY_DOCKER
 from engine.docker_provider import DockerProvider, container, container_waiting, network, remote_image, volume
 from engine.docker_provider.client import Call, Docker, not_answering
 from engine.docker_provider.container_request import request
@@ -366,6 +367,59 @@ def test_a_network_of_another_stack_is_left_alone() -> None:
     assert "remove_network" not in api.calls
 
 
+MTU: Final = {"com.docker.network.driver.mtu": "1400"}
+IPV4_ONLY: Final = {"com.docker.network.enable_ipv6": "false"}
+SUBNET: Final = {"subnet": "10.99.5.0/24", "gateway": "10.99.5.1", "ipRange": "10.99.5.128/25"}
+IPV6: Final = {"Subnet": "fd00:1::/64", "Gateway": "fd00:1::1"}
+
+
+def defaulted(inputs: Properties, *, ipv6: bool, options: dict[str, str]) -> tuple[Properties, Any]:
+    """Checked inputs of a network, and what Docker tells of it under its own ``default-network-opts``."""
+    asked = checked(NETWORK, {"name": "n", "labels": LABELS, **inputs})
+    ipam = [{"Subnet": "10.99.5.0/24", "Gateway": "10.99.5.1", "IPRange": "10.99.5.128/25"}, *([IPV6] if ipv6 else [])]
+    marks = {entry["label"]: entry["value"] for entry in LABELS}
+    changes = {"Name": "n", "EnableIPv6": ipv6, "Options": options, "Labels": marks}
+    found = recording("network")["inspect"]
+    return asked, {**found, **changes, "IPAM": {**found["IPAM"], "Config": ipam}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "ipv6", "options"),
+    [
+        ({}, True, {"com.docker.network.enable_ipv6": "true"}),
+        ({}, False, MTU),
+        ({"ipamConfigs": [SUBNET], "options": IPV4_ONLY}, False, IPV4_ONLY),
+        (
+            {"ipamConfigs": [SUBNET], "options": IPV4_ONLY},
+            False,
+            {**IPV4_ONLY, **MTU},
+        ),
+        ({"ipamConfigs": [SUBNET], "options": IPV4_ONLY}, False, {}),
+    ],
+    ids=["IPv6", "MTU", "without IPv6", "without IPv6, with an MTU", "made before there was the option"],
+)
+def test_what_a_daemons_defaults_add_to_a_network_neither_replaces_it_nor_makes_it_another(
+    asked: Properties,
+    ipv6: bool,  # noqa: FBT001
+    options: dict[str, str],
+) -> None:
+    inputs, found = defaulted(asked, ipv6=ipv6, options=options)
+    ours = provider(FakeApi(networks=[[found]], inspect_network=found))
+    state = ours.read(NETWORK, "n", inputs, {})
+    assert state is not None
+    ignored = list(CHOSEN_BY_DOCKER)
+    assert ours.diff(NETWORK, "n", state.inputs, state.outputs, inputs, ignored).changed == []
+    moved = {**inputs, "ipamConfigs": [{**SUBNET, "subnet": "10.99.6.0/24"}]}
+    assert ours.diff(NETWORK, "n", state.inputs, state.outputs, moved, ignored).replaces == ["ipamConfigs"]
+    assert ours.find(NETWORK, inputs) == found["Id"]
+    assert ours.create(NETWORK, inputs, None).id == found["Id"]
+
+
+def test_a_lost_network_that_has_ipv6_and_should_not_is_made_anew() -> None:
+    inputs, found = defaulted({"ipamConfigs": [SUBNET], "options": IPV4_ONLY}, ipv6=True, options={})
+    assert provider(FakeApi(networks=[[found]], inspect_network=found)).find(NETWORK, inputs) is None
+
+
 def test_a_volume_with_the_same_labels_is_taken_up_again() -> None:
     found = recording("volume")
     told: list[str] = []
@@ -438,6 +492,44 @@ def test_a_pull_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_pull_that_breaks_off_is_an_error() -> None:
     with pytest.raises(ProviderError, match="does not answer"):
         follow_pull("x:9", [{"error": "dial tcp 192.0.2.1:443: connect: connection refused"}], lambda _: None)
+
+
+def test_an_error_of_a_pull_is_read_where_docker_will_go_on_to_say_it() -> None:
+    with pytest.raises(ProviderError, match="its registry does not answer: dial tcp"):
+        follow_pull("x:9", [{"errorDetail": {"message": "dial tcp 192.0.2.1:443: i/o timeout"}}], lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        # 20.10 to 27, of another container's port and of a process
+        "Bind for 127.0.0.1:7148 failed: port is already allocated",
+        "Bind for 0.0.0.0:7148 failed: port is already allocated",
+        "Bind for :::7148 failed: port is already allocated",
+        "Error starting userland proxy: listen tcp4 127.0.0.1:7148: bind: address already in use",
+        "failed to listen on UDP/IPv6: listen udp6 [::1]:7148: bind: address already in use",
+        "Error starting userland proxy: listen tcp6 [fe80::1%eth0]:7148: bind: address already in use",
+        # 28, with the container's end after it
+        "failed to bind host port for 0.0.0.0:7148:172.18.0.2:80/tcp: address already in use",
+        "failed to bind host port for [::1]:7148:[fd00:1::2]:80/tcp: address already in use",
+        "Bind for [::]:7148 failed: port is already allocated",
+        # 29
+        "failed to bind host port 127.0.0.1:7148/tcp: address already in use",
+        "failed to bind host port [::1]:7148/tcp: address already in use",
+        "failed to bind host port [fe80::1%eth0]:7148/sctp: address already in use",
+    ],
+)
+def test_a_taken_port_is_told_by_its_number_in_the_words_of_every_docker(said: str) -> None:
+    held = [{"Names": ["/holder"], "Ports": [{"PublicPort": 7148}]}]
+    inputs = checked(CONTAINER, {**SMALL, "ports": [{"internal": 80, "external": 7148}]})
+    api = FakeApi(
+        inspect_container=refusal(404, "no such container"),
+        create_container_from_config={"Id": "made"},
+        start=refusal(500, f"driver failed programming external connectivity on endpoint c (4a77): {said}"),
+        containers=[held],
+    )
+    with pytest.raises(ProviderError, match=r"^port 7148 of this host is in use already, by container holder, and "):
+        provider(api).create(CONTAINER, inputs, None)
 
 
 def test_docker_that_does_not_answer_is_named_with_its_address(monkeypatch: pytest.MonkeyPatch) -> None:

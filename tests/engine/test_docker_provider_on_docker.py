@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from components.network import CHOSEN_BY_DOCKER, IPV4_ONLY
 from engine.docker_provider import DockerProvider, network
 from engine.provider import PartialFailure, Properties, ProviderError, State
 from tests.engine.docker_examples import (
@@ -71,6 +72,13 @@ def until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def exit_code(api: Any, container: str, *command: str) -> Any:
+    """What a command in a container ends with."""
+    run = api.exec_create(container, list(command))["Id"]
+    api.exec_start(run)
+    return api.exec_inspect(run)["ExitCode"]
 
 
 def names(api: Any) -> list[str]:
@@ -188,7 +196,7 @@ def test_a_create_that_fails_says_why_and_leaves_nothing(
 
 def test_a_container_may_finish_its_work_before_it_is_removed(provider: DockerProvider, api: Any) -> None:
     volume = create(provider, VOLUME, {"name": f"{PREFIX}-saved", "labels": LABELS})
-    trap = "trap 'sleep 0.5; echo saved > /data/dump; exit 0' TERM; while true; do sleep 0.1; done"
+    trap = "trap 'sleep 0.5; echo saved > /data/dump; exit 0' TERM; touch /data/set; while true; do sleep 0.1; done"
     inputs = {
         **SMALL,
         "command": ["sh", "-c", trap],
@@ -196,6 +204,8 @@ def test_a_container_may_finish_its_work_before_it_is_removed(provider: DockerPr
         "volumes": [{"volumeName": volume.id, "containerPath": "/data"}],
     }
     state = create(provider, CONTAINER, inputs)
+    # Before its trap is set, the first process of a container ignores the signal.
+    until(lambda: exit_code(api, state.id, "test", "-e", "/data/set") == 0)
     provider.delete(CONTAINER, state.id, state.inputs, state.outputs)
     reader = create(
         provider,
@@ -267,6 +277,33 @@ def test_a_network_that_this_stack_lost_is_taken_up_and_one_in_use_stays(
         provider.delete(NETWORK, state.id, state.inputs, state.outputs)
     provider.delete(CONTAINER, container.id, container.inputs, container.outputs)
     provider.delete(NETWORK, state.id, state.inputs, state.outputs)
+
+
+@pytest.mark.parametrize("subnet", [None, "10.213.249.0/24"], ids=["Docker's addresses", "stated addresses"])
+def test_a_network_stays_as_it_is_whatever_the_daemons_defaults_add_to_it(
+    provider: DockerProvider, api: Any, told: list[str], subnet: str | None
+) -> None:
+    """They are IPv6, or an MTU, for every network: ``default-network-opts``."""
+    asked: Properties = {"name": f"{PREFIX}-defaults", "labels": LABELS}
+    if subnet:
+        asked |= {"ipamConfigs": [{"subnet": subnet, "gateway": "10.213.249.1"}], "options": IPV4_ONLY}
+    inputs, ignored = provider.check(NETWORK, None, asked), list(CHOSEN_BY_DOCKER)
+    made = provider.create(NETWORK, inputs, None)
+    read = provider.read(NETWORK, made.id, made.inputs, made.outputs)
+    assert read is not None
+    try:
+        for state in (made, read):
+            assert provider.diff(NETWORK, state.id, state.inputs, state.outputs, inputs, ignored).changed == []
+        if subnet:
+            assert api.inspect_network(made.id)["EnableIPv6"] is False
+            moved = {**inputs, "ipamConfigs": [{"subnet": "10.213.250.0/24", "gateway": "10.213.250.1"}]}
+            assert provider.diff(NETWORK, read.id, read.inputs, read.outputs, moved, ignored).replaces == [
+                "ipamConfigs"
+            ]
+        assert provider.create(NETWORK, inputs, None).id == made.id
+        assert "taking up" in told[-1]
+    finally:
+        provider.delete(NETWORK, made.id, made.inputs, made.outputs)
 
 
 def test_what_an_interrupted_create_left_behind_is_found(provider: DockerProvider, api: Any) -> None:

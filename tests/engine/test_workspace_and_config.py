@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -274,6 +277,28 @@ def test_pulumis_own_variables_win_over_the_made_passphrase(project: Project, tm
     assert passphrase(project, {"PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "pass")}) == "from file"
     with pytest.raises(EngineError, match="cannot be read"):
         passphrase(project, {"PULUMI_CONFIG_PASSPHRASE_FILE": str(tmp_path / "none")})
+
+
+def test_the_bytes_of_a_passphrase_count_and_not_what_the_locale_makes_of_them(project: Project) -> None:
+    asked = (
+        "import sys; from pathlib import Path; from engine.workspace import load_project, passphrase; "
+        "print(ascii(passphrase(load_project(Path(sys.argv[1])))))"
+    )
+    plain = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", asked, str(project.directory)]
+    told = subprocess.check_output(command, env={**os.environ, **plain, "PULUMI_CONFIG_PASSPHRASE": "p\xe4ss"})
+    assert told.decode().strip() == ascii("p\xe4ss")
+
+
+def test_a_passphrase_that_is_no_text_opens_what_it_closed(project: Project) -> None:
+    secrets = Secrets.new(passphrase(project, {"PULUMI_CONFIG_PASSPHRASE": os.fsdecode(b"p\xe4ss")}))
+    assert Secrets(secrets.salt, b"p\xe4ss".decode("utf-8", "surrogateescape")).decrypt(secrets.encrypt("x")) == "x"
+
+
+def test_a_stack_file_that_is_not_utf8_is_named_with_its_line(project: Project) -> None:
+    stack_file(project, "dev").write_bytes(b"config:\n  web:title: M\xfcller\n")
+    with pytest.raises(EngineError, match=r"dev\.yaml, line 2: byte 0xfc is not UTF-8\. Save the file as UTF-8\."):
+        read_yaml(stack_file(project, "dev"))
 
 
 def test_numbers_are_read_as_go_reads_them(tmp_path: Path) -> None:

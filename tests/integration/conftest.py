@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import docker
 import pytest
 
+import docker_access
 from tests.integration.deployment import Deployment
 from tests.integration.hand_made import Labs, Pair
 
@@ -17,7 +17,7 @@ ENGINES = [
 
 def tutorial_names_are_free() -> bool:
     """Whether a stack with the tutorial's names would meet nobody, and no data that somebody kept."""
-    client = docker.from_env()
+    client = docker_access.client()
     try:
         containers = {item.name for item in client.containers.list(all=True, ignore_removed=True)}
         volumes = {item.name for item in client.volumes.list()}
@@ -56,7 +56,7 @@ def fresh(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Deployment
 @pytest.fixture(scope="module")
 def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labs]:
     """Deployments made by hand, which the tests of a module share."""
-    client = docker.from_env()
+    client = docker_access.client()
     directory = tmp_path_factory.mktemp("files")
     for folder in (directory, *directory.parents[:2]):
         folder.chmod(0o755)
@@ -71,7 +71,7 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labs]:
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
     """A Valkey made by hand, to which the tests of a module add apps."""
-    client = docker.from_env()
+    client = docker_access.client()
     made = Pair(client)
     try:
         yield made

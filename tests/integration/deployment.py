@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import docker
 import yaml
 
+import docker_access
 import labels
 from verification.detect import detect
 from verification.docker_view import DockerView
@@ -26,7 +26,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "tests")
 """What no command needs: a copy of the project has everything else."""
 
-COMMAND_SECONDS = 300
+COMMAND_SECONDS = 600
 
 
 def free_port() -> int:
@@ -189,7 +189,7 @@ class Deployment:
 
     def inspect(self, role: str) -> dict[str, Any]:
         """What ``docker inspect`` shows of one of the containers."""
-        client = docker.APIClient(version="auto")
+        client = docker_access.api_client()
         try:
             found: dict[str, Any] = client.inspect_container(self.names[role])
             return found
@@ -207,7 +207,7 @@ class Deployment:
     def left(self) -> dict[str, list[str]]:
         """What Docker still holds of the stack, by kind."""
         marks = self.marks()
-        client = docker.from_env()
+        client = docker_access.client()
         try:
             return {
                 "containers": [
@@ -229,7 +229,7 @@ class Deployment:
     def remove_everything(self) -> None:
         """Remove what the stack made, whatever state a failed test left it in."""
         marks = self.marks()
-        client = docker.from_env()
+        client = docker_access.client()
         try:
             for container in client.containers.list(all=True, filters=marks, ignore_removed=True):
                 container.remove(force=True, v=True)

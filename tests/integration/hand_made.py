@@ -16,6 +16,7 @@ from typing import Any
 import docker
 import docker.errors
 
+import docker_access
 from components.authority import generate
 from components.valkey import ACCOUNTS, APP_ACCOUNT, accounts_file
 from images.ensure import ensure
@@ -25,7 +26,7 @@ from verification.subject import Door, Isolation, Login, Subject
 
 APP_IMAGE = "ghcr.io/open-webui/open-webui:main"
 VALKEY_IMAGE = "docker.io/valkey/valkey:8.0.1-alpine"
-POSTGRES_IMAGE = "docker.io/pgvector/pgvector:0.8.0-pg17"
+POSTGRES_IMAGE = "docker.io/pgvector/pgvector:0.8.6-pg17"
 CADDY_IMAGE = "docker.io/library/caddy:2.11.7-alpine"
 BUILD_SECONDS = 900
 
@@ -55,7 +56,7 @@ LOCKED_VALKEY = [
 
 def ensure_images(*references: str) -> None:
     """Pull or build what this machine does not have: a module's tests may be the first to run."""
-    with closing(docker.from_env(timeout=BUILD_SECONDS)) as client:
+    with closing(docker_access.client(BUILD_SECONDS)) as client:
         for reference in references:
             ensure(client, reference)
 

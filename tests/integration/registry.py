@@ -69,6 +69,8 @@ class Registry(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: Registry
+    # Docker's containerd store tries TLS first, and takes a refusal for plain HTTP by its status line alone.
+    default_request_version = "HTTP/1.0"
 
     def do_HEAD(self) -> None:
         self._answer(body=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import json
 import os
 import shutil
 import socket
@@ -15,9 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
 
@@ -33,16 +34,36 @@ from tests.packages import path_of
 START_SECONDS = 60
 STOP_SECONDS = 30
 
-# Brings up the loopback of its network namespace, says which process it is for systemd's protocol of listening
-# sockets, and becomes the daemon. Source: https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html
+# Brings up the loopback of its network namespace, moves into another root file system where one is named, says which
+# process it is for systemd's protocol of listening sockets, and becomes the daemon.
+# Source: https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html
 BECOME_DOCKERD = """
-import fcntl, os, socket, struct, sys
+import fcntl, os, socket, struct, subprocess, sys
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+listener, root, shared, *command = sys.argv[1:]
 with socket.socket() as any_socket:
     fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
-os.dup2(int(sys.argv[1]), 3)
-os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
-os.execvp(sys.argv[2], sys.argv[2:])
+if root:
+    def mount(*words):
+        subprocess.run(["mount", *words], check=True)
+    mount("--bind", root, root)
+    mount("-t", "proc", "proc", f"{root}/proc")
+    mount("-t", "sysfs", "sysfs", f"{root}/sys")  # one that shows this network
+    mount("--rbind", "/sys/fs/cgroup", f"{root}/sys/fs/cgroup")
+    mount("--rbind", "/dev", f"{root}/dev")
+    mount("-t", "tmpfs", "tmpfs", f"{root}/run")
+    # At the same place as outside: folders of tests are mounted into containers.
+    os.makedirs(root + shared, exist_ok=True)
+    mount("--rbind", shared, root + shared)
+    mount("-o", "remount,bind,ro", root)
+    os.chdir(root)
+    subprocess.run(["pivot_root", ".", "mnt"], check=True)
+    os.environ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
+    subprocess.run(["umount", "--lazy", "/mnt"], check=True)
+if listener:
+    os.dup2(int(listener), 3)
+    os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execvp(command[0], command)
 """
 
 
@@ -54,15 +75,15 @@ class SecondDocker:
         directory: Everything it has on disk.
         process: Host's id of the daemon's process.
         unix: ``unix://`` address, for a test that looks at it from the side.
-        tls: ``tcp://`` address.
-        ssh: ``ssh://`` address.
+        tls: ``tcp://`` address, of one that has it.
+        ssh: ``ssh://`` address, of one that has it.
     """
 
     directory: Path
     process: int
     unix: str
-    tls: str
-    ssh: str
+    tls: str = ""
+    ssh: str = ""
 
     @property
     def over_ssh(self) -> dict[str, str]:
@@ -95,54 +116,62 @@ def second_docker(*images: str) -> Iterator[SecondDocker]:
         stack.callback(remove, directory)
         tls = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         write_certificates(directory / "tls")
-        process = stack.enter_context(dockerd(directory, tls))
+        certificates = {"tlscacert": "ca.pem", "tlscert": "cert.pem", "tlskey": "key.pem"}
+        secured = {"tlsverify": True, **{key: f"{directory}/tls/{file}" for key, file in certificates.items()}}
+        daemon = stack.enter_context(in_namespaces(directory, secured, listener=tls))
         ssh = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        made = SecondDocker(
-            directory=directory,
-            process=process,
-            unix=f"unix://{directory}/docker.sock",
+        made = replace(
+            daemon,
             tls=f"tcp://127.0.0.1:{tls.getsockname()[1]}",
             ssh=f"ssh://root@127.0.0.1:{ssh.getsockname()[1]}",
         )
         write_keys(directory)
         made.configure_ssh()
-        stack.enter_context(sshd(ssh, directory, process))
+        stack.enter_context(sshd(ssh, directory, daemon.process))
         carry(images, made.unix)
         yield made
 
 
 @contextmanager
-def dockerd(directory: Path, listener: socket.socket) -> Iterator[int]:
-    """The daemon in namespaces of its own; its process id on this machine."""
+def in_namespaces(
+    directory: Path, settings: Mapping[str, object], *, listener: socket.socket | None = None, root: Path | None = None
+) -> Iterator[SecondDocker]:
+    """A daemon in namespaces of its own.
+
+    Args:
+        directory: Where it has all that it writes.
+        settings: Its ``daemon.json``; the first daemon's is none of its business.
+        listener: A socket that it listens on too.
+        root: The root file system it runs in; this machine's where there is none.
+    """
     own = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
-    certificates = {"tlscacert": "ca.pem", "tlscert": "cert.pem", "tlskey": "key.pem"}
-    (directory / "daemon.json").write_text("{}")  # the first daemon's settings are none of its business
+    hosts = [f"unix://{directory}/docker.sock", *(["fd://"] if listener else [])]
+    config = {**{key: f"{directory}/{place}" for key, place in own.items()}, "hosts": hosts, **settings}
+    (directory / "daemon.json").write_text(json.dumps(config))
+    found = shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     command = [
         # It ends with who started it, even if that is killed; and what it started ends with it.
         "setpriv", "--pdeathsig", "KILL",
         "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-        sys.executable, "-c", BECOME_DOCKERD, str(listener.fileno()),
-        shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin") or "dockerd",
-        "--config-file", f"{directory}/daemon.json", "--host", f"unix://{directory}/docker.sock",
-        "--host", "fd://", "--tlsverify",
-        *(f"--{name}={directory}/{place}" for name, place in own.items()),
-        *(f"--{name}={directory}/tls/{file}" for name, file in certificates.items()),
+        sys.executable, "-c", BECOME_DOCKERD,
+        str(listener.fileno()) if listener else "", str(root or ""), tempfile.gettempdir(),
+        "dockerd" if root else found or "dockerd", "--config-file", f"{directory}/daemon.json",
     ]  # fmt: skip
-    log = directory / "dockerd.log"
+    log, address = directory / "dockerd.log", f"unix://{directory}/docker.sock"
     with (
         log.open("wb") as sink,
         subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, pass_fds=[listener.fileno()],
-            start_new_session=True,
+            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True,
+            pass_fds=[listener.fileno()] if listener else [],
         ) as outer,
     ):  # fmt: skip
         try:
-            wait_for(lambda: outer.poll() is not None or answers(f"unix://{directory}/docker.sock"), START_SECONDS)
+            wait_for(lambda: outer.poll() is not None or answers(address), START_SECONDS)
             assert outer.poll() is None, log.read_text()
-            children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
-            yield int(children[0])
+            children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text(encoding="ascii").split()
+            yield SecondDocker(directory=directory, process=int(children[0]), unix=address)
         finally:
-            end(outer, f"unix://{directory}/docker.sock")
+            end(outer, address)
 
 
 def end(outer: subprocess.Popen[bytes], address: str) -> None:
@@ -154,7 +183,10 @@ def end(outer: subprocess.Popen[bytes], address: str) -> None:
                 container.remove(force=True, v=True)
         finally:
             client.close()
-    children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split() if outer.poll() is None else []
+    if outer.poll() is None:
+        children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text(encoding="ascii").split()
+    else:
+        children = []
     for child in children:
         os.kill(int(child), 15)
     try:
@@ -177,7 +209,7 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.2)
 
 
-def carry(images: tuple[str, ...], address: str) -> None:
+def carry(images: Sequence[str], address: str) -> None:
     """Copy images of the first daemon to another."""
     if not images:
         return

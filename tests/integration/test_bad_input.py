@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 
+import docker_access
 from tests.integration.conftest import ENGINES
 from tests.integration.deployment import COMMAND_SECONDS, Deployment, free_port, sh
 from tests.integration.registry import registry
@@ -38,7 +38,7 @@ sys.exit(engines.run(engines.Engine(name=engine, line=""), command, stack.open_p
 
 def world(deployment: Deployment) -> dict[str, Any]:
     """Everything that may not change: what Docker holds under the stack's name, and the project's own files."""
-    client = docker.from_env()
+    client = docker_access.client()
     try:
         name: dict[str, str | list[str] | bool] = {"name": deployment.stack}
         containers = client.containers.list(all=True, filters=name)

@@ -8,10 +8,10 @@ import sys
 import time
 import urllib.request
 
-import docker
 import pytest
 import redis
 
+import docker_access
 from engine.workspace import environment, load_project
 from tests.documents import commands
 from tests.integration.conftest import ENGINES
@@ -84,7 +84,7 @@ def test_the_report_of_a_preview_on_another_docker_says_so(stack: Deployment) ->
 
 
 def test_a_stack_that_was_moved_here_with_its_data_is_taken_and_its_host_remembered(stack: Deployment) -> None:
-    client = docker.from_env()
+    client = docker_access.client()
     here = client.info()["ID"].encode()
     client.close()
     file = stack.directory / f".pulumi-state/.pulumi/stacks/open-webui/{stack.stack}.json"
@@ -270,7 +270,7 @@ def test_a_network_and_volumes_that_exist_are_joined_and_outlive_the_stack(fresh
 
 @pytest.mark.parametrize("fresh", ENGINES, indirect=True)
 def test_a_failed_migration_stops_the_app_from_starting_and_the_next_up_runs_it_again(fresh: Deployment) -> None:
-    client = docker.from_env()
+    client = docker_access.client()
     volume = client.volumes.create(
         fresh.names["app_data"], labels={"pulumi.project": "open-webui", "pulumi.stack": fresh.stack}
     )

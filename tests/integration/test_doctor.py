@@ -21,6 +21,7 @@ from typing import Any
 import docker
 import pytest
 
+import docker_access
 from tests.integration.deployment import free_port
 from tests.integration.hand_made import APP_IMAGE, BOOT_SECONDS, SECRET_KEY, VALKEY_IMAGE
 
@@ -50,7 +51,7 @@ class ByHand:
 
 @pytest.fixture(scope="module")
 def by_hand() -> Iterator[ByHand]:
-    client = docker.from_env()
+    client = docker_access.client()
     made = ByHand(client)
     try:
         yield made
@@ -187,7 +188,7 @@ def test_an_app_is_found_by_its_valkey_too(pair: tuple[str, str]) -> None:
 
 
 def test_a_valkey_that_has_stopped_is_found_and_named_all_the_same(compose: tuple[str, str]) -> None:
-    client = docker.from_env()
+    client = docker_access.client()
     valkey = client.containers.get(compose[1])
     valkey.stop(timeout=5)
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import labels
-from limits import DEFAULTS
+from limits import DEFAULTS, DEFAULTS_OF_SINGLE
 from tests.documents import commands
 from tests.integration.conftest import ENGINES
 from tests.integration.deployment import COMMAND_SECONDS, Deployment, free_port, sh
@@ -171,15 +171,16 @@ def test_a_container_made_by_hand_and_an_image_changed_under_its_tag(dev: Deploy
 def test_what_docker_update_changed_and_what_was_stopped(dev: Deployment, engine: str) -> None:
     app, valkey = dev.names["app"], dev.names["valkey"]
     sh(
-        "docker", "update", "--memory", "512m", "--memory-swap", "1g", "--cpus", "1.5", "--restart", "always", valkey,
+        "docker", "update", "--memory", "512m", "--memory-swap", "3g", "--cpus", "1.5", "--restart", "always", valkey,
     )  # fmt: skip
     sh("docker", "stop", app)
     code = dev.inspect("app")["State"]["ExitCode"]
+    asked = DEFAULTS_OF_SINGLE["valkey"].memory
     mend = assert_drift(
         dev,
         f"container {app}: state is exited, exit code {code}, asked for: running",
-        f"container {valkey}: memory limit is 512 MiB, asked for: none",
-        f"container {valkey}: limit of memory and swap is 1024 MiB, asked for: none",
+        f"container {valkey}: memory limit is 512 MiB, asked for: {asked} MiB",
+        f"container {valkey}: limit of memory and swap is 3072 MiB, asked for: {2 * asked} MiB",
         f"container {valkey}: CPU limit is 1.5, asked for: none",
         f"container {valkey}: restart policy is always, asked for: unless-stopped",
     )

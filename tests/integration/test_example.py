@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import docker
 import pytest
 import requests
 import yaml
 
+import docker_access
 from images.uv import environment as uv_environment
 from images.uv import uv
 from tests.documents import commands
@@ -70,7 +70,7 @@ class Example:
 
     def left(self) -> set[str]:
         """Containers, networks and volumes there are of it."""
-        client = docker.from_env()
+        client = docker_access.client()
         try:
             containers = [str(item.name) for item in client.containers.list(all=True, ignore_removed=True)]
             networks = [str(item.name) for item in client.networks.list()]
@@ -80,7 +80,7 @@ class Example:
         return {name for name in (*containers, *networks, *volumes) if name.startswith(self.prefix)}
 
     def remove_everything(self) -> None:
-        client = docker.from_env()
+        client = docker_access.client()
         try:
             for container in client.containers.list(all=True, ignore_removed=True):
                 if str(container.name).startswith(self.prefix):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 import pytest
 
+import docker_access
 import labels
 from images.ensure import ensure
 from images.errors import ImageError
@@ -36,7 +37,7 @@ PREFIX = f"it-images-{os.getpid()}"
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[docker.DockerClient]:
-    client = docker.from_env(timeout=900)
+    client = docker_access.client(900)
     yield client
     client.close()
 

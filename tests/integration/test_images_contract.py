@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import docker
 import pytest
 
+import docker_access
 from images import contract
 from images.ensure import ensure
 from images.reference import parse
@@ -26,7 +27,7 @@ ROLES: Final = ("open-webui", "valkey", "postgres", "gateway")
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[docker.DockerClient]:
-    client = docker.from_env(timeout=900)
+    client = docker_access.client(900)
     yield client
     client.close()
 

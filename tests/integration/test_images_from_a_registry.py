@@ -12,6 +12,7 @@ import docker
 import docker.errors
 import pytest
 
+import docker_access
 import labels
 from images import ensure as subject
 from images import silence
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.docker
 @pytest.fixture
 def client() -> Iterator[docker.DockerClient]:
     """Docker; whatever a registry on localhost brought is gone afterwards."""
-    client = docker.from_env(timeout=60)
+    client = docker_access.client(60)
     yield client
     for image in client.images.list(filters={"label": f"{labels.PROJECT}=it-registry"}):
         with contextlib.suppress(docker.errors.APIError):

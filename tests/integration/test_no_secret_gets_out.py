@@ -16,10 +16,10 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-import docker
 import pytest
 from rich.console import Console
 
+import docker_access
 from engine.secrets import Secrets
 from engine.state import salt_of
 from engine.workspace import load_project, passphrase
@@ -168,7 +168,7 @@ def test_a_report_of_what_differs_from_what_was_asked_holds_none(stack: Deployme
 
 
 def test_a_report_of_what_is_broken_holds_none(stack: Deployment, secrets: frozenset[str]) -> None:
-    with closing(docker.from_env()) as client:
+    with closing(docker_access.client()) as client:
         valkey = client.containers.get(stack.names["valkey"])
         valkey.stop(timeout=1)
         try:
@@ -197,14 +197,14 @@ def test_no_command_line_and_no_log_shows_one(stack: Deployment, secrets: frozen
     lines = {f"command line {line.split(' ')[0]} ({len(line)} characters)": line for line in seen if line}
 
     assert leaks(lines, secrets) == []
-    with closing(docker.from_env()) as client:
+    with closing(docker_access.client()) as client:
         containers = client.containers.list(all=True, filters=stack.marks(), ignore_removed=True)
         logs = {f"log of {one.name}": one.logs().decode(errors="replace") or "(empty)" for one in containers}
     assert leaks(logs, secrets) == []
 
 
 def test_docker_shows_none_but_the_one_of_the_tutorials_form(stack: Deployment, secrets: frozenset[str]) -> None:
-    with closing(docker.from_env()) as client:
+    with closing(docker_access.client()) as client:
         found = client.containers.list(all=True, filters=stack.marks(), ignore_removed=True)
         inspected = {str(one.name): json.dumps(one.attrs) for one in found}
 

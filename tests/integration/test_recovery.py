@@ -6,10 +6,10 @@ import sys
 import time
 from contextlib import closing
 
-import docker
 import psutil
 import pytest
 
+import docker_access
 import labels
 from engine.state import Backend, timestamp
 from tests.integration.conftest import ENGINES
@@ -48,7 +48,7 @@ def test_a_killed_update_is_taken_up_by_the_next(fresh: Deployment) -> None:
     started = subprocess.Popen(
         command, cwd=fresh.directory, env=fresh.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    client = docker.from_env()
+    client = docker_access.client()
     try:
         deadline = time.monotonic() + 60
         while not client.api.containers(all=True, filters=fresh.marks()) and time.monotonic() < deadline:
@@ -71,7 +71,7 @@ def test_what_docker_still_makes_for_a_killed_run_is_no_remainder(fresh: Deploym
     # Docker copies there what the image has, which takes seconds.
     volume = ["--volume", f"{fresh.names['app_data']}:/usr/local/lib"]
     command = ["docker", "create", *marks, *volume, "--name", fresh.names["app"], OPEN_WEBUI]
-    client = docker.from_env()
+    client = docker_access.client()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as asking, closing(client):
         try:
             while not client.api.containers(all=True, filters=fresh.marks()):

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 
+import docker_access
 from tests.integration.deployment import Deployment, free_port, sh
 from tests.integration.people import ask
 from tests.integration.test_deployment import no_changes
@@ -59,7 +59,7 @@ def sign_in(stack: Deployment) -> int:
 
 def ids(stack: Deployment) -> dict[str, str]:
     """Ids of the stack's containers by name."""
-    client = docker.from_env()
+    client = docker_access.client()
     try:
         return {
             str(one.name): str(one.id)
@@ -153,7 +153,7 @@ def test_data_outlives_destroy_and_the_new_secrets_fit_it(prod: Deployment) -> N
 
 def test_a_valkey_elsewhere_is_asked_before_anything_starts_and_then_carries_the_events(fresh: Deployment) -> None:
     port, name = free_port(), f"{fresh.stack}-elsewhere"
-    address = docker.from_env().networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    address = docker_access.client().networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
     url = f"redis://:{PASSWORD_AT_VALKEY}@{address}:{port}"
     fresh.configure({"topology": "replicated", "replicas": 2, "enableSignup": True, "edgeSubnet": "10.214.22.0/24"})
     subprocess.run(

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 
+import docker_access
 from tests.integration.hand_made import BOOT_SECONDS, PASSWORD, VALKEY_IMAGE, Pair, silent
 from verification.report import Report
 from verification.run import verify
@@ -25,7 +25,7 @@ PROJECT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
-    client = docker.from_env()
+    client = docker_access.client()
     made = Pair(client)
     try:
         assert made.verified()["verdict"] == "proved"

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
-import docker
 import pytest
 
+import docker_access
 from tests.integration.hand_made import ADMIN, ADMIN_PASSWORD, PASSWORD, Accounts, silent
 from verification.account import ask_account
 from verification.docker_view import DockerView
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.docker
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Accounts]:
-    client = docker.from_env()
+    client = docker_access.client()
     made = Accounts(client)
     try:
         yield made

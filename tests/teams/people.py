@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import docker
 import docker.errors
 import psutil
 import requests
+
+import docker_access
 
 PLUGINS = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
 SECONDS = 300
@@ -118,7 +119,7 @@ def send_signal(begun: subprocess.Popen[Any], number: int) -> None:
 @contextmanager
 def postgres(name: str, image: str) -> Iterator[Backend]:
     """A PostgreSQL of one's own, as a container."""
-    client = docker.from_env()
+    client = docker_access.client()
     try:
         container = client.containers.run(
             image, name=name, detach=True, ports={"5432/tcp": ("127.0.0.1", 0)},

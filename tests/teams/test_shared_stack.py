@@ -18,12 +18,13 @@ import docker
 import docker.errors
 import pytest
 
+import docker_access
 from tests.documents import commands
 from tests.integration.deployment import Deployment
 from tests.teams.people import Person, postgres, send_signal, wait_for
 
 pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker]
-IMAGE = "docker.io/pgvector/pgvector:0.8.0-pg17"
+IMAGE = "docker.io/pgvector/pgvector:0.8.6-pg17"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class Team:
 
     def container(self) -> str:
         """The id of the app's container; empty where there is none."""
-        with closing(docker.from_env()) as client:
+        with closing(docker_access.client()) as client:
             try:
                 return str(client.containers.get(self.stack.names["app"]).id)
             except docker.errors.NotFound:

@@ -89,7 +89,8 @@ def test_a_one_shot_that_succeeded_gives_its_id() -> None:
     assert one_shot_result("id", None, None, name="migration") == "id"
 
 
-def test_a_one_shot_that_failed_stops_the_deployment_with_the_end_of_its_log() -> None:
+def test_a_one_shot_that_failed_stops_the_deployment_with_the_end_of_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
     log = "\n".join(f"line {number}" for number in range(100))
     with pytest.raises(pulumi.RunError) as failed:
         one_shot_result("id", 1, log, name="migration")
@@ -97,7 +98,7 @@ def test_a_one_shot_that_failed_stops_the_deployment_with_the_end_of_its_log() -
     assert "exited with code 1" in text
     assert "line 99" in text
     assert "line 79" not in text
-    assert "docker rm migration" in text
+    assert "docker rm migration, then `make up STACK=prod` or `pulumi up --stack prod`" in text
 
 
 def test_a_one_shot_that_failed_without_a_word_is_said_to() -> None:

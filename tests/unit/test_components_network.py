@@ -48,3 +48,16 @@ def test_two_stacks_have_subnets_of_their_own() -> None:
         for stack in ("staging", "prod")
     }
     assert len(addresses) == 2
+
+
+def test_a_network_of_stated_addresses_has_no_ipv6_whatever_the_daemons_default() -> None:
+    """On IPv6 a gateway would come to a replica from an address that is not the one it is believed by."""
+    recorder = variant("staging")
+    assert recorder.inputs("edge-bridge")["options"] == {"com.docker.network.enable_ipv6": "false"}
+    assert "options" not in recorder.inputs("data-bridge")
+
+
+@pytest.mark.parametrize("name", ["edge-bridge", "data-bridge"])
+def test_what_a_daemons_defaults_add_to_a_network_is_no_change_and_its_subnet_is_one(name: str) -> None:
+    ignored = variant("staging").requests[name].ignoreChanges
+    assert sorted(ignored) == ["ipv6", "options"]

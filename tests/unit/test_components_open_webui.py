@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def environment(**changes: Any) -> dict[str, str]:
             "enable_signup": False,
             "pools": Pools(size=7, overflow=3, vector_size=2, vector_overflow=1),
             "oidc": None,
+            "compute_threads": 2,
             **changes,
         }
     )
@@ -42,6 +44,24 @@ def test_valkey_is_the_websocket_manager_in_both_topologies() -> None:
         assert found["ENABLE_WEBSOCKET_SUPPORT"] == "true"
         assert found["WEBSOCKET_MANAGER"] == "redis"
         assert found["ENABLE_DB_MIGRATIONS"] == "false"
+
+
+def test_no_boot_waits_for_a_hub_that_a_firewall_hides() -> None:
+    for found in (base_environment(log_level="INFO"), environment()):
+        assert found["RAG_EMBEDDING_MODEL_AUTO_UPDATE"] == "false"
+        assert found["RAG_RERANKING_MODEL_AUTO_UPDATE"] == "false"
+
+
+def test_what_embeds_documents_is_said_so_that_no_image_changes_it() -> None:
+    for found in (base_environment(log_level="INFO"), environment()):
+        assert found["RAG_EMBEDDING_ENGINE"] == ""
+        assert found["RAG_EMBEDDING_MODEL"] == "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def test_libraries_that_compute_start_no_more_threads_than_they_have_cpus() -> None:
+    found = environment(compute_threads=3)
+    assert (found["OMP_NUM_THREADS"], found["OPENBLAS_NUM_THREADS"]) == ("3", "3")
+    assert found["TOKENIZERS_PARALLELISM"] == "false"
 
 
 def test_the_migration_migrates_and_logs_no_debugging() -> None:
@@ -214,3 +234,40 @@ def test_the_migration_becomes_the_user_that_replicas_are() -> None:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "(UID, GID)"
     ]
     assert "{}:{}".format(*pair) == USER
+
+
+IN_ANOTHER_PLACE = """
+import os, runpy, sys
+for name in ("chown", "setgroups", "setgid", "setuid"):
+    setattr(os, name, lambda *_, **__: None)
+runpy.run_path(sys.argv[1])
+"""
+"""Runs a script without the rights it gives up, and with nothing on its path but what is installed."""
+
+
+@pytest.mark.parametrize("client", ["None", "object()"])
+def test_the_migration_finds_open_webui_in_its_working_directory_and_makes_the_vector_table_of_the_slim_image(
+    tmp_path: Path, client: str
+) -> None:
+    """As in the official images, where the package is not installed, and slim makes the table at its first use only."""
+    installed, app, data = (tmp_path / name for name in ("installed", "app", "data"))
+    vector = app / "open_webui/retrieval/vector"
+    vector.mkdir(parents=True)
+    installed.mkdir()
+    data.mkdir()
+    (installed / "psycopg2.py").write_text("connect = None\nclass OperationalError(Exception): pass\n")
+    (installed / "redis.py").write_text(
+        "class RedisError(Exception): pass\nclass Redis:\n"
+        "    from_url = classmethod(lambda cls, *_, **__: cls())\n    ping = lambda self: True\n"
+    )
+    (app / "open_webui/config.py").write_text("print('migrated')\n")
+    (vector / "factory.py").write_text(
+        f"VECTOR_DB_CLIENT = {client}\ndef get_vector_db_client(): print('made the vector table')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", IN_ANOTHER_PLACE, Path(components.open_webui.__file__).with_name("migrate.py")],
+        cwd=app, capture_output=True, text=True, check=False,
+        env={"PYTHONPATH": str(installed), "DATA_DIR": str(data), "REDIS_URL": "", "WEBSOCKET_REDIS_URL": ""},
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["migrated", *(["made the vector table"] if client == "None" else [])]

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import docker.errors
 import pytest
 
 import labels
+from docker_access.pulls import error_of, is_silence
+from images import disk, silence
 from images import ensure as subject
-from images import silence
 from images.errors import ImageError
 from images.progress import progress
 from images.recipes import RECIPES
+from images.reference import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 REVISION = "7"
@@ -49,6 +55,10 @@ class Docker:
         self.api = self
         self.images = self
         self.timeout = 900
+        self.stream: Iterable[dict[str, Any]] = [{"id": "layer", "status": "Pull complete"}]
+
+    def info(self) -> dict[str, Any]:
+        return {}
 
     def get(self, name: str) -> Image:
         if name not in self.present:
@@ -58,7 +68,7 @@ class Docker:
     def remove(self, image: str) -> None:
         self.removed.append(image)
 
-    def pull(self, repository: str, *, tag: str, stream: bool, decode: bool) -> list[dict[str, str]]:
+    def pull(self, repository: str, *, tag: str, stream: bool, decode: bool) -> Iterable[dict[str, Any]]:
         assert stream
         assert decode
         self.asked += 1
@@ -66,9 +76,9 @@ class Docker:
         if self.registry is None:
             raise docker.errors.APIError(NO_NETWORK, explanation=NO_NETWORK)
         if name not in self.registry:
-            return [{"error": f"manifest for {name} not found"}]
+            return [{"errorDetail": {"message": f"manifest for {name} not found"}}]
         self.present[name] = self.registry[name]
-        return [{"id": "layer", "status": "Pull complete"}]
+        return self.stream
 
     def inspect_distribution(self, name: str) -> None:
         self.asked += 1
@@ -113,6 +123,7 @@ def ensure(client: Docker, name: str, *, rebuild: bool = False) -> str:
 
 
 VALKEY = "a.example/valkey:8.0.1-alpine"
+MAIN, RELEASE = "a.example/open-webui:main", "a.example/open-webui:v0.12.4"
 
 
 def test_a_pulled_image_is_used_as_it_is() -> None:
@@ -164,6 +175,220 @@ def test_a_registry_that_answers_without_the_image_is_not_called_silent(built: l
     client = Docker({}, registry={})
     ensure(client, VALKEY)
     assert not silence.silent("a.example")
+
+
+RESOLVING = 'failed to resolve reference "docker.io/valkey/valkey:8": '
+MANIFEST = "https://registry-1.docker.io/v2/valkey/valkey/manifests/8"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host',
+        'Get "https://registry-1.docker.io/v2/": net/http: request canceled (Client.Timeout exceeded while awaiting)',
+        "received unexpected HTTP status: 503 Service Unavailable",
+        f'{RESOLVING}failed to do request: Head "{MANIFEST}": dial udp 192.0.2.53:53: connect: network is unreachable',
+        f'{RESOLVING}failed to do request: Head "{MANIFEST}": dial tcp 192.0.2.1:443: i/o timeout',
+        f'{RESOLVING}failed to do request: Head "{MANIFEST}": EOF',
+        f"{RESOLVING}unexpected status from HEAD request to {MANIFEST}: 502 Bad Gateway",
+        "host not found: lookup a.example: no such host",
+    ],
+)
+def test_a_registry_that_does_not_answer_is_known_by_the_words_of_either_image_store(said: str) -> None:
+    assert is_silence(said)
+    client = Docker({}, registry={VALKEY: Image()})
+    client.stream = [{"errorDetail": {"message": said}}]
+    assert subject._pull(client, parse(VALKEY)).failure == said  # type: ignore[arg-type] # a stand-in
+    assert silence.silent("a.example")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "manifest for valkey/valkey:8 not found: manifest unknown: manifest unknown",
+        "pull access denied for valkey/valkey, repository does not exist or may require 'docker login'",
+        "toomanyrequests: You have reached your pull rate limit",
+        f"{RESOLVING}docker.io/valkey/valkey:8: not found",
+        f"{RESOLVING}pull access denied, repository does not exist or may require authorization",
+        f"{RESOLVING}unexpected status from HEAD request to {MANIFEST}: 429 Too Many Requests",
+        "failed to register layer: write /usr/lib/x: no space left on device",
+    ],
+)
+def test_a_registry_that_answers_otherwise_is_not_called_silent(said: str) -> None:
+    client = Docker({}, registry={VALKEY: Image()})
+    client.stream = [{"error": said}]
+    assert subject._pull(client, parse(VALKEY)).failure == said  # type: ignore[arg-type] # a stand-in
+    assert not silence.silent("a.example")
+
+
+def test_an_error_is_read_where_docker_will_go_on_to_say_it() -> None:
+    assert error_of({"errorDetail": {"code": 1, "message": "whole"}, "error": ""}) == "whole"
+    assert error_of({"error": "whole"}) == "whole"
+    assert error_of({"status": "Downloading"}) == ""
+
+
+QUIET_SECONDS = 0.6
+
+
+def quiet_after(*statuses: str) -> Iterator[dict[str, Any]]:
+    """A pull of as many layers, in which Docker says nothing for a while once they are as far as this."""
+    yield {"status": "Pulling from valkey", "id": "8.0.1-alpine"}
+    for number, status in enumerate(statuses):
+        yield {"id": str(number), "status": "Pulling fs layer"}
+        yield {"id": str(number), "status": status}
+    time.sleep(QUIET_SECONDS)
+    for number in range(len(statuses)):
+        yield {"id": str(number), "status": "Pull complete"}
+
+
+@pytest.mark.parametrize(
+    "statuses",
+    [
+        ["Extracting"],
+        ["Pull complete", "Extracting", "Downloading", "Waiting"],
+        ["Verifying Checksum", "Waiting"],
+        ["Download complete", "Download complete"],  # no word of unpacking: the containerd store of Docker 26
+        ["Already exists", "Download complete"],
+    ],
+)
+def test_docker_may_unpack_in_silence(statuses: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "PULL_STALL_SECONDS", QUIET_SECONDS / 4)
+    client = Docker({}, registry={VALKEY: Image()})
+    client.stream = quiet_after(*statuses)
+    assert ensure(client, VALKEY).startswith(f"{VALKEY}: pulled in")
+
+
+@pytest.mark.parametrize("statuses", [[], ["Downloading"], ["Waiting", "Pull complete"], ["Retrying in 5 seconds"]])
+def test_a_registry_that_sends_nothing_is_given_up_and_remembered(
+    statuses: list[str], built: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(subject, "PULL_STALL_SECONDS", QUIET_SECONDS / 4)
+    client = Docker({}, registry={VALKEY: Image()})
+    client.stream = quiet_after(*statuses)
+    assert ensure(client, VALKEY) == f"{VALKEY}: built"
+    assert "not pulled (the registry sent nothing for 0.15 s)" in capsys.readouterr().err
+    assert silence.silent("a.example")
+
+
+def test_a_docker_that_does_not_end_unpacking_is_given_up_and_its_registry_is_not_called_silent(
+    built: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(subject, "UNPACK_STALL_SECONDS", QUIET_SECONDS / 4)
+    client = Docker({}, registry={VALKEY: Image()})
+    client.stream = quiet_after("Extracting")
+    ensure(client, VALKEY)
+    assert "Docker said nothing for 0.15 s while it unpacked the layers" in capsys.readouterr().err
+    assert not silence.silent("a.example")
+
+
+def test_the_tag_is_not_counted_as_a_layer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(subject, "progress", lambda title: progress(title, QUIET_SECONDS / 4))
+    client = Docker({}, registry={VALKEY: Image()})
+    client.stream = quiet_after("Pull complete", "Extracting")
+    ensure(client, VALKEY)
+    assert f"pulling {VALKEY}: 1 of 2 layers complete" in capsys.readouterr().err
+
+
+# --- room for it
+
+
+def with_free(monkeypatch: pytest.MonkeyPatch, **gigabytes: float) -> None:
+    """Have folders with so much room, by the last part of their names."""
+
+    def usage(folder: Path) -> SimpleNamespace:
+        if folder.name not in gigabytes:
+            raise FileNotFoundError(folder)
+        return SimpleNamespace(free=gigabytes[folder.name] * 1e9)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+
+
+CONTAINERD_STORE: dict[str, Any] = {
+    "DockerRootDir": "/mnt/ssd/docker",
+    "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]],
+}
+SLIM = "a.example/open-webui:v0.12.4-slim"
+
+
+@pytest.mark.parametrize(
+    ("name", "free", "need"), [(MAIN, 5.9, 6), (SLIM, 1.4, 1.5), (VALKEY, 0.4, 0.5)], ids=["official", "slim", "other"]
+)
+def test_an_image_that_has_no_room_is_not_pulled(
+    name: str, free: float, need: float, built: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_free(monkeypatch, docker=free, tmp=99)
+    client = Docker({}, registry={name: Image()})
+    client.stream = quiet_after("Downloading")
+    monkeypatch.setattr(client, "info", lambda: {"DockerRootDir": "/mnt/ssd/docker"})
+    message = rf"needs about {need:.1f} GB of disk, and /mnt/ssd/docker, where .*, has {free} GB free\. Make room"
+    with pytest.raises(ImageError, match=message):
+        ensure(client, name)
+    assert not built
+    with_free(monkeypatch, docker=need)
+    client.stream = [{"id": "layer", "status": "Pull complete"}]
+    assert ensure(client, name).endswith(("present", "pulled in 0 s"))
+
+
+def test_an_image_whose_layers_are_all_here_needs_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_free(monkeypatch, docker=0)
+    client = Docker({}, registry={VALKEY: Image()})
+    client.stream = [{"id": "layer", "status": "Already exists"}]
+    monkeypatch.setattr(client, "info", lambda: {"DockerRootDir": "/mnt/ssd/docker"})
+    assert ensure(client, VALKEY).startswith(f"{VALKEY}: pulled in")
+
+
+def test_a_local_build_stays_where_there_is_no_room_for_the_original(
+    built: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_free(monkeypatch, docker=0.1)
+    client = Docker({VALKEY: local("8.0.1")}, registry={VALKEY: Image()})
+    client.stream = quiet_after("Downloading")
+    monkeypatch.setattr(client, "info", lambda: {"DockerRootDir": "/mnt/ssd/docker"})
+    assert "present, built locally" in ensure(client, VALKEY)
+    assert "keeping the local build (a.example/valkey:8.0.1-alpine needs about 0.5 GB" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("free", "where"),
+    [
+        ({"docker": 1.4, "containerd": 9, "tmp": 9}, "/mnt/ssd/docker, where Docker has its data"),
+        ({"docker": 9, "containerd": 1.4, "tmp": 9}, "/var/lib/containerd, where containerd has Docker's images"),
+        ({"docker": 9, "containerd": 9, "tmp": 1.4}, r"/tmp, where images are built \(TMPDIR\)"),
+    ],
+)
+def test_open_webui_is_not_built_where_it_has_no_room(
+    free: dict[str, float], where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_free(monkeypatch, **free)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: "/tmp")
+    client = Docker({})
+    monkeypatch.setattr(client, "info", lambda: CONTAINERD_STORE)
+    with pytest.raises(ImageError, match=rf"^{MAIN} needs about 1\.5 GB of disk, and {where}, has 1\.4 GB free"):
+        ensure(client, MAIN)
+
+
+@pytest.mark.parametrize(
+    ("info", "host"),
+    [
+        ({}, ""),
+        ({"DockerRootDir": "/nowhere"}, ""),
+        ({"DockerRootDir": "/mnt/ssd/docker"}, "ssh://chat-host"),
+        (
+            {**CONTAINERD_STORE, "DockerRootDir": "/nowhere", "Containerd": {"Address": "/run/docker/containerd.sock"}},
+            "",
+        ),
+    ],
+    ids=["told nothing", "not seen from here", "another machine", "a containerd of Docker's own"],
+)
+def test_nothing_is_said_of_room_that_nothing_is_known_of(
+    info: dict[str, Any], host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_free(monkeypatch, docker=0, containerd=0)
+    if host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+    client: Any = SimpleNamespace(info=lambda: info)
+    assert disk.shortage(client, parse(MAIN), disk.to_pull(parse(MAIN))) == ""
 
 
 def test_a_local_build_of_another_version_is_built_anew(built: list[str]) -> None:
@@ -242,9 +467,6 @@ def test_open_webui_below_the_minimum_is_refused_before_anything_is_asked(built:
         ensure(client, "a.example/open-webui:v0.11.0")
     assert client.asked == 0
     assert not built
-
-
-MAIN, RELEASE = "a.example/open-webui:main", "a.example/open-webui:v0.12.4"
 
 
 @pytest.mark.parametrize(("there", "wanted"), [(MAIN, RELEASE), (RELEASE, MAIN)])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from images.uv import environment
+from images.uv import CACHE, environment
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def variables(home: Path, **own: str) -> dict[str, str]:
@@ -59,3 +61,18 @@ def test_a_folder_of_wheels_that_is_not_there_is_left_out_as_pip_does(tmp_path: 
 def test_a_broken_configuration_file_is_passed_over(tmp_path: Path) -> None:
     found = variables(tmp_path, PIP_CONFIG_FILE=configure(tmp_path, "no section\n"), PIP_CERT="/c.pem")
     assert found["SSL_CERT_FILE"] == "/c.pem"
+
+
+def test_downloads_are_kept_in_the_project_where_the_home_takes_no_file(tmp_path: Path) -> None:
+    assert "UV_CACHE_DIR" not in variables(tmp_path)
+    no_folder = tmp_path / "a file"
+    no_folder.touch()
+    assert variables(no_folder)["UV_CACHE_DIR"] == str(CACHE / "uv-cache")
+    assert "UV_CACHE_DIR" not in variables(no_folder, XDG_CACHE_HOME=str(tmp_path))
+    assert variables(no_folder, UV_CACHE_DIR="/elsewhere")["UV_CACHE_DIR"] == "/elsewhere"
+
+
+def test_who_has_no_home_at_all_installs_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("images.uv.home", lambda: tmp_path / "a file/home")
+    (tmp_path / "a file").touch()
+    assert environment({})["UV_CACHE_DIR"] == str(CACHE / "uv-cache")

@@ -125,7 +125,13 @@ def test_whose_lock_it_is_is_said_with_the_way_past_it() -> None:
     assert backends.way_past_a_lock("error: no stack named 'team' found", "team") == ""
 
 
-def test_a_lock_that_cannot_be_looked_at_is_not_removed_without_a_yes(project: Project, tmp_path: Path) -> None:
+def test_a_lock_that_cannot_be_looked_at_is_not_removed_without_a_yes(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli = tmp_path / "bin/pulumi"
+    cli.parent.mkdir()
+    cli.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(cli.parent))
     with pytest.raises(LauncherError, match="make cancel STACK=team YES=1"):
         engines.cancel(project, "team", force=False)
 

@@ -58,6 +58,12 @@ def test_a_wrong_type_and_an_unknown_key_are_refused(project: Project) -> None:
         read_settings(project, "team")
 
 
+def test_a_stack_file_that_is_not_utf8_is_refused(project: Project) -> None:
+    (project.stacks_directory / "Pulumi.team.yaml").write_bytes(b"config: {} # M\xfcller\n")
+    with pytest.raises(EngineError, match=r"line 1: byte 0xfc is not UTF-8"):
+        read_settings(project, "team")
+
+
 def test_an_encrypted_setting_is_opened(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = Secrets.new("right")
     write(project, config={"open-webui:logLevel": {"secure": secrets.encrypt("ERROR")}}, encryptionsalt=secrets.salt)

@@ -13,6 +13,7 @@ from unittest.mock import Mock
 import pytest
 
 import verification.__main__
+from docker_access.versions import TooNewError
 from images.reference import parse
 from launcher import __main__ as command_line
 from launcher import docker_daemon, python_env, stack
@@ -53,6 +54,13 @@ def test_a_docker_host_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyP
     with pytest.raises(LauncherError, match=f"does not answer at DOCKER_HOST={host}"):
         docker_daemon.ensure_docker()
     gc.collect()
+
+
+def test_a_docker_that_is_too_new_is_told_and_no_other_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("docker_access.client", Mock(side_effect=TooNewError("Docker 40 speaks another API.")))
+    monkeypatch.setattr(docker_daemon, "_start", Mock(side_effect=AssertionError))
+    with pytest.raises(LauncherError, match=r"^Docker 40 speaks another API\.$"):
+        docker_daemon.ensure_docker()
 
 
 def test_a_machine_where_docker_cannot_be_installed_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:

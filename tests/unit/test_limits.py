@@ -7,6 +7,7 @@ import pytest
 
 from limits import (
     DEFAULTS,
+    DEFAULTS_OF_SINGLE,
     LEAST,
     Limits,
     LimitsError,
@@ -14,6 +15,8 @@ from limits import (
     database_pools,
     least_connections,
     pubsub_output_buffer,
+    threads,
+    upload_space_mib,
     valkey_maxmemory_mib,
 )
 
@@ -73,6 +76,20 @@ def test_too_few_connections_are_refused_with_the_least_that_would_do() -> None:
         database_pools(8, 76)
     assert refused.value.least == 77
     database_pools(8, 77)
+
+
+def test_an_upload_never_fills_the_memory_of_its_replica() -> None:
+    assert upload_space_mib(DEFAULTS["open-webui"]) == 1024
+
+
+@pytest.mark.parametrize(("cpus", "expected"), [(0.1, 1), (1, 1), (1.5, 2), (2.0, 2), (None, 1)])
+def test_there_are_as_many_threads_as_cpus_and_one_at_least(cpus: float | None, expected: int) -> None:
+    assert threads(Limits(memory=2048, cpus=cpus)) == expected
+
+
+@pytest.mark.parametrize("role", DEFAULTS_OF_SINGLE)
+def test_what_is_not_limited_contradicts_nothing(role: str) -> None:
+    assert not found(role, DEFAULTS_OF_SINGLE[role])
 
 
 @pytest.mark.parametrize("role", LEAST)

@@ -49,6 +49,17 @@ def test_every_part_is_there() -> None:
     assert [path for part in parts() for path in part if not Path(path).exists()] == []
 
 
+def test_a_part_runs_where_it_is_told_to_and_no_longer_than_it_may(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "test_place.py").write_text("import os\ndef test_it():\n    assert os.environ['PLACE'] == 'there'\n")
+    (folder / "test_long.py").write_text("import time\ndef test_it():\n    time.sleep(100)\n")
+    within = ("env", "PLACE=there")
+    assert run(Share((str(folder / "test_place.py"),), "not alone", folder / "cache", within, 60)) == 0
+    assert run(Share((str(folder / "test_long.py"),), "not alone", folder / "cache", within, 3)) != 0
+    assert "ended after 3 s, which is too long" in capsys.readouterr().out
+
+
 def test_a_test_that_passes_the_second_time_is_named_and_its_first_failure_shown(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,6 @@
 """The preflight: whose an object is, and who holds a port or an address, from what Docker lists."""
 
+import json
 import os
 import socket
 from ipaddress import IPv4Network
@@ -12,11 +13,14 @@ from docker.errors import ImageNotFound, NotFound
 
 import docker_access
 import labels
+from docker_access.versions import TRIED, TooNewError
 from preflight import (
     Listener,
+    PreflightError,
     Taken,
     _advice,
     _data_left_behind,
+    _embedding_changes,
     _image_problems,
     _limit_problems,
     _port_problems,
@@ -32,6 +36,7 @@ from preflight import (
     owner_of_another,
     publisher,
 )
+from settings import OPEN_WEBUI_TRIED, Settings
 from tests.unit.test_settings import read
 
 OURS = {labels.PROJECT: "open-webui", labels.STACK: "team", labels.ROLE: "valkey"}
@@ -181,6 +186,7 @@ def docker_with(*, network: Any, volume: Any, containers: Any = ()) -> Mock:
     client.containers.return_value = containers
     client.networks.return_value = []
     client.info.return_value = {"MemTotal": 64 << 30, "NCPU": 8}
+    client.version.return_value = {"Version": TRIED[0]}
     return client
 
 
@@ -343,7 +349,7 @@ def host(*, memory_mib: int, cpus: int) -> dict[str, int]:
 
 def test_a_limit_the_host_has_not_got_is_refused() -> None:
     problems = list(_limit_problems(read(REPLICATED), host(memory_mib=1500, cpus=1)))
-    assert problems[0].startswith("limit memory of open-webui is 2048 MiB, and Docker's host has 1500 MiB. ")
+    assert problems[0].startswith("limit memory of open-webui is 3072 MiB, and Docker's host has 1500 MiB. ")
     assert 'Set open-webui:limits: {"open-webui": {"memory": 1500}}' in problems[0]
     assert [problem.split(", and")[0] for problem in problems[1:]] == [
         "limit cpus of open-webui is 2.0",
@@ -354,16 +360,106 @@ def test_a_limit_the_host_has_not_got_is_refused() -> None:
 
 def test_limits_that_add_up_to_more_than_the_host_has_are_advice_only() -> None:
     (advice,) = _advice(read(REPLICATED), host(memory_mib=4096, cpus=2))
-    assert "add up to 6656 MiB, and Docker's host has 4096 MiB" in advice
-    assert not list(_advice(read(REPLICATED), host(memory_mib=8192, cpus=2)))
+    assert "add up to 8704 MiB, and Docker's host has 4096 MiB" in advice
+    assert not list(_advice(read(REPLICATED), host(memory_mib=8704, cpus=2)))
 
 
-@pytest.mark.parametrize(("config", "times"), [({}, 0), (REPLICATED, 1)], ids=["without limits", "with limits"])
-def test_docker_is_asked_about_its_host_at_most_once(
-    config: dict[str, str], times: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_small_laptop_is_advised_and_not_refused() -> None:
+    small = host(memory_mib=2048, cpus=1)
+    assert not list(_limit_problems(read(), small))
+    (advice,) = _advice(read(), small)
+    assert "add up to 4096 MiB, and Docker's host has 2048 MiB" in advice
+
+
+@pytest.mark.parametrize("config", [{}, REPLICATED], ids=["single", "replicated"])
+def test_docker_is_asked_about_its_host_once(config: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     client = docker_with(network={"Labels": OURS}, volume={"Labels": OURS})
+    client.info.return_value = host(memory_mib=65536, cpus=16)
     monkeypatch.setattr("docker_access.api_client", lambda _: client)
     monkeypatch.setattr("preflight._port_problems", lambda *_: ())
     assert look(read(config)) == []
-    assert client.info.call_count == times
+    assert client.info.call_count == 1
+
+
+LOCAL_MODEL = "local sentence-transformers/all-MiniLM-L6-v2"
+OPENAI = {"RAG_EMBEDDING_ENGINE": "openai", "RAG_EMBEDDING_MODEL": "text-embedding-3-small"}
+
+
+def replica(marks: dict[str, str], *environment: str) -> Mock:
+    """A Docker with one replica of the stack."""
+    client = docker_with(network={}, volume={})
+    client.containers.return_value = [{"Id": "1", "Names": ["/app"], "Labels": marks}]
+    client.inspect_container.side_effect = None
+    client.inspect_container.return_value = {"Config": {"Env": list(environment)}}
+    return client
+
+
+def with_extra(variables: dict[str, str], **changes: str) -> Settings:
+    return read({**REPLICATED, "extraEnvironment": json.dumps(variables), **changes})
+
+
+def test_the_same_embedding_under_another_image_is_no_change() -> None:
+    settings = with_extra(OPENAI)
+    assert not list(_embedding_changes(settings, replica({labels.EMBEDDING: settings.embedding})))
+    # Replicas of before this label: what the stack file says beside their environment, they were given too.
+    assert not list(_embedding_changes(settings, replica({}, "RAG_EMBEDDING_ENGINE=")))
+    assert not list(_embedding_changes(read(REPLICATED), replica({}, "WEBSOCKET_MANAGER=redis")))
+
+
+def test_another_embedding_names_both_and_the_way_to_keep_what_there_was() -> None:
+    (said,) = _embedding_changes(with_extra(OPENAI), replica({labels.EMBEDDING: LOCAL_MODEL}))
+    assert f"were embedded by {LOCAL_MODEL}, and its settings choose openai text-embedding-3-small" in said
+    assert (
+        'open-webui:extraEnvironment: {RAG_EMBEDDING_ENGINE: "", '
+        'RAG_EMBEDDING_MODEL: "sentence-transformers/all-MiniLM-L6-v2"}'
+    ) in said
+    assert "add embedding-change to open-webui:acknowledged" in said
+
+
+def test_an_image_that_chose_another_engine_is_seen_without_a_label() -> None:
+    (said,) = _embedding_changes(read(REPLICATED), replica({}, "RAG_EMBEDDING_ENGINE=openai"))
+    assert "were embedded by openai sentence-transformers/all-MiniLM-L6-v2" in said
+
+
+def test_in_single_the_database_remembers_what_embeds() -> None:
+    assert not list(_embedding_changes(read(), replica({labels.EMBEDDING: "openai a"})))
+
+
+@pytest.mark.parametrize(
+    ("config", "refused", "advised"),
+    [
+        ({"production": "true"}, 1, 0),
+        ({"production": "true", "acknowledged": '["embedding-change"]'}, 0, 0),
+        ({}, 0, 1),
+    ],
+    ids=["production", "acknowledged", "elsewhere"],
+)
+def test_production_refuses_another_embedding_and_others_are_told(
+    config: dict[str, str], refused: int, advised: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    production = {"tls": "internal", "openWebuiImage": OPEN_WEBUI_TRIED} if config else {}
+    client = docker_with(network={"Labels": OURS}, volume={"Labels": OURS})
+    client.containers.return_value = [{"Id": "1", "Names": ["/app"], "Labels": {**OURS, labels.EMBEDDING: "openai a"}}]
+    client.info.return_value = host(memory_mib=65536, cpus=16)
+    monkeypatch.setattr("docker_access.api_client", lambda _: client)
+    monkeypatch.setattr("preflight._port_problems", lambda *_: ())
+    settings = with_extra({}, **production, **config)
+    if refused:
+        with pytest.raises(PreflightError, match="were embedded by openai a"):
+            look(settings)
+    else:
+        assert len(look(settings)) == advised
+
+
+def test_a_docker_that_is_not_among_those_tried_is_advice_and_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = docker_with(network={"Labels": OURS}, volume={"Labels": OURS})
+    client.version.return_value = {"Version": "19.03.15"}
+    client.info.return_value = host(memory_mib=65536, cpus=16)
+    monkeypatch.setattr("docker_access.api_client", lambda _: client)
+    monkeypatch.setattr("preflight._port_problems", lambda *_: ())
+    (advice,) = look(read())
+    assert advice.startswith(f"Docker 19.03.15 is here, and this project was tried on Docker {', '.join(TRIED)} only")
+
+
+def test_a_docker_that_answers_and_is_too_new_is_not_told_as_one_that_does_not_answer() -> None:
+    assert docker_does_not_answer(TooNewError("Docker 40 speaks another API.")) == "Docker 40 speaks another API."

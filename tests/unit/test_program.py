@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import labels
+from engine.docker_provider.container import _BEHAVIOUR, _IN_PLACE, TABLE
 from tests.unit.recorder import (
     ADMIN_PASSWORD,
     CERTIFICATE,
@@ -132,7 +133,12 @@ def test_the_program_waits_for_what_runs_once_and_takes_its_log(program: Recorde
 def test_a_container_never_shares_its_name_or_its_data_with_the_one_that_replaces_it(program: Recorder) -> None:
     for name in program.containers:
         assert program.requests[name].deleteBeforeReplace, name
-        assert list(program.requests[name].replaceOnChanges) == ["healthcheck"], name
+
+
+def test_what_cannot_change_on_a_container_that_exists_replaces_it(program: Recorder) -> None:
+    changes = {*_IN_PLACE, *_BEHAVIOUR, *(name for name, known in TABLE.items() if known.replaces)}
+    for name, container in program.containers.items():
+        assert container.keys() - changes <= set(program.requests[name].replaceOnChanges), name
 
 
 def test_a_container_on_no_network_is_cut_off_and_not_on_dockers_default_one(program: Recorder) -> None:

@@ -11,7 +11,8 @@ import pulumi.runtime
 import pytest
 import yaml
 
-from limits import DEFAULTS, Limits
+from images import version
+from limits import DEFAULTS, DEFAULTS_OF_SINGLE, Limits
 from settings import KEYS, SECRET_KEYS, Settings
 from settings_values import image_reference, save_policy
 
@@ -113,7 +114,28 @@ def test_a_single_stack_has_these_containers_networks_volumes_and_images() -> No
     assert settings.networks == ["open-webui-team-network"]
     assert settings.volumes == ["open-webui-team-valkey-data", "open-webui-team-data"]
     assert list(settings.images) == ["open-webui", "valkey"]
-    assert settings.limits.by_role == {}
+    assert settings.limits.by_role == DEFAULTS_OF_SINGLE
+
+
+def test_the_tutorials_containers_may_have_other_limits() -> None:
+    settings = read({"limits": '{"open-webui": {"cpus": 1.5}, "valkey": {"memory": 256}}'})
+    assert settings.limits.open_webui == Limits(memory=DEFAULTS["open-webui"].memory, cpus=1.5)
+    assert settings.limits.valkey == Limits(memory=256)
+
+
+@pytest.mark.parametrize(
+    ("tag", "reason", "instead"),
+    [
+        ("ollama", "starts an Ollama beside", "main"),
+        ("v0.12.4-ollama", "starts an Ollama beside", "v0.12.4"),
+        ("cuda", "a graphics card", "main"),
+        ("main-cuda126", "a graphics card", "main"),
+    ],
+)
+def test_an_image_that_wants_a_graphics_card_or_holds_an_ollama_is_refused(tag: str, reason: str, instead: str) -> None:
+    said = refusal({"openWebuiImage": f"ghcr.io/open-webui/open-webui:{tag}"})
+    assert reason in said
+    assert f"open-webui:openWebuiImage: ghcr.io/open-webui/open-webui:{instead}" in said
 
 
 def test_a_valkey_elsewhere_leaves_none_of_its_own() -> None:
@@ -202,7 +224,17 @@ STACKS = dict(stack_file(file) for file in sorted(Path("stacks").glob("Pulumi.*.
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_stack_file_is_accepted_and_holds_only_what_differs_from_the_defaults(stack: str) -> None:
     read({key: as_config(value) for key, value in STACKS[stack].items()}, stack=stack)
-    assert [key for key, value in STACKS[stack].items() if value == PROJECT["config"][key]["default"]] == []
+    same = {key for key, value in STACKS[stack].items() if value == PROJECT["config"][key]["default"]}
+    # Production names its versions itself: no change of a default is to change them.
+    assert {key for key in same if not (stack == "prod" and key.endswith("Image"))} == set()
+
+
+def test_production_names_a_version_without_known_flaws_of_each_image() -> None:
+    named = {key: value.rpartition(":")[2] for key, value in STACKS["prod"].items() if key.endswith("Image")}
+    assert named.keys() == {"openWebuiImage", "valkeyImage", "postgresImage", "gatewayImage"}
+    assert version.key(named["valkeyImage"]) >= (8, 1, 4)
+    assert version.key(named["postgresImage"]) >= (0, 8, 3)
+    assert version.key(named["gatewayImage"]) >= (2, 9)
 
 
 def test_the_stacks_of_the_project_share_a_host() -> None:
@@ -305,14 +337,14 @@ def test_the_ui_and_the_debug_port_cannot_be_the_same() -> None:
     [
         "main",
         "latest",
-        "cuda",
+        "slim",
+        "v0.12.4-slim",
         "v0.12.0",
         "0.12.4",
         "v0.12",
         "0.12",
         "v1",
         "v1.0.0",
-        "v0.12.4-slim",
         "0",
         "git-0a1b2c3",
     ],

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+import embedding
 from accounts import Oidc
 from components.open_webui_environment import replicated_environment
 from limits import Pools
+from settings import OPEN_WEBUI_TRIED
 from settings_objects import owned
 from settings_rules import ACKNOWLEDGEMENTS, ONLY_REPLICATED, ONLY_SINGLE
 from tests.unit.test_settings import PROJECT, REPLICATED, as_config, read, refusal
@@ -58,7 +60,12 @@ def merged(one: Any, other: Any) -> Any:
         ({"production": True}, "production", "is 'true': topology single has no TLS"),
         ({"tls": "internal"}, "tls", "is 'internal': it would have no effect in topology single. It needs topology"),
         ({"adminEmail": "a@b.example"}, "adminEmail", "no effect in topology single"),
-        ({"limits": {"valkey": {"memory": 512}}}, "limits", "no effect in topology single"),
+        ({"limits": {"gateway": {"memory": 512}}}, "limits.gateway", "this is not a container of this topology"),
+        (
+            {"limits": {"valkey": {"memory": 32}}},
+            "limits.valkey.memory",
+            "is 32: valkey does not run with less than 64",
+        ),
         ({"extraEnvironment": {"A": "hush-hush"}}, "extraEnvironment", "no effect in topology single"),
         ({"rotated": {"secret-key": "2026-01-31"}}, "rotated", "no effect in topology single"),
         ({**REPLICATED, "tutorialNames": True}, "tutorialNames", "is 'true': topology replicated cannot have it"),
@@ -79,7 +86,12 @@ def merged(one: Any, other: Any) -> Any:
         (
             {**REPLICATED, "limits": {"open-webui": {"memory": 512}}},
             "limits.open-webui.memory",
-            "is 512: open-webui does not run with less than 1024",
+            "is 512: open-webui does not run with less than 1536",
+        ),
+        (
+            {**REPLICATED, "openWebuiImage": f"{OPEN_WEBUI_TRIED}-slim", "limits": {"open-webui": {"memory": 512}}},
+            "limits.open-webui.memory",
+            "is 512: open-webui does not run with less than 768",
         ),
         ({**REPLICATED, "limits": {"gateway": {"cpus": 0}}}, "limits.gateway.cpus", "a number of CPUs above 0"),
         (
@@ -303,7 +315,8 @@ def test_no_variable_this_project_sets_can_be_set_beside_it() -> None:
         enable_signup=False,
         pools=Pools(size=1, overflow=1, vector_size=1, vector_overflow=1),
         oidc=Oidc(provider_url="", client_id=""),
+        compute_threads=1,
     )
     secret = ("WEBUI_SECRET_KEY", "DATABASE_URL", "REDIS_URL", "WEBSOCKET_REDIS_URL", "OAUTH_CLIENT_SECRET")
     admin = ("WEBUI_ADMIN_EMAIL", "WEBUI_ADMIN_PASSWORD", "WEBUI_ADMIN_NAME")
-    assert [name for name in (*environment, *secret, *admin) if not owned(name)] == []
+    assert [name for name in (*environment, *secret, *admin) if not owned(name)] == list(embedding.DEFAULTS)

@@ -661,6 +661,14 @@ def test_an_app_that_answers_before_dockers_first_healthcheck_is_running() -> No
     assert result(evidence(apps=(early,)), "containers-running").status == "passed"
 
 
+@pytest.mark.parametrize(("stack", "fix"), [("prod", "make up STACK=prod"), ("", "make up")])
+def test_the_line_that_mends_it_is_for_the_stack_that_the_containers_are_of(stack: str, fix: str) -> None:
+    known = container("open-webui", APP_ADDRESS)
+    known.inspect["Config"]["Labels"] = {"pulumi.stack": stack} if stack else None
+    found = evidence(apps=(app(container=known),), migration=Container(name="migration"))
+    assert result(found, "migration").fix == fix
+
+
 def test_a_migration_that_exited_with_0_passes() -> None:
     done = container("migration", "", Status="exited")
 

@@ -7,7 +7,7 @@ import docker.errors
 import pytest
 import requests
 
-from verification.docker_view import CouldNotAsk, DockerView
+from verification.docker_view import CouldNotAsk, DockerView, _origin
 from verification.evidence import Container
 
 
@@ -57,3 +57,22 @@ def test_a_daemon_that_does_not_work_is_unreachable(error: Exception) -> None:
         with pytest.raises(CouldNotAsk) as raised:
             ask(view_of(error))
         assert raised.value.cause == "docker-unreachable"
+
+
+@pytest.mark.parametrize("digests", [[], ["chat@sha256:1"]], ids=["graph driver", "containerd store"])
+def test_an_image_that_was_loaded_is_not_said_to_be_pulled(digests: list[str]) -> None:
+    """Docker's containerd store gives what was loaded or imported a digest too."""
+    view = view_of(refusal(404))
+    found = {"Id": "sha256:1", "RepoDigests": digests, "Config": {"Labels": None}}
+    view._api = SimpleNamespace(inspect_image=lambda _: found)  # type: ignore[assignment]
+
+    image = view.image(Container(name="app", inspect={"Image": "sha256:1", "Config": {"Image": "chat:1"}}))
+
+    assert image is not None
+    assert image.origin == "not built here"
+
+
+def test_the_report_says_in_what_a_local_build_is_not_as_the_official_image() -> None:
+    assert _origin("Debian", "") == "built locally from Debian"
+    said = "built locally from PyPI open-webui 0.12.4, not as the official image in local-models, python (README)"
+    assert _origin("PyPI open-webui 0.12.4", "local-models, python") == said

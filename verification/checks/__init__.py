@@ -163,7 +163,7 @@ def judge(evidence: Evidence, only: Collection[str] = ()) -> list[CheckResult]:
             status=finding.status,
             cause=finding.cause,
             evidence=finding.evidence,
-            fix=finding.fix,
+            fix=finding.fix.replace("make up", f"make up STACK={evidence.stack}") if evidence.stack else finding.fix,
             seconds=finding.seconds,
         )
         for check in CHECKS

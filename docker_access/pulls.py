@@ -1,0 +1,74 @@
+"""What Docker says while it pulls, and of a pull that failed: the one home of its wording."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+_SILENT: Final = re.compile(
+    r"dial tcp|no such host|connection refused|i/o timeout|server misbehaving|TLS handshake|: EOF"
+    r"|request canceled|network is unreachable|no route to host|Client\.Timeout|context deadline|connection reset|x509"
+    # Who stands before it did answer; it did not.
+    r"|50[234] (?:Bad Gateway|Service Unavailable|Gateway Time)",
+    re.IGNORECASE,
+)
+_DONE: Final = frozenset({"Pull complete", "Already exists"})
+_ON_DISK: Final = _DONE | {"Download complete", "Verifying Checksum", "Extracting"}
+
+
+def is_silence(said: str) -> bool:
+    """Whether a pull failed since its registry could not be reached, or did not answer as one.
+
+    Asked before anything else of Docker's words: those of the containerd store name the address, in which ``manifests``
+    stands, and ``not found`` where the name service has none.
+    """
+    return bool(_SILENT.search(said))
+
+
+def error_of(message: Mapping[str, Any]) -> str:
+    """The error in a message of a stream such as a pull's or an import's; empty where there is none.
+
+    ``error`` beside it is deprecated since API 1.48.
+    Source: https://docs.docker.com/reference/api/engine/version-history/
+    """
+    return str((message.get("errorDetail") or {}).get("message") or message.get("error") or "")
+
+
+class Layers:
+    """How far the layers of a pull are."""
+
+    def __init__(self) -> None:
+        self._status: dict[str, str] = {}
+
+    def take(self, message: Mapping[str, Any]) -> None:
+        """Read one message of the stream."""
+        status = str(message.get("status") or "")
+        # Of the image itself, whose tag is the id here.
+        if message.get("id") and not status.startswith("Pulling from"):
+            self._status[message["id"]] = status
+
+    @property
+    def complete(self) -> int:
+        """Number of layers that are ready."""
+        return sum(status in _DONE for status in self._status.values())
+
+    @property
+    def total(self) -> int:
+        """Number of layers."""
+        return len(self._status)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to come over the network."""
+        return any(status != "Already exists" for status in self._status.values())
+
+    @property
+    def unpacking(self) -> bool:
+        """Whether this host is at work, as far as Docker says, and not the network.
+
+        While it writes a large layer to a slow disk Docker may say nothing for minutes; with the containerd store some
+        versions say nothing of unpacking at all.
+        """
+        here = set(self._status.values())
+        return bool(here) and (bool(here & {"Extracting", "Verifying Checksum"}) or here <= _ON_DISK)

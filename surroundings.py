@@ -1,0 +1,65 @@
+"""What a machine may lack that others have: a home, a name for who works, an encoding with every character.
+
+Standard library only, and nothing of the project: it serves what runs before there is a virtual environment too.
+"""
+
+from __future__ import annotations
+
+import codecs
+import getpass
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+NOWHERE: Final = Path("/nonexistent")
+"""Home of who has none, as in Debian: https://www.debian.org/doc/debian-policy/ch-opersys.html#non-existent-home-directories"""
+
+_PLAIN: Final = {
+    "✓": "+", "✗": "x", "✅": "+", "❌": "x", "❔": "?", "⚠": "!", "⚪": "-", "\ufe0f": "",
+    "…": "...", "─": "-", "├": "|", "└": "`", "│": "|", "µ": "u",
+}  # fmt: skip
+"""What stands for a character that this project, or what it prints with, writes by itself."""
+
+_HANDLER: Final = "open-webui.plain"
+_BYTES_OF_NO_ENCODING: Final = range(0xDC80, 0xDD00)
+"""What Python makes of bytes in a name of a file that are no text: https://peps.python.org/pep-0383/"""
+
+
+def home() -> Path:
+    """The user's home; :data:`NOWHERE` for one that has no entry in passwd and no ``HOME``, as in many containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return NOWHERE
+
+
+def user_name() -> str:
+    """The user's name; the number where there is no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # before Python 3.13 the former
+        return str(os.geteuid())
+
+
+def print_in_any_encoding() -> None:
+    r"""Have standard output and error stop at no character, whatever the locale: a plain one stands for a mark.
+
+    Any other is written as JSON does (``\u00fc``), so that what is printed as JSON stays the same document.
+    """
+    codecs.register_error(_HANDLER, _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_HANDLER)
+
+
+def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    character, after = error.object[error.start], error.start + 1
+    if ord(character) in _BYTES_OF_NO_ENCODING:
+        return bytes([ord(character) - _BYTES_OF_NO_ENCODING.start + 0x80]), after
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    escaped = "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+    return _PLAIN.get(character, escaped), after

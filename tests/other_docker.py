@@ -1,0 +1,134 @@
+"""The tests of containers on another Docker than this machine's: ``make test-docker26``.
+
+Without arguments that is Docker 26.1 of Debian 13, started in namespaces of its own and gone at the end. Any other that
+runs already is named by ``--host``, with the command that enters its network in ``--enter``: what it publishes on
+127.0.0.1 is asked from there.
+
+The images that it does not have are copied from this machine's Docker, and built there before if need be. What failed
+beside other tests is run once more alone, as by ``make test``. Exit codes: 0 all passed, 1 not all passed, 2 it
+could not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import chain
+from typing import Final
+
+import docker_access
+from images.__main__ import main as ensure_images
+from images.errors import ImageError
+from images.progress import progress, say
+from tests.__main__ import needed_images, run_all
+from tests.integration.second_docker import carry
+from tests.integration.trixie_docker import obstacle, trixie_docker
+
+CANNOT_RUN: Final = 2
+INTERRUPTED: Final = 130
+TELL_SECONDS: Final = 30
+"""Time between two lines of progress."""
+DEPLOYMENT: Final = (
+    "test_a_first_up_is_proved_and_says_where_the_ui_answers",
+    "test_the_verification_finds_it_by_itself_as_its_outputs_describe_it",
+    "test_a_second_up_and_a_preview_change_nothing",
+    "test_a_stopped_container_is_noticed_and_repaired",
+    "test_a_removed_container_is_made_anew",
+    "test_a_restarted_container_is_proved_again",
+    "test_a_paused_valkey_fails_the_update_and_names_the_way_out",
+    "test_the_debug_port_lets_this_host_ask_valkey_and_publishes_on_loopback_only",
+    "test_destroy_leaves_nothing_but_the_data_and_the_next_up_takes_it_up",
+    "test_a_network_and_volumes_that_exist_are_joined_and_outlive_the_stack",
+    "test_an_app_that_exits_fails_the_update_at_once_with_its_exit_code_and_last_lines",
+)
+"""Of the tests of a deployment those in which Docker has a say; all of them would take as long as all the rest."""
+INSIDE: Final = (
+    # What shares names of containers, or of networks, is in one part.
+    ("tests/integration/test_replicated.py",),
+    tuple(f"tests/integration/test_deployment.py::{name}" for name in DEPLOYMENT),
+    ("tests/integration/test_drift.py",),
+    ("tests/engine/test_docker_provider_on_docker.py",),
+    ("tests/integration/test_images_from_a_registry.py", "tests/integration/test_pin.py"),
+)
+OUTSIDE: Final = (("tests/integration/test_images.py",),)
+"""It publishes no port, and builds an image, which takes this machine's network."""
+SECONDS: Final = 1800
+"""How long one part may take."""
+DEFAULTS: Final = {"bridge": {"com.docker.network.driver.mtu": "1400"}}
+"""``default-network-opts`` of the daemon that is started: what it adds to a network must be no change."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run them; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.other_docker", description=__doc__.partition("\n\n")[0])
+    parser.add_argument("--host", help="address of a daemon that runs: unix:///run/other/docker.sock")
+    parser.add_argument(
+        "--enter", default="", help="command before each test's, to be where the daemon publishes ports"
+    )
+    parser.add_argument("paths", nargs="*", help="modules or folders instead of the usual ones, all inside")
+    options = parser.parse_args(arguments)
+    if options.enter and not options.host:
+        parser.error("--enter needs --host")
+    if not options.host and (reason := obstacle()):
+        say(f"Docker 26.1 cannot be started here: {reason}. Nothing was tested.")
+        return CANNOT_RUN
+    inside = tuple((path,) for path in options.paths) or INSIDE
+    outside = () if options.paths else OUTSIDE
+    try:
+        with other(options.host, shlex.split(options.enter)) as (host, enter):
+            began = time.monotonic()
+            code = run_on(host, enter, inside, outside)
+            say(f"{'Not all' if code else 'All'} tests passed on it, in {time.monotonic() - began:.0f} s.")
+            return code
+    except (ImageError, OSError, subprocess.SubprocessError, AssertionError) as error:
+        say(f"Docker could not be got ready: {error}. Nothing was tested.")
+        return CANNOT_RUN
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+@contextmanager
+def other(host: str | None, enter: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Address of the daemon, with this machine's images, and the command that enters its network."""
+    images = needed_images()
+    if ensure_images(images):
+        raise ImageError("its images are not there")
+    if host:
+        copy(images, host)
+        yield host, enter
+        return
+    with trixie_docker(**{"default-network-opts": DEFAULTS}) as daemon:
+        copy(images, daemon.unix)
+        # Not `ip netns exec`, which would hide the cgroups.
+        yield daemon.unix, ["nsenter", f"--net=/proc/{daemon.process}/ns/net"]
+
+
+def copy(images: Sequence[str], host: str) -> None:
+    """Have this machine's images in another Docker; what it has under these names stays."""
+    asked = ["docker", "--host", host, "image", "inspect"]
+    absent = [name for name in images if subprocess.run([*asked, name], capture_output=True, check=False).returncode]
+    if absent:
+        say(f"copying {len(absent)} images into it: {', '.join(absent)}")
+        carry(absent, host)
+
+
+def run_on(host: str, enter: list[str], inside: Sequence[tuple[str, ...]], outside: Sequence[tuple[str, ...]]) -> int:
+    """Run the tests with a daemon; 0 if all passed."""
+    os.environ["DOCKER_HOST"] = host
+    with closing(docker_access.api_client()) as client:
+        told, asked = client.version(), client.api_version
+    name = f"Docker {told['Version']}"
+    say(f"testing on {name}, in version {asked} of its API ({told['MinAPIVersion']} to {told['ApiVersion']})")
+    places = [(inside, enter), (outside, [])]
+    with progress(f"testing on {name}", TELL_SECONDS):
+        return max(run_all(parts, [*chain(*parts)], within, SECONDS) for parts, within in places if parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""What a machine may lack stops nobody: a home, a name in passwd, a locale of UTF-8."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import docker_access
+from surroundings import NOWHERE, home, print_in_any_encoding, user_name
+
+PROJECT = Path(__file__).resolve().parents[2]
+NAMES = ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG")
+REPORT = "✓ live-event … µs"
+
+
+def modules() -> Iterator[tuple[Path, ast.Module]]:
+    """The project's own code, without its tests."""
+    for path in sorted(PROJECT.rglob("*.py")):
+        place = path.relative_to(PROJECT)
+        if place.parts[0] != "tests" and not any(part.startswith(".") for part in place.parts):
+            yield place, ast.parse(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user by number only, as in a container started with ``--user 12345``."""
+
+    def unknown(uid: int) -> pwd.struct_passwd:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_who_has_no_entry_in_passwd_has_no_home_and_a_number_for_a_name() -> None:
+    assert home() == NOWHERE
+    assert user_name() == str(os.geteuid())
+    assert docker_access.context_in_use() == ""
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, encoding: str, text: str, errors: str = "strict") -> bytes:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding, errors=errors, write_through=True))
+    print_in_any_encoding()
+    sys.stdout.write(text)
+    return raw.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [
+        ("utf-8", REPORT.encode()),
+        ("ascii", b"+ live-event ... us"),
+        ("iso8859-1", b"+ live-event ... \xb5s"),
+        ("iso8859-15", b"+ live-event ... \xb5s"),
+        ("euc-jp", b"+ live-event \xa1\xc4 us"),
+    ],
+)
+def test_a_mark_is_printed_as_a_plain_one_where_the_locale_has_it_not(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, expected: bytes
+) -> None:
+    assert printed(monkeypatch, encoding, REPORT) == expected
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "iso8859-1", "cp1252"])
+def test_json_is_the_same_document_in_any_encoding(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    document = {"adminName": "Žofie Müller \N{WAVING HAND SIGN} 日本"}
+    text = json.dumps(document, ensure_ascii=False)
+    assert json.loads(printed(monkeypatch, encoding, text).decode(encoding)) == document
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "iso8859-15"])
+def test_a_path_that_is_no_text_is_printed_as_it_is(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    path = b"/srv/M\xfcller".decode("utf-8", "surrogateescape")
+    assert printed(monkeypatch, encoding, path) == b"/srv/M\xfcller"
+
+
+def test_a_preview_is_told_in_a_locale_that_knows_ascii_only() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "preview_report", "tests/unit/previews/another-host.embedded.json"],
+        cwd=PROJECT, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert told.stderr == b""
+    assert told.stdout.isascii()
+
+
+def test_every_command_line_prints_in_any_encoding() -> None:
+    silent = {"verification/probe.py", "verification/account_probe.py", "bench/publisher.py"}  # JSON, in containers
+    found = {
+        str(place)
+        for place, tree in modules()
+        if "__name__ == '__main__'" in ast.unparse(tree) and "print_in_any_encoding()" not in ast.unparse(tree)
+    }
+    on_standard_error_alone = {"images/uv.py", "launcher/python_env.py"}
+    without_a_word = {"docs/reference.py", "preview_report/comment.py"}
+    assert found == silent | on_standard_error_alone | without_a_word
+
+
+def test_what_a_program_says_is_never_read_in_the_locale() -> None:
+    calls = [(place, node) for place, tree in modules() for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    as_text = [
+        f"{place}:{call.lineno}"
+        for place, call in calls
+        if ast.unparse(call.func).startswith("subprocess.") and "text" in {keyword.arg for keyword in call.keywords}
+    ]
+    assert as_text == [], 'say encoding="utf-8" instead of text=True'
