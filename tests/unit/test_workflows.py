@@ -187,7 +187,8 @@ class Runner:
 
     def run(self, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
         own = {
-            "HOME": str(self.home), "PYTHON": sys.executable, "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(PROJECT),
+            "HOME": str(self.home), "PYTHON": sys.executable,
+            "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(PROJECT),
             "GITHUB_REPOSITORY": "team/chat", "GITHUB_STEP_SUMMARY": str(self.home / "summary.md"),
             "STACK": "dev", "PULL_REQUEST": "7",
         }  # fmt: skip
