@@ -33,7 +33,7 @@ ONLY_REPLICATED: Final[Mapping[str, str]] = {
     "acmeDirectory": "",
     "httpPort": "0",
     "gatewayImage": "docker.io/library/caddy:2.11.7-alpine",
-    "postgresImage": "docker.io/pgvector/pgvector:0.8.0-pg17",
+    "postgresImage": "docker.io/pgvector/pgvector:0.8.6-pg17",
     "postgresMaxConnections": "200",
     "edgeSubnet": "",
     "valkeyMaxClients": "10000",
@@ -327,7 +327,7 @@ def _floating_tags(settings: Settings) -> Iterator[Problem]:
         return
     tried = {
         "openWebuiImage": OPEN_WEBUI_TRIED,
-        "valkeyImage": "docker.io/valkey/valkey:8.0.1-alpine",
+        "valkeyImage": "docker.io/valkey/valkey:8.1.10-alpine",
         "postgresImage": ONLY_REPLICATED["postgresImage"],
         "gatewayImage": ONLY_REPLICATED["gatewayImage"],
     }

@@ -1,10 +1,11 @@
 """Where images built on this machine are not the official ones: the one table of it, and what may differ at all.
 
-An item of a contract names the difference it is allowed for; docs/images.md shows the table.
+An item of a contract names the difference it is allowed for; the README shows the table, and the report names its rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,7 +45,7 @@ DIFFERENCES: Final = {
         image="Open WebUI",
         what="what the package index's open-webui[postgres] depends on: no Playwright, no unstructured, no clients of "
         "vector databases but Chroma, pgvector and OpenSearch, no OpenTelemetry instrumentation",
-        why="the image's own requirements.txt is on no package index.",
+        why="the image's own list of requirements, another one, is for what the rows above leave out too.",
     ),
     "python": Difference(
         image="Open WebUI",
@@ -98,7 +99,24 @@ DIFFERENCES: Final = {
 """By name."""
 
 
+_CALLED: Final = {"open-webui": "Open WebUI", "valkey": "Valkey", "pgvector": "Postgres", "caddy": "Caddy"}
+
+
+def names_of(image: str, marks: Mapping[str, str]) -> list[str]:
+    """Names of the differences that a local build has.
+
+    Args:
+        image: Name of its recipe, such as ``pgvector``.
+        marks: Its labels.
+    """
+    return [
+        name
+        for name, known in DIFFERENCES.items()
+        if _CALLED[image] in known.image.split(", ") and (not known.label or marks.get(known.label))
+    ]
+
+
 def table() -> str:
     """The differences in Markdown."""
-    rows = [f"| {known.image} | {known.what} | {known.why} |" for known in DIFFERENCES.values()]
-    return "\n".join(["| image | a local build has | why |", "|---|---|---|", *rows])
+    rows = [f"| `{name}` | {known.image} | {known.what} | {known.why} |" for name, known in DIFFERENCES.items()]
+    return "\n".join(["| in the report | image | a local build has | why |", "|---|---|---|---|", *rows])

@@ -20,6 +20,7 @@ import labels
 from docker_access.pulls import Layers, error_of, is_silence
 from images import debian, version
 from images.build import Workshop, build
+from images.differences import names_of
 from images.disk import shortage, to_build, to_pull
 from images.errors import ImageError
 from images.progress import progress, say
@@ -291,7 +292,9 @@ def _build(client: docker.DockerClient, reference: Reference, recipe: Recipe, *,
         )  # fmt: skip
         blueprint = recipe.blueprint(wanted, workshop)
         recipe.check(blueprint.version, str(reference))
-        blueprint = replace(blueprint, marks={**blueprint.marks, labels.LOCAL_RECIPE: str(recipe.revision)})
+        marks = {**blueprint.marks, labels.LOCAL_RECIPE: str(recipe.revision)}
+        differs = ", ".join(names_of(reference.name, {**marks, labels.STANDS_IN_FOR: blueprint.stands_in_for}))
+        blueprint = replace(blueprint, marks={**marks, labels.LOCAL_DIFFERS: differs})
         build(client, workshop, blueprint, reference)
         image = client.images.get(str(reference))
         # Not what `inspect` says: in Docker's containerd store that counts the image packed and unpacked.

@@ -74,7 +74,7 @@ RECIPES: Final = {
         made_from="PyPI and Debian packages",
         newest="2.11.7",
         minimum="2.9.0",
-        revision=2,
+        revision=3,
         blueprint=caddy.blueprint,
     ),
     "open-webui": Recipe(
@@ -82,7 +82,7 @@ RECIPES: Final = {
         made_from="PyPI and Debian packages",
         newest="0.12.4",
         minimum="0.12.0",
-        revision=2,
+        revision=3,
         has_bytecode=True,
         blueprint=open_webui.blueprint,
     ),
@@ -91,7 +91,7 @@ RECIPES: Final = {
         made_from="Debian packages",
         newest="0.8.0-pg17",
         minimum="",
-        revision=2,
+        revision=3,
         blueprint=postgres.blueprint,
     ),
     "valkey": Recipe(
@@ -99,7 +99,7 @@ RECIPES: Final = {
         made_from="Debian packages",
         newest="8.0.1",
         minimum="",
-        revision=2,
+        revision=3,
         blueprint=valkey.blueprint,
     ),
 }

@@ -150,7 +150,7 @@ class DockerView:
             id=found["Id"],
             version=marks.get(labels.IMAGE_VERSION, ""),
             # Docker's containerd store gives what was imported or loaded a RepoDigest too.
-            origin=f"built locally from {built}" if built else "not built here",
+            origin=_origin(built, marks.get(labels.LOCAL_DIFFERS, "")),
         )
 
     def internal(self, network: str) -> bool:
@@ -254,6 +254,13 @@ class DockerView:
             raise
         except docker.errors.APIError as error:
             raise unreachable(error) from None
+
+
+def _origin(built: str, differs: str) -> str:
+    """Where an image comes from, and in what a local build is not as the official one."""
+    if not built:
+        return "not built here"
+    return f"built locally from {built}" + (f", not as the official image in {differs} (README)" if differs else "")
 
 
 def started(container: Container) -> float:

@@ -14,7 +14,7 @@ import yaml
 import images
 import labels
 from images import contract
-from images.differences import DIFFERENCES, Difference, table
+from images.differences import DIFFERENCES, Difference, names_of, table
 from images.recipes import RECIPES
 from images.reference import parse
 
@@ -46,7 +46,19 @@ def test_the_differences_that_are_known_are_those_that_contracts_name() -> None:
 
 
 def test_the_table_in_the_documents_is_that_of_the_code() -> None:
-    assert table() in (PROJECT / "docs/images.md").read_text(encoding="utf-8")
+    assert table() in (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("image", "marks", "names"),
+    [
+        ("caddy", {}, ["debian"]),
+        ("valkey", {}, ["debian", "debian-valkey"]),
+        ("valkey", {labels.STANDS_IN_FOR: "8.1.9"}, ["debian", "debian-valkey", "stands-in"]),
+    ],
+)
+def test_the_report_names_what_holds_for_an_image(image: str, marks: dict[str, str], names: list[str]) -> None:
+    assert names_of(image, marks) == names
 
 
 def item(known: Difference | None, local: str = "") -> contract.Item:
