@@ -77,7 +77,6 @@ unit: python ## the quick tests: no Docker
 
 lint: python ## ruff and mypy, over everything
 	@$(BIN)/ruff check .
-	@$(BIN)/ruff check --quiet --preview --select PLW1514 .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 

@@ -46,6 +46,13 @@ REPLICATED_ROLES: Final = frozenset({"postgres", "postgres-setup", "gateway", "f
 """Roles that containers have in the replicated topology only."""
 
 
+LIMITED_BY: Final = {"memory": "MemoryLimit", "cpus": "CpuCfsQuota", "pids": "PidsLimit"}
+"""What of ``docker info`` says whether the host can limit it.
+
+Source: https://docs.docker.com/reference/api/engine/version/v1.47/#tag/System/operation/SystemInfo
+"""
+
+
 class PreflightError(Exception):
     """The deployment cannot work on this Docker host as it is now; nothing was changed."""
 
@@ -499,10 +506,19 @@ def _taken(settings: Settings, client: docker.APIClient) -> Iterator[Taken]:
 
 
 def _limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]:
-    """Docker refuses more CPUs than there are, and takes memory that there is not.
+    """Docker drops a limit that the kernel cannot keep, refuses more CPUs than there are, and takes any memory.
 
     In ``single`` the limit is there to spare the host, and one that is too high for that is advised against.
     """
+    asked = {key for limits in settings.limits.by_role.values() for key, value in vars(limits).items() if value}
+    unlimited = [key for key, said in LIMITED_BY.items() if key in asked and not host.get(said, True)]
+    if unlimited:
+        yield (
+            f"Docker's host cannot limit {' and '.join(unlimited)} (`docker info` says so below WARNING), and stack "
+            f"{settings.stack} has such limits. On a Raspberry Pi add `cgroup_enable=memory cgroup_memory=1` to the "
+            "line in /boot/firmware/cmdline.txt and boot again; a rootless Docker needs the controllers delegated "
+            "(https://docs.docker.com/engine/security/rootless/tips/#limiting-resources)."
+        )
     if not settings.replicated:
         return
     for name, limits in settings.limits.by_role.items():

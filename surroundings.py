@@ -54,6 +54,12 @@ def print_in_any_encoding() -> None:
             stream.reconfigure(errors=_HANDLER)
 
 
+def print_in_utf8() -> None:
+    """Have standard output be UTF-8, whatever the locale, where a program reads it that expects nothing else."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
 def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error

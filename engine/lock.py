@@ -153,7 +153,7 @@ def _locks(backend: Backend) -> list[tuple[Path, dict[str, Any]]]:
     # Sidecars of the CLI (.attrs) and files being written (hidden) are not locks.
     for path in sorted(backend.locks.glob("[!.]*.json")):
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_bytes())
         except FileNotFoundError:
             continue  # Its holder has ended meanwhile.
         except (OSError, ValueError):

@@ -266,6 +266,20 @@ def candidates(workshop: Workshop, package: str, releases: tuple[Release, ...] =
             yield Candidate(upstream=upstream, package=version, release=release, backports=suite.endswith("-backports"))
 
 
+def newest(workshop: Workshop, package: str, release: Release) -> Candidate:
+    """The version of ``package`` that a release has.
+
+    Raises:
+        ImageError: The mirrors have none, or do not answer.
+    """
+    for candidate in candidates(workshop, package, (release,)):
+        return candidate
+    raise ImageError(
+        f"this machine's mirror has no {package} for {release.codename}. See what `apt-get update` says of it, or "
+        "bring the image with `docker load`."
+    )
+
+
 def choose(workshop: Workshop, package: str, wanted: Wanted, software: str) -> Candidate:
     """The wanted version of ``package``, of the oldest release that has it; else the nearest there is.
 
@@ -300,35 +314,38 @@ def _madison(
     """Version and suite of ``package``, newest first, from an apt of its own that knows this release only."""
     folder.mkdir(parents=True, exist_ok=True)
     # The set-up of another stack may be asking too. Apt does not wait for its turn: it would find nothing.
-    with (folder / "turn").open("w") as turn:
+    with (folder / "turn").open("wb") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         for name in ("lists/partial", "cache/archives/partial", "preferences.d"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "status").touch()
-        list_file = folder / "sources.list"
-        list_file.write_text("".join(f"{s.line()}\n" for s in distribution.sources_of(release, backports=backports)))
-        apt_conf = folder / "apt.conf"
+        sources = "".join(f"{s.line()}\n" for s in distribution.sources_of(release, backports=backports))
+        (folder / "sources.list").write_text(sources, encoding="utf-8")
+        # From where apt is started: a path of this file cannot hold a quotation mark, which the project's may.
         own = {
-            "Dir::Etc::sourcelist": list_file,
+            "Dir::Etc::sourcelist": "./sources.list",
             "Dir::Etc::sourceparts": "-",
-            "Dir::Etc::preferencesparts": folder / "preferences.d",
-            "Dir::State::lists": folder / "lists",
-            "Dir::State::status": folder / "status",
-            "Dir::Cache": folder / "cache",
+            "Dir::Etc::preferencesparts": "./preferences.d",
+            "Dir::State::lists": "./lists",
+            "Dir::State::status": "./status",
+            "Dir::Cache": "./cache",
             "Acquire::Languages": "none",
             "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
             "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled": "false",
         }
-        apt_conf.write_text("".join(f'{name} "{value}";\n' for name, value in own.items()))
+        (folder / "apt.conf").write_text(
+            "".join(f'{name} "{value}";\n' for name, value in own.items()), encoding="utf-8"
+        )
         # A release or pocket that this mirror does not carry is an error to apt and only an absence here.
-        subprocess.run(["apt-get", "-c", str(apt_conf), "update"], capture_output=True, check=False)
-        lines = _output(["apt-cache", "-c", str(apt_conf), "madison", package]).splitlines()
+        subprocess.run(["apt-get", "-c", "apt.conf", "update"], capture_output=True, check=False, cwd=folder)
+        lines = _output(["apt-cache", "-c", "apt.conf", "madison", package], folder).splitlines()
     rows = [[column.strip() for column in line.split("|")] for line in lines if line.count("|") == 2]  # noqa: PLR2004 - name, version, origin
     return [(version, origin.split()[1].partition("/")[0]) for _, version, origin in rows if "Packages" in origin]
 
 
-def _output(command: list[str]) -> str:
-    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False).stdout
+def _output(command: list[str], folder: Path | None = None) -> str:
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False, cwd=folder)
+    return done.stdout
 
 
 def mmdebstrap() -> list[str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import labels
 from images import pypi
 from images.build import BASE_PACKAGES, PATH, Blueprint
-from images.debian import candidates
+from images.debian import newest
 from images.errors import ImageError
 from images.version import Wanted
 
@@ -124,7 +124,7 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
     # Tools that people add in Open WebUI name packages they need, which it installs.
     pypi.install("pip", _PIP, workshop, release, site, software="pip")
     _arrange(tree, site, version)
-    python = next(candidates(workshop, "python3", (release,)))
+    python = newest(workshop, "python3", release)
     return Blueprint(
         version=version,
         origin=f"PyPI open-webui {version}",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from images.build import BASE_PACKAGES, PATH, Blueprint
-from images.debian import candidates, choose
+from images.debian import choose, newest
 from images.errors import ImageError
 from images.version import Wanted
 
@@ -61,8 +61,8 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
         )
     software = f"PostgreSQL {major} with pgvector"
     extension = choose(workshop, f"postgresql-{major}-pgvector", Wanted(pgvector), software)
-    server = next(candidates(workshop, f"postgresql-{major}", (extension.release,)))
-    gosu = next(candidates(workshop, "gosu", (extension.release,)))
+    server = newest(workshop, f"postgresql-{major}", extension.release)
+    gosu = newest(workshop, "gosu", extension.release)
     tree = workshop.work / "tree"
     entrypoint = tree / "usr/local/bin/docker-entrypoint.sh"
     entrypoint.parent.mkdir(parents=True)

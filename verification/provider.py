@@ -21,6 +21,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from surroundings import print_in_utf8
 from verification.docker_view import CouldNotAsk, DockerView
 from verification.subject import Subject, subject_of
 
@@ -115,6 +116,8 @@ def _prove(props: dict[str, Any]) -> dict[str, Any]:
     from verification.report import as_text  # noqa: PLC0415
     from verification.run import verify  # noqa: PLC0415
 
+    # Both engines take what this process prints for UTF-8.
+    print_in_utf8()
     subject = _subject(props)
     report = verify(subject, _say)
     if report["verdict"] != "proved":

@@ -9,7 +9,17 @@ import pytest
 
 from images import debian
 from images.build import Workshop
-from images.debian import RELEASES, Candidate, Distribution, Source, candidates, choose, parse_deb822, parse_one_line
+from images.debian import (
+    RELEASES,
+    Candidate,
+    Distribution,
+    Source,
+    candidates,
+    choose,
+    newest,
+    parse_deb822,
+    parse_one_line,
+)
 from images.errors import ImageError
 from images.progress import Stage
 from images.version import Wanted
@@ -141,6 +151,32 @@ def test_two_set_ups_at_once_take_turns_at_asking_the_mirror(tmp_path: Path, mon
     with ThreadPoolExecutor() as pool:
         assert list(pool.map(ask, range(3))) == [["8.0.1"]] * 3
     assert not (tmp_path / "collision").exists()
+
+
+def test_the_mirror_is_asked_from_a_project_in_any_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    what_apt_reads = r"""! grep -vE '^[A-Za-z0-9:.-]+ "[^"]*";$' apt.conf"""
+    row = "valkey | 8.0.1-1 | http://mirror.example bookworm/main amd64 Packages"
+    for name, body in {"apt-get": "true", "apt-cache": f"{what_apt_reads} && echo '{row}'"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    workshop = Workshop(
+        distribution=machine(source("bookworm")),
+        cache=tmp_path / """it's "ünïcode" $HOME""",
+        work=tmp_path,
+        stage=Stage(""),
+    )
+
+    assert newest(workshop, "valkey", BOOKWORM).package == "8.0.1-1"
+
+
+def test_a_mirror_that_has_not_what_an_image_is_made_of_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(debian, "candidates", lambda *_: iter(()))
+    workshop = Workshop(distribution=machine(), cache=tmp_path, work=tmp_path, stage=Stage("a test"))
+    with pytest.raises(ImageError, match=r"mirror has no python3 for bookworm\. See what `apt-get update` says"):
+        newest(workshop, "python3", BOOKWORM)
 
 
 @pytest.mark.parametrize(

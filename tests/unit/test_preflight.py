@@ -15,6 +15,7 @@ import docker_access
 import labels
 from docker_access.versions import TRIED, TooNewError
 from preflight import (
+    LIMITED_BY,
     Listener,
     PreflightError,
     Taken,
@@ -356,6 +357,17 @@ def test_a_limit_the_host_has_not_got_is_refused() -> None:
         "limit cpus of postgres is 2.0",
     ]
     assert not list(_limit_problems(read(REPLICATED), host(memory_mib=4096, cpus=2)))
+
+
+@pytest.mark.parametrize(("given", "unlimited"), [({}, "memory"), (REPLICATED, "memory and cpus and pids")])
+def test_a_host_that_cannot_limit_is_refused_before_docker_drops_the_limits(
+    given: dict[str, str], unlimited: str
+) -> None:
+    raspberry = {**host(memory_mib=8192, cpus=4), "MemoryLimit": False, "CpuCfsQuota": False, "PidsLimit": False}
+    (problem,) = _limit_problems(read(given), raspberry)
+    assert problem.startswith(f"Docker's host cannot limit {unlimited} (")
+    assert "/boot/firmware/cmdline.txt" in problem
+    assert not list(_limit_problems(read(given), {**raspberry, **dict.fromkeys(LIMITED_BY.values(), True)}))
 
 
 def test_limits_that_add_up_to_more_than_the_host_has_are_advice_only() -> None:

@@ -19,6 +19,13 @@ from surroundings import NOWHERE, home, print_in_any_encoding, user_name
 
 PROJECT = Path(__file__).resolve().parents[2]
 NAMES = ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG")
+IN_CONTAINERS = {
+    "components/migrate.py",
+    "verification/probe.py",
+    "verification/account_probe.py",
+    "bench/publisher.py",
+}
+"""Programs that run in a container, in the locale of its image."""
 REPORT = "✓ live-event … µs"
 
 
@@ -96,7 +103,6 @@ def test_a_preview_is_told_in_a_locale_that_knows_ascii_only() -> None:
 
 
 def test_every_command_line_prints_in_any_encoding() -> None:
-    silent = {"verification/probe.py", "verification/account_probe.py", "bench/publisher.py"}  # JSON, in containers
     found = {
         str(place)
         for place, tree in modules()
@@ -104,14 +110,36 @@ def test_every_command_line_prints_in_any_encoding() -> None:
     }
     on_standard_error_alone = {"images/uv.py", "launcher/python_env.py"}
     without_a_word = {"docs/reference.py", "preview_report/comment.py"}
-    assert found == silent | on_standard_error_alone | without_a_word
+    assert found - IN_CONTAINERS == on_standard_error_alone | without_a_word
+
+
+def calls() -> Iterator[tuple[str, str, set[str], list[str]]]:
+    """Place, called name, names of keyword arguments, and the positional ones of each call."""
+    outside = ((place, tree) for place, tree in modules() if str(place) not in IN_CONTAINERS)
+    for place, tree in outside:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                named = {str(keyword.arg) for keyword in node.keywords}
+                yield f"{place}:{node.lineno}", ast.unparse(node.func), named, list(map(ast.unparse, node.args))
 
 
 def test_what_a_program_says_is_never_read_in_the_locale() -> None:
-    calls = [(place, node) for place, tree in modules() for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    as_text = [
-        f"{place}:{call.lineno}"
-        for place, call in calls
-        if ast.unparse(call.func).startswith("subprocess.") and "text" in {keyword.arg for keyword in call.keywords}
+    in_locale = [
+        place
+        for place, name, named, _ in calls()
+        if name.startswith("subprocess.") and {"text", "universal_newlines"} & named
     ]
-    assert as_text == [], 'say encoding="utf-8" instead of text=True'
+    assert in_locale == [], 'say encoding="utf-8" instead of text=True'
+
+
+def test_no_file_is_read_or_written_in_the_locale() -> None:
+    in_locale = [
+        place
+        for place, name, named, given in calls()
+        if (
+            name.endswith((".read_text", ".write_text"))
+            or (name.endswith((".open", ".fdopen")) and {"'w'", "'r'", "'a'"} & set(given) and "mode" not in named)
+        )
+        and "encoding" not in named
+    ]
+    assert in_locale == [], 'say encoding="utf-8"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,13 @@ def test_creating_proves_and_records_what_was_proved(created: dict[str, Any]) ->
     assert {name: created[name] for name in INPUTS if name != "__provider"} == {
         name: value for name, value in INPUTS.items() if name != "__provider"
     }
+
+
+def test_its_words_reach_the_engine_in_any_locale(containers: Containers, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="iso8859-1"))
+    VerificationProvider().create(INPUTS)
+    assert "✓" in raw.getvalue().decode("utf-8")
 
 
 def test_an_unchanged_deployment_has_no_diff(created: dict[str, Any]) -> None:

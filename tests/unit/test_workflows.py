@@ -148,7 +148,8 @@ def test_the_cli_is_the_one_the_tests_ran_with_and_python_the_oldest_supported()
 # The scripts -------------------------------------------------------------------------------------------------------
 
 STAND_IN = """\
-#!{python}
+#!/bin/sh
+"exec" "$PYTHON" "$0" "$@"  # two strings, to Python; the kernel takes no path with a space
 import json, os, pathlib, sys
 here = pathlib.Path(os.environ["HOME"])
 words = sys.argv[1:]
@@ -156,8 +157,8 @@ name = pathlib.Path(sys.argv[0]).name
 body = json.load(sys.stdin)["body"] if "--input" in words else ""
 with (here / "calls").open("a") as calls:
     calls.write(json.dumps([name, *words, body]) + chr(10))
-print((here / f"{{name}}.out").read_text(), end="")
-sys.exit(int((here / f"{{name}}.code").read_text()) if "--jq" not in words else 0)
+print((here / f"{name}.out").read_text(), end="")
+sys.exit(int((here / f"{name}.code").read_text()) if "--jq" not in words else 0)
 """
 
 
@@ -170,7 +171,7 @@ class Runner:
         (home / ".venv").symlink_to(sys.prefix)
         for name in ("pulumi", "gh"):
             tool = home / "bin" / name
-            tool.write_text(STAND_IN.format(python=sys.executable))
+            tool.write_text(STAND_IN)
             tool.chmod(0o755)
             self.answers(name, "", 0)
 
@@ -186,7 +187,8 @@ class Runner:
 
     def run(self, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
         own = {
-            "HOME": str(self.home), "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(PROJECT),
+            "HOME": str(self.home), "PYTHON": sys.executable,
+            "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(PROJECT),
             "GITHUB_REPOSITORY": "team/chat", "GITHUB_STEP_SUMMARY": str(self.home / "summary.md"),
             "STACK": "dev", "PULL_REQUEST": "7",
         }  # fmt: skip
