@@ -33,7 +33,7 @@ ONLY_REPLICATED: Final[Mapping[str, str]] = {
     "acmeDirectory": "",
     "httpPort": "0",
     "gatewayImage": "docker.io/library/caddy:2.11.7-alpine",
-    "postgresImage": "docker.io/pgvector/pgvector:0.8.6-pg17",
+    "postgresImage": "docker.io/pgvector/pgvector:0.8.7-pg17",
     "postgresMaxConnections": "200",
     "edgeSubnet": "",
     "valkeyMaxClients": "10000",

@@ -163,6 +163,8 @@ def check(
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in CONTRACTS.glob("*.yaml")))
         raise ImageError(f"{text}: there is no contract for {name!r}; there is one for {known}. Name one by --as.")
+    if "slim" in reference.tag.split("-"):
+        raise ImageError(f"{text}: the contract records Open WebUI's main variant; none is recorded for the slim one.")
     try:
         image = client.images.get(text)
     except docker.errors.ImageNotFound:

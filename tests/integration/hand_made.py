@@ -26,7 +26,7 @@ from verification.subject import Door, Isolation, Login, Subject
 
 APP_IMAGE = "ghcr.io/open-webui/open-webui:main"
 VALKEY_IMAGE = "docker.io/valkey/valkey:8.0.1-alpine"
-POSTGRES_IMAGE = "docker.io/pgvector/pgvector:0.8.6-pg17"
+POSTGRES_IMAGE = "docker.io/pgvector/pgvector:0.8.7-pg17"
 CADDY_IMAGE = "docker.io/library/caddy:2.11.7-alpine"
 BUILD_SECONDS = 900
 

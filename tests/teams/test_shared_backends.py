@@ -19,7 +19,7 @@ from tests.documents import commands
 from tests.teams.people import Backend, Person, bucket, postgres, send_signal, wait_for
 
 pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker]
-IMAGE = "docker.io/pgvector/pgvector:0.8.6-pg17"
+IMAGE = "docker.io/pgvector/pgvector:0.8.7-pg17"
 PROJECT = f"""\
 name: shared
 runtime: {{name: python, options: {{toolchain: pip, virtualenv: {sys.prefix}}}}}

@@ -24,7 +24,7 @@ from tests.integration.deployment import Deployment
 from tests.teams.people import Person, postgres, send_signal, wait_for
 
 pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker]
-IMAGE = "docker.io/pgvector/pgvector:0.8.6-pg17"
+IMAGE = "docker.io/pgvector/pgvector:0.8.7-pg17"
 
 
 @dataclass(frozen=True, kw_only=True)
