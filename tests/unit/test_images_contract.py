@@ -90,7 +90,7 @@ def test_only_a_local_build_may_differ_and_only_where_and_how_it_is_known_to(
         ("8.1.10-alpine", "8.1.10", "8.1.1"),
         ("8.1", "8.1.4", "8.0.1"),
         ("latest", "9.0.0", "none"),
-        ("0.8.7-pg17", "0.8.6", "0.8.0"),
+        ("0.8.6-pg17", "0.8.6", "0.8.0"),
     ],
 )
 def test_the_version_is_the_tags(tag: str, holds: str, fails: str) -> None:

@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession, ClientTimeout, web
 from aiohttp.test_utils import TestServer
 from redis import exceptions
 
@@ -19,6 +19,7 @@ from verification.probe import (
     APP_PROCESS,
     Connector,
     LiveEvents,
+    get,
     leads_elsewhere,
     mask,
     other_scheme_answers,
@@ -31,6 +32,28 @@ from verification.probe import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+@pytest.mark.parametrize(("slow", "status"), [(1, 200), (2, None)])
+def test_an_answer_that_takes_too_long_is_asked_for_once_more(slow: int, status: int | None) -> None:
+    asked: list[str] = []
+
+    async def health(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        if len(asked) <= slow:
+            await asyncio.sleep(1)
+        return web.json_response({"status": True})
+
+    async def ask() -> dict[str, Any]:
+        app = web.Application()
+        app.router.add_get("/health", health)
+        async with TestServer(app) as server, ClientSession(timeout=ClientTimeout(total=0.2)) as session:
+            return await get(session, str(server.make_url("")).rstrip("/"), "/health")
+
+    answer = asyncio.run(ask())
+    assert len(asked) == 2
+    assert answer.get("status") == status
+    assert ("error" in answer) is (status is None)
 
 
 @pytest.mark.parametrize(
@@ -363,7 +386,6 @@ def test_an_app_that_refuses_the_origin_says_with_what() -> None:
 
 
 def test_a_websocket_on_which_the_app_says_nothing_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verification.probe.HTTP_SECONDS", 0.2)
 
     answer = asked_of(silent=True)
 
