@@ -178,14 +178,14 @@ def test_a_registry_that_answers_without_the_image_is_not_called_silent(built: l
 
 
 RESOLVING = 'failed to resolve reference "docker.io/valkey/valkey:8": '
-MANIFEST = "https://registry-1.docker.io/v2/valkey/valkey/manifests/8"
+MANIFEST = "https://registry.example/v2/valkey/valkey/manifests/8"
 
 
 @pytest.mark.parametrize(
     "said",
     [
-        'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host',
-        'Get "https://registry-1.docker.io/v2/": net/http: request canceled (Client.Timeout exceeded while awaiting)',
+        'Get "https://registry.example/v2/": dial tcp: lookup registry.example: no such host',
+        'Get "https://registry.example/v2/": net/http: request canceled (Client.Timeout exceeded while awaiting)',
         "received unexpected HTTP status: 503 Service Unavailable",
         f'{RESOLVING}failed to do request: Head "{MANIFEST}": dial udp 192.0.2.53:53: connect: network is unreachable',
         f'{RESOLVING}failed to do request: Head "{MANIFEST}": dial tcp 192.0.2.1:443: i/o timeout',
