@@ -64,7 +64,8 @@ class Share:
     seconds: float | None = None
 
     def __str__(self) -> str:
-        return f"{' '.join(self.paths)}, {self.marked}"
+        modules = dict.fromkeys(path.partition("::")[0] for path in self.paths)
+        return f"{' '.join(modules)}, {self.marked}"
 
     def failures(self) -> list[str]:
         """The tests that failed, by what pytest calls them.
