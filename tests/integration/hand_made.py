@@ -329,6 +329,8 @@ class Replicas:
         self.run("gateway", CADDY_IMAGE, self.edge, ["caddy", "run", "--config", "/run/secrets/Caddyfile"],
             {"Caddyfile": configuration}, user="1000:1000", ports={"8443/tcp": ("127.0.0.1", self.port)},
             tmpfs={"/tmp": "", "/config": "uid=1000"}, volumes={self.name("gateway-data"): {"bind": "/var/tmp"}},
+            # A file capability of the image's Caddy, which does not start where it cannot have it.
+            cap_add=["NET_BIND_SERVICE"],
         )  # fmt: skip
 
     def run(self, role: str, image: str, network: Any, command: list[str] | None, files: dict[str, str],

@@ -79,7 +79,8 @@ def both_passwords_wrong(*, client: bool) -> Inject:
         command = ["valkey-server", "--requirepass", PASSWORD]
         with lab.removed_after(lab.run("strict-valkey", VALKEY_IMAGE, {}, command)) as strict:
             if not client:
-                lab.container(strict).exec_run(["sh", "-c", "rm $(command -v valkey-cli redis-cli)"], user="root")
+                script = "for name in valkey-cli redis-cli; do while path=$(command -v $name); do rm $path; done; done"
+                lab.container(strict).exec_run(["sh", "-c", script], user="root")
             url = f"redis://:wrong@{strict}:6379"
             with stand_in_app(lab, {"WEBSOCKET_REDIS_URL": f"{url}/1", "REDIS_URL": f"{url}/0"}) as app:
                 yield replace(lab.subject(app), valkey=strict)
