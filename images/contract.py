@@ -86,7 +86,7 @@ class Item:
         return (
             self.known is not None
             and labels.LOCAL_BUILD in marks
-            and (not self.known.label or self.known.label in marks)
+            and (not self.known.label or bool(marks.get(self.known.label)))
             and (not self.local or re.fullmatch(self.local, found) is not None)
         )
 

@@ -10,6 +10,7 @@ import docker
 import pytest
 
 import docker_access
+import labels
 from images import contract
 from images.ensure import ensure
 from images.reference import parse
@@ -387,6 +388,9 @@ UNDONE: Final = {
 }
 
 
+UNCOMPILE = "find / -xdev -name __pycache__ -type d -prune -exec rm -rf {} +\n"
+
+
 @pytest.fixture
 def derived(
     client: docker.DockerClient, references: Mapping[str, str], request: pytest.FixtureRequest
@@ -397,11 +401,13 @@ def derived(
     # What the container is started with would be the image's: the image's own is told again.
     own = client.images.get(reference).attrs["Config"]
     own["Entrypoint"] = own["Entrypoint"] or []
+    # One that was compiled for its speed is brought back to what is official first; a label cannot be taken off.
+    compiled = (own["Labels"] or {}).get(labels.LOCAL_BYTECODE)
+    own["Labels"] = {**(own["Labels"] or {}), **({labels.LOCAL_BYTECODE: ""} if compiled else {})}
+    script = (UNCOMPILE if compiled else "") + undone.script
     name = parse(reference)
     repository = f"{PREFIX}/{name.name}"
-    container = client.containers.run(
-        reference, ["-c", undone.script], entrypoint="sh", detach=True, network_mode="none"
-    )
+    container = client.containers.run(reference, ["-c", script], entrypoint="sh", detach=True, network_mode="none")
     try:
         assert container.wait(timeout=120)["StatusCode"] == 0, container.logs().decode()
         container.commit(repository, name.tag, conf={**own, **undone.config}, changes=list(undone.changes))
