@@ -278,7 +278,11 @@ class _Examination:
         container = self._client.containers.create(self._image, ["true"], network_mode="none")
         try:
             content: Any = container.export()  # typed as text, and is bytes
-            return _Files(content)
+            files = _Files(content)
+            # What stands behind the archive's end is read too: a stream that is left keeps its connection.
+            for _ in content:
+                pass
+            return files
         finally:
             container.remove(force=True, v=True)
 
