@@ -19,7 +19,6 @@ import docker_access
 from docker_access.ssh import destination
 from engine.errors import EngineError
 from engine.workspace import load_project, stack_names
-from images import contract
 from images.ensure import ensure
 from images.errors import ImageError
 from images.progress import say
@@ -184,6 +183,8 @@ def _cancel(project: Project, stack: str, *, force: bool) -> int:
 
 def _image_contract(stack: str) -> int:
     """Hold the images of a stack, or of all where none is named, against the contracts of the official ones."""
+    from images import contract  # noqa: PLC0415 - for this command only
+
     project = open_project(stack) if stack else load_project(PROJECT_FOLDER)
     stacks = [stack] if stack else stack_names(project)
     references = (image for name in stacks for image in read_settings(project, name).images.values())

@@ -1,11 +1,15 @@
 """Deployments that tests share, one for each engine this machine has."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import docker
 import pytest
 
 import docker_access
+from images.ensure import ensure
+from launcher.gate import read_settings
+from launcher.stack import open_project
 from tests.integration.deployment import Deployment
 from tests.integration.hand_made import Labs, Pair
 
@@ -13,6 +17,23 @@ ENGINES = [
     pytest.param("embedded", marks=pytest.mark.docker),
     pytest.param("pulumi", marks=[pytest.mark.docker, pytest.mark.pulumi_cli]),
 ]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[docker.DockerClient]:
+    """Docker, patient enough for an image to be built."""
+    client = docker_access.client(900)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def references(client: docker.DockerClient) -> Mapping[str, str]:
+    """The images of a replicated stack by the role of their containers."""
+    images = read_settings(open_project("staging"), "staging").images
+    for reference in images.values():
+        ensure(client, reference)
+    return images
 
 
 def tutorial_names_are_free() -> bool:

@@ -15,12 +15,9 @@ from typing import TYPE_CHECKING, Any
 import docker
 import pytest
 
-import docker_access
 import labels
 from images.ensure import ensure
 from images.errors import ImageError
-from launcher.gate import read_settings
-from launcher.stack import open_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,22 +30,6 @@ pytestmark = pytest.mark.docker
 TUTORIAL_CAPABILITIES = ["SETGID", "SETUID", "DAC_OVERRIDE"]
 NO_RIGHTS = {"cap_drop": ["ALL"], "read_only": True, "security_opt": ["no-new-privileges"]}
 PREFIX = f"it-images-{os.getpid()}"
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[docker.DockerClient]:
-    client = docker_access.client(900)
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def references(client: docker.DockerClient) -> Mapping[str, str]:
-    """The images of a replicated stack by the role of their containers."""
-    images = read_settings(open_project("staging"), "staging").images
-    for reference in images.values():
-        ensure(client, reference)
-    return images
 
 
 @pytest.fixture

@@ -9,13 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import docker
 import pytest
 
-import docker_access
 import labels
 from images import contract
-from images.ensure import ensure
 from images.reference import parse
-from launcher.gate import read_settings
-from launcher.stack import open_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,22 +20,6 @@ pytestmark = pytest.mark.docker
 
 PREFIX: Final = f"it-contract-{os.getpid()}"
 ROLES: Final = ("open-webui", "valkey", "postgres", "gateway")
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[docker.DockerClient]:
-    client = docker_access.client(900)
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def references(client: docker.DockerClient) -> Mapping[str, str]:
-    """The images of a replicated stack by the role of their containers."""
-    images = read_settings(open_project("staging"), "staging").images
-    for reference in images.values():
-        ensure(client, reference)
-    return images
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import docker_access
 from components.container import STOP_GRACE_SECONDS
 from components.open_webui import HEALTHCHECK, USER
 from components.open_webui_environment import base_environment
@@ -37,13 +36,6 @@ while True:
     print("asked", flush=True)
 """
 """Accepts, and never says a word: so do transparent proxies of networks without a way out."""
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[docker.DockerClient]:
-    client = docker_access.client(900)
-    yield client
-    client.close()
 
 
 @pytest.fixture(scope="module")
