@@ -15,7 +15,8 @@ import yaml
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.window import Window, event, launch, notice, posting, publishing, window
-from tests.integration.deployment import PROJECT, Deployment, free_port, sh
+from tests.integration.deployment import PROJECT, Deployment, sh
+from tests.lease import free_port
 from tests.packages import path_of
 
 pytestmark = pytest.mark.docker
@@ -25,7 +26,7 @@ PINNED: Final = {"openWebuiImage": "ghcr.io/open-webui/open-webui:v0.12.4"}
 OWN: Final[dict[str, dict[str, Any]]] = {
     # The tutorial's names are for one deployment a host.
     "dev": {**PINNED, "tutorialNames": None},
-    "staging": {**PINNED, "edgeSubnet": "10.214.41.0/24"},
+    "staging": {**PINNED},
 }
 """Settings in which a stack differs from the project's of that name, so that both can be deployed."""
 

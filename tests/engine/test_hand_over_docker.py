@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.two_engines import Project, free_port
+from tests.engine.two_engines import Project
+from tests.lease import free_port
 
 pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker]
 IMAGE = "valkey/valkey:8.0.1-alpine"

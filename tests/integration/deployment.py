@@ -5,7 +5,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ import yaml
 
 import docker_access
 import labels
+from tests.lease import free_port, free_subnet
 from verification.detect import detect
 from verification.docker_view import DockerView
 from verification.subject import subject_of
@@ -27,14 +27,6 @@ NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "tests")
 """What no command needs: a copy of the project has everything else."""
 
 COMMAND_SECONDS = 600
-
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -98,6 +90,8 @@ class Deployment:
     def configure(self, changes: Mapping[str, Any]) -> None:
         """Set some settings; None takes one back to its default."""
         self.config = {key: value for key, value in {**self.config, **changes}.items() if value is not None}
+        if self.config.get("topology") == "replicated":
+            self.config.setdefault("edgeSubnet", free_subnet())
         kept = yaml.safe_load(self.stack_file.read_text(encoding="utf-8")) if self.stack_file.exists() else {}
         kept["config"] = {f"open-webui:{key}": value for key, value in self.config.items()}
         self.stack_file.write_text(yaml.safe_dump(kept), encoding="utf-8")

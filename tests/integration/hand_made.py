@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -21,6 +20,7 @@ from components.authority import generate
 from components.valkey import ACCOUNTS, APP_ACCOUNT, accounts_file
 from images.ensure import ensure
 from tests import stand_in
+from tests.lease import free_port
 from verification.report import Report
 from verification.run import verify
 from verification.subject import Door, Isolation, Login, Subject
@@ -80,14 +80,6 @@ def remove_container(client: docker.DockerClient, name: str) -> None:
             if error.status_code != HTTPStatus.CONFLICT:
                 raise
             container.wait(condition="removed", timeout=30)  # Docker is at it already
-
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def own_health(client: docker.DockerClient, app: str) -> dict[str, str]:

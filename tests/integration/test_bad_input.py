@@ -18,8 +18,9 @@ import pytest
 
 import docker_access
 from tests.integration.conftest import ENGINES
-from tests.integration.deployment import COMMAND_SECONDS, Deployment, free_port, sh
+from tests.integration.deployment import COMMAND_SECONDS, Deployment, sh
 from tests.integration.registry import registry
+from tests.lease import free_port
 
 both_engines = pytest.mark.parametrize("fresh", ENGINES, indirect=True)
 each_engine = pytest.mark.parametrize("engine", ENGINES)

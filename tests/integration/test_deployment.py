@@ -15,8 +15,9 @@ import docker_access
 from engine.workspace import environment, load_project
 from tests.documents import commands
 from tests.integration.conftest import ENGINES
-from tests.integration.deployment import Deployment, free_port, sh
+from tests.integration.deployment import Deployment, sh
 from tests.integration.empty_docker import empty_docker
+from tests.lease import free_port
 
 OPEN_WEBUI = "ghcr.io/open-webui/open-webui:main"
 

@@ -22,8 +22,8 @@ import docker
 import pytest
 
 import docker_access
-from tests.integration.deployment import free_port
 from tests.integration.hand_made import APP_IMAGE, BOOT_SECONDS, SECRET_KEY, VALKEY_IMAGE
+from tests.lease import free_port
 
 pytestmark = pytest.mark.docker
 

@@ -11,7 +11,8 @@ import labels
 from limits import DEFAULTS, DEFAULTS_OF_SINGLE
 from tests.documents import commands
 from tests.integration.conftest import ENGINES
-from tests.integration.deployment import COMMAND_SECONDS, Deployment, free_port, sh
+from tests.integration.deployment import COMMAND_SECONDS, Deployment, sh
+from tests.lease import free_port
 
 pytestmark = pytest.mark.docker
 

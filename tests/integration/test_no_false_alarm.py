@@ -15,7 +15,7 @@ from tests.integration.hand_made import PAIR_URL, Pair
 from verification.report import as_text
 from verification.subject import Door
 
-pytestmark = [pytest.mark.docker, pytest.mark.alone]
+pytestmark = [pytest.mark.docker, pytest.mark.nightly]
 
 RUNS = 50
 EVENTS_PER_SECOND = 200.0

@@ -23,7 +23,8 @@ import docker_access
 from engine.secrets import Secrets
 from engine.state import salt_of
 from engine.workspace import load_project, passphrase
-from tests.integration.deployment import PROJECT, Deployment, free_port
+from tests.integration.deployment import PROJECT, Deployment
+from tests.lease import free_port
 from verification.markdown import as_markdown
 from verification.report import as_text, print_report
 from verification.run import verify
@@ -46,7 +47,7 @@ def replicated(directory: Path) -> Deployment:
     port = free_port()
     config = {
         "topology": "replicated", "replicas": 2, "tls": "internal", "uiPort": port, "valkeyTls": True,
-        "publicUrl": f"https://localhost:{port}", "adminEmail": "admin@example.com", "edgeSubnet": "10.214.37.0/24",
+        "publicUrl": f"https://localhost:{port}", "adminEmail": "admin@example.com",
     }  # fmt: skip
     return Deployment(directory, "embedded", config=config)
 

@@ -15,8 +15,9 @@ from components.open_webui import HEALTHCHECK, USER
 from components.open_webui_environment import base_environment
 from images.ensure import ensure
 from limits import DEFAULTS, LEAST, threads
-from tests.integration.deployment import Deployment, free_port
+from tests.integration.deployment import Deployment
 from tests.integration.official_weight import EMBEDS, HOST_CORES, MIB, MODEL_FILE, official_weight
+from tests.lease import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,7 +140,7 @@ def test_replicas_as_heavy_as_the_official_ones_come_up_with_the_defaults_and_ar
 ) -> None:
     fresh.configure(
         {
-            "topology": "replicated", "replicas": 2, "uiPort": free_port(), "edgeSubnet": "10.214.27.0/24",
+            "topology": "replicated", "replicas": 2, "uiPort": free_port(),
             "openWebuiImage": heavy, "enableSignup": True,
         }
     )  # fmt: skip

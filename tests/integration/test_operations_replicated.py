@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import pytest
 
 from tests.documents import commands
-from tests.integration.deployment import Deployment, free_port
+from tests.integration.deployment import Deployment
 from tests.integration.hand_made import POSTGRES_IMAGE
 from tests.integration.people import delete_chats, sign_in, titles, write_chat
 from tests.integration.test_several_stacks import settings_of
+from tests.lease import free_port
 
 pytestmark = pytest.mark.docker
 
@@ -43,7 +44,7 @@ class Team:
 def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     """``stacks/Pulumi.prod.yaml`` under another name, deployed; the tests of this module go on from each other."""
     port = free_port()
-    changes = {"uiPort": port, "publicUrl": f"https://localhost:{port}", "edgeSubnet": "10.214.31.0/24"}
+    changes = {"uiPort": port, "publicUrl": f"https://localhost:{port}"}
     stack = Deployment(tmp_path_factory.mktemp("project"), "embedded", config=settings_of("prod", changes))
     try:
         printed = stack.type_in(commands("README.md", "For a team", prod=stack.stack))

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 import docker_access
-from tests.integration.deployment import Deployment, free_port, sh
+from tests.integration.deployment import Deployment, sh
 from tests.integration.people import ask
 from tests.integration.test_deployment import no_changes
+from tests.lease import free_port
 
 pytestmark = pytest.mark.docker
 
@@ -25,7 +26,7 @@ def team(directory: Path, engine: str, **changes: Any) -> Deployment:
     port = free_port()
     config = {
         "topology": "replicated", "production": True, "replicas": 2, "tls": "internal", "uiPort": port,
-        "publicUrl": f"https://localhost:{port}", "adminEmail": ADMIN, "edgeSubnet": "10.214.21.0/24",
+        "publicUrl": f"https://localhost:{port}", "adminEmail": ADMIN,
         "openWebuiImage": "ghcr.io/open-webui/open-webui:v0.12.4",
     }  # fmt: skip
     return Deployment(directory, engine, config={**config, **changes})
@@ -155,7 +156,7 @@ def test_a_valkey_elsewhere_is_asked_before_anything_starts_and_then_carries_the
     port, name = free_port(), f"{fresh.stack}-elsewhere"
     address = docker_access.client().networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
     url = f"redis://:{PASSWORD_AT_VALKEY}@{address}:{port}"
-    fresh.configure({"topology": "replicated", "replicas": 2, "enableSignup": True, "edgeSubnet": "10.214.22.0/24"})
+    fresh.configure({"topology": "replicated", "replicas": 2, "enableSignup": True})
     subprocess.run(
         [sys.executable, "-m", "engine", "config", "set", "valkeyUrl", "--secret", "--stack", fresh.stack],
         cwd=fresh.directory, env=fresh.environment(), input=url, text=True, check=True, timeout=60,
@@ -178,7 +179,7 @@ def test_a_valkey_elsewhere_is_asked_before_anything_starts_and_then_carries_the
 
 @pytest.mark.pulumi_cli
 def test_both_engines_work_on_one_replicated_stack_and_see_no_change_of_the_others(tmp_path: Path) -> None:
-    stack = team(tmp_path, "pulumi", edgeSubnet="10.214.23.0/24", valkeyTls=True)
+    stack = team(tmp_path, "pulumi", valkeyTls=True)
     try:
         assert "to each of 2 replicas" in stack.succeed("up")
         stack.engine = "embedded"

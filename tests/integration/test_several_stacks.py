@@ -11,7 +11,8 @@ import yaml
 
 from engine.workspace import environment, load_project
 from tests.engine.two_engines import Project
-from tests.integration.deployment import PROJECT, Deployment, free_port, sh
+from tests.integration.deployment import PROJECT, Deployment, sh
+from tests.lease import free_port, free_subnet
 
 pytestmark = pytest.mark.docker
 
@@ -56,11 +57,10 @@ def settings_of(stack: str, changes: Mapping[str, Any]) -> dict[str, Any]:
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     port = free_port()
     tls = {"uiPort": port, "publicUrl": f"https://localhost:{port}", "httpPort": free_port(), "valkeyTls": True}
-    # Subnets of their own: names are drawn, and two could have drawn the same of 256.
     changes: dict[str, dict[str, Any]] = {
         "dev": {"tutorialNames": False},
-        "staging": {"edgeSubnet": "10.214.7.0/24"},
-        "prod": {**tls, "edgeSubnet": "10.214.8.0/27"},
+        "staging": {},
+        "prod": {**tls, "edgeSubnet": free_subnet().replace("/24", "/27")},
     }
     folders = {name: tmp_path_factory.mktemp(name) for name in changes}
     host = Host(
@@ -118,14 +118,17 @@ def test_nothing_of_one_stack_bears_the_name_of_anothers(host: Host) -> None:
         (lambda host: {"uiPort": host.staging.config["uiPort"]}, "open-webui-{staging}-gateway"),
         (lambda host: {"uiPort": host.prod.config["httpPort"]}, "open-webui-{prod}-gateway"),
         (lambda host: {"httpPort": host.dev.config["uiPort"], "tls": "internal"}, "container open-webui-{dev}."),
-        (lambda host: {"edgeSubnet": "10.214.8.0/24"}, "it belongs to stack {prod} of project open-webui"),
+        (
+            lambda host: {"edgeSubnet": host.prod.config["edgeSubnet"].replace("/27", "/24")},
+            "it belongs to stack {prod} of project open-webui",
+        ),
     ],
     ids=["staging's port", "prod's port", "dev's port", "prod's subnet"],
 )
 def test_a_fourth_stack_in_the_way_of_another_is_refused_at_preview(
     host: Host, tmp_path: Any, taken: Callable[[Host], dict[str, Any]], says: str
 ) -> None:
-    config = settings_of("staging", {"edgeSubnet": "10.214.9.0/24", **taken(host)})
+    config = settings_of("staging", taken(host))
     fourth = Deployment(tmp_path, "embedded", config=config)
     output = fourth.fail("preview")
     assert "nothing was changed" in output
