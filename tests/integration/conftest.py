@@ -99,3 +99,13 @@ def pair() -> Iterator[Pair]:
     finally:
         made.remove()
         client.close()
+
+
+@pytest.fixture
+def stood_in(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """A stack that is not deployed yet, and whose Open WebUI is only stood in for."""
+    deployment = Deployment(tmp_path, getattr(request, "param", "embedded"), stand_in=True)
+    try:
+        yield deployment
+    finally:
+        deployment.remove_everything()
