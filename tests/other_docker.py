@@ -26,6 +26,7 @@ from images.errors import ImageError
 from images.progress import say
 from tests.integration.second_docker import carry
 from tests.integration.trixie_docker import obstacle, trixie_docker
+from tests.stand_in import ensure_stand_in
 from tests.tiers import CONTAINERS, WORKERS, needed_images, pytest
 
 CANNOT_RUN: Final = 2
@@ -93,6 +94,7 @@ def other(host: str | None, enter: list[str]) -> Iterator[tuple[str, list[str]]]
     images = needed_images()
     if ensure_images(images):
         raise ImageError("its images are not there")
+    images.append(ensure_stand_in())
     if host:
         copy(images, host)
         yield host, enter
