@@ -23,14 +23,20 @@ pytestmark = [
 GROUPS = {
     "replicas": ("At the URL, and at the gateway", "The containers around them", "What is to be locked"),
     "accounts": ("An account and the replicas",),
+    "variants": (
+        "How Open WebUI was started",
+        "Open WebUI itself",
+        "What was asked for, and what is told",
+        "What cannot be asked",
+    ),
 }
-"""Themes that share a lab, by its name; what shares a lab is run by one worker."""
+"""Themes by the lab that most of their faults need, one worker's; the others need the pair."""
 
 
 def cases() -> Iterator[pytest.ParameterSet]:
     """Every fault on the stand-in for Open WebUI, and on Open WebUI itself where it is asked what it says."""
     for theme, faults in THEMES.items():
-        lab = next((lab for lab, themes in GROUPS.items() if theme in themes), "pairs")
+        lab = next((lab for lab, themes in GROUPS.items() if theme in themes), "pair")
         for fault in faults:
             yield pytest.param(STAND_IN, fault, id=fault.name, marks=pytest.mark.xdist_group(f"faults of {lab}"))
             if fault.own != "-/-" and lab != "accounts":

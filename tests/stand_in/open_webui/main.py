@@ -19,7 +19,7 @@ from open_webui import config  # type: ignore[import-not-found,unused-ignore]
 from redis import asyncio as redis
 from redis.exceptions import RedisError
 
-LONGEST_PAUSE = 2
+LONGEST_PAUSE = 1
 """Seconds between tries to listen: Open WebUI doubles its pause up to a minute, which tests would wait for."""
 
 
