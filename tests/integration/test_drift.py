@@ -10,8 +10,7 @@ import pytest
 import labels
 from limits import DEFAULTS, DEFAULTS_OF_SINGLE
 from tests.documents import commands
-from tests.integration.conftest import ENGINES
-from tests.integration.deployment import COMMAND_SECONDS, Deployment, sh
+from tests.integration.deployment import COMMAND_SECONDS, ENGINES, Deployment, sh
 from tests.lease import free_port
 
 pytestmark = pytest.mark.docker

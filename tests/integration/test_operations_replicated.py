@@ -2,7 +2,6 @@
 
 import re
 import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -11,10 +10,9 @@ from tests.documents import commands
 from tests.integration.deployment import Deployment
 from tests.integration.hand_made import POSTGRES_IMAGE
 from tests.integration.people import delete_chats, sign_in, titles, write_chat
-from tests.integration.test_several_stacks import settings_of
-from tests.lease import free_port
+from tests.lives import FIRST_UP
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.chained, pytest.mark.xdist_group("prod")]
 
 CHAT, UPLOAD = "written before the loss", "/app/backend/data/uploads/kept"
 OWN_PASSWORD = "a-password-of-ones-own"
@@ -41,18 +39,11 @@ class Team:
 
 
 @pytest.fixture(scope="module")
-def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    """``stacks/Pulumi.prod.yaml`` under another name, deployed; the tests of this module go on from each other."""
-    port = free_port()
-    changes = {"uiPort": port, "publicUrl": f"https://localhost:{port}"}
-    stack = Deployment(tmp_path_factory.mktemp("project"), "embedded", config=settings_of("prod", changes))
-    try:
-        printed = stack.type_in(commands("README.md", "For a team", prod=stack.stack))
-        assert "proved: " in printed
-        assert re.search(r'"admin_password": "[^"\s*]{16,}"', printed)
-        yield Team(stack)
-    finally:
-        stack.remove_everything()
+def team(prod: Deployment) -> Team:
+    """A team's stack; the tests of this module go on from each other, and end it."""
+    printed = (prod.directory / FIRST_UP).read_text(encoding="utf-8")
+    assert re.search(r'"admin_password": "[^"\s*]{16,}"', printed)
+    return Team(prod)
 
 
 def test_the_authority_of_the_gateway_is_all_that_has_to_be_trusted(team: Team) -> None:
