@@ -18,7 +18,8 @@ from tests.lease import free_port
 
 FIRST_UP = "first-up.log"
 """File in a life's directory: what its first update printed."""
-ADMIN = "admin@example.com"
+OUTPUTS = "outputs.log"
+"""And, of a team's, what the command of README after that printed: secrets."""
 
 
 class DidNotBegin(Exception):  # noqa: N818 - it is an outcome
@@ -66,7 +67,9 @@ class Lives:
 def begin(deployment: Deployment) -> None:
     """Deploy it: a team's as README says, any other by an update."""
     if deployment.config.get("production"):
-        printed = deployment.type_in(commands("README.md", "For a team", prod=deployment.stack))
+        up, outputs = commands("README.md", "For a team", prod=deployment.stack).splitlines()
+        printed = deployment.type_in(up)
+        (deployment.directory / OUTPUTS).write_text(deployment.type_in(outputs), encoding="utf-8")
     else:
         printed = deployment.succeed("up")
     (deployment.directory / FIRST_UP).write_text(printed, encoding="utf-8")

@@ -43,7 +43,7 @@ def browser(stack: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iter
     program.write_text(f'#!/bin/sh\nexec {sys.executable} {wrapper} {path_of("chromium")} "$@"\n')
     program.chmod(0o755)
     with sync_playwright() as playwright:
-        started = launch(playwright, str(program), authority(stack) if "gateway" in stack.names else "")
+        started = launch(playwright, str(program), authority(stack, "intermediate") if "gateway" in stack.names else "")
         try:
             yield started
         finally:

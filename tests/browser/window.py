@@ -180,7 +180,8 @@ def launch(playwright: Playwright, program: str, authority: str = "") -> Browser
     Args:
         playwright: What starts it.
         program: Its path.
-        authority: PEM of the one authority that it trusts beyond its own, as its user would have installed it.
+        authority: PEM of the one authority that it trusts beyond its own, as its user would have installed it: one of
+            those that the server sends, for of others Chromium does not know the key.
     """
     trust = [f"--ignore-certificate-errors-spki-list={key_hash(authority)}"] if authority else []
     return playwright.chromium.launch(

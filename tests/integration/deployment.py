@@ -262,9 +262,10 @@ def remove_container(client: docker.DockerClient, name: str) -> None:
             container.wait(condition="removed", timeout=30)  # Docker is at it already
 
 
-def authority(stack: Deployment) -> str:
-    """PEM of the root certificate of a gateway's own authority."""
-    return sh("docker", "exec", stack.names["gateway"], "cat", "/var/tmp/caddy/pki/authorities/local/root.crt")
+def authority(stack: Deployment, which: str = "root") -> str:
+    """PEM of a certificate of a gateway's own authority: its ``root``, or the ``intermediate`` that it sends."""
+    file = f"/var/tmp/caddy/pki/authorities/local/{which}.crt"
+    return sh("docker", "exec", stack.names["gateway"], "cat", file)
 
 
 def no_changes(output: str) -> bool:

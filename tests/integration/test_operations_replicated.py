@@ -10,7 +10,7 @@ from tests.documents import commands
 from tests.integration.deployment import Deployment
 from tests.integration.hand_made import POSTGRES_IMAGE
 from tests.integration.people import delete_chats, sign_in, titles, write_chat
-from tests.lives import FIRST_UP
+from tests.lives import OUTPUTS
 
 pytestmark = [pytest.mark.docker, pytest.mark.chained, pytest.mark.xdist_group("prod")]
 
@@ -41,7 +41,7 @@ class Team:
 @pytest.fixture(scope="module")
 def team(prod: Deployment) -> Team:
     """A team's stack; the tests of this module go on from each other, and end it."""
-    printed = (prod.directory / FIRST_UP).read_text(encoding="utf-8")
+    printed = (prod.directory / OUTPUTS).read_text(encoding="utf-8")
     assert re.search(r'"admin_password": "[^"\s*]{16,}"', printed)
     return Team(prod)
 
@@ -79,6 +79,7 @@ def only(words: str, script: str) -> str:
 def test_a_lost_database_is_restored_into_another_postgres(team: Team) -> None:
     name = team.stack.stack
     token = team.signed_in()
+    delete_chats(team.url, token, team.context)
     write_chat(team.url, token, CHAT, team.context)
     team.stack.run_in("app-1", "sh", "-c", f"echo uploaded > {UPLOAD}")
     team.stack.type_in(commands("docs/operations.md", "Back up a replicated stack", team=name))
