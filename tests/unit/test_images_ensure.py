@@ -303,7 +303,10 @@ def test_a_docker_that_does_not_end_unpacking_is_given_up_and_its_registry_is_no
     client = Docker({}, registry={VALKEY: Image()})
     client.stream = quiet_after("Extracting", seconds=LONGER_THAN_DOCKER_MAY)
     ensure(client, VALKEY)
-    assert f"Docker said nothing for {subject.UNPACK_STALL_SECONDS} s while it unpacked the layers" in capsys.readouterr().err
+    assert (
+        f"Docker said nothing for {subject.UNPACK_STALL_SECONDS} s while it unpacked the layers"
+        in capsys.readouterr().err
+    )
     assert not silence.silent("a.example")
 
 
