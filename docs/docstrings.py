@@ -33,6 +33,7 @@ from docs.reference import (
     said_of_attributes,
     sections,
 )
+from surroundings import print_in_any_encoding
 from verification.resource import Verification, VerificationArgs
 
 RUNS_ELSEWHERE: Final = "components.migrate"
@@ -140,6 +141,7 @@ def _docstring(path: Path) -> str:
 
 def main() -> int:
     """Print what is wrong; 1 if anything is."""
+    print_in_any_encoding()
     engine = DOCUMENT.parents[1] / "engine"
     found = [*of_components(), *of_package(engine), *of_package(engine / "docker_provider")]
     print("\n".join(found or ["docstrings: each says what its reader needs"]))
