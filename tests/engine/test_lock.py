@@ -124,7 +124,7 @@ def test_a_lock_of_an_earlier_process_of_the_same_number_is_taken_over(
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [({}, identity()), (identity(), {}), ("1", identity())])
-@pytest.mark.parametrize(("pid", "taken_over"), [(os.getpid(), False), (999999999, True)])
+@pytest.mark.parametrize(("pid", "taken_over"), [(os.getpid(), False), (999999999, True)], ids=["runs", "is gone"])
 def test_a_lock_goes_by_the_number_of_its_process_where_more_is_not_known(
     backend: Backend, monkeypatch: pytest.MonkeyPatch, theirs: Any, ours: dict[str, str], pid: int, *, taken_over: bool
 ) -> None:
