@@ -119,6 +119,7 @@ class Recorder:
     """Records what a display would show."""
 
     plans: list[tuple[str, str]] = field(default_factory=list)
+    ended: list[tuple[str, str]] = field(default_factory=list)
     changes: dict[str, list[Change]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -136,7 +137,7 @@ class Recorder:
         pass
 
     def done(self, op: str, urn: str) -> None:
-        pass
+        self.ended.append((op, urn.rsplit("::", 1)[1]))
 
     def fail(self, op: str, urn: str, message: str) -> None:
         self.failures[urn.rsplit("::", 1)[1]] = message

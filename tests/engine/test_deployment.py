@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from engine.deployment import Deployment
 from engine.errors import EngineError
 from engine.goal import Alias, Goal
-from engine.provider import Diff, PartialFailure, ProviderError, State
+from engine.provider import UNKNOWN, Diff, PartialFailure, Properties, ProviderError, State
 from engine.values import Secret
 from tests.engine.fakes import STACK, FakeProvider, Stack, thing, urn
 
@@ -319,13 +320,43 @@ def test_additional_secret_outputs_are_encrypted(stack: Stack) -> None:
     assert "ciphertext" in stack.resources()["a"]["outputs"]["address"]
 
 
-def test_outputs_of_the_program_keep_their_last_value_where_they_became_unknown(
-    stack: Stack, provider: FakeProvider
-) -> None:
-    deployment, _ = stack.run(thing("a"))
-    deployment.register_outputs(STACK, {"url": "http://one"})
+def with_outputs(stack: Stack, outputs: Properties, *, dry_run: bool = False) -> Deployment:
+    deployment, _ = stack.run(thing("a"), dry_run=dry_run)
+    deployment.register_outputs(STACK, outputs)
     deployment.snapshot.save()
-    assert stack.resources()["web-dev"]["outputs"] == {"url": "http://one"}
+    return deployment
+
+
+def test_outputs_of_the_program_keep_their_last_value_where_they_became_unknown(stack: Stack) -> None:
+    with_outputs(stack, {"url": "http://one", "at": {"port": 1}, "dropped": 1})
+    outputs = {"url": UNKNOWN, "at": {"port": UNKNOWN}, "new": UNKNOWN, "version": "2"}
+    after = {"url": "http://one", "at": {"port": 1}, "version": "2"}
+    assert with_outputs(stack, outputs).stack_outputs == after
+    assert stack.resources()["web-dev"]["outputs"] == after
+
+
+def test_a_preview_says_which_outputs_are_not_known_yet(stack: Stack) -> None:
+    with_outputs(stack, {"url": "http://one"})
+    outputs = {"url": UNKNOWN, "version": "2"}
+    assert with_outputs(stack, outputs, dry_run=True).stack_outputs == outputs
+
+
+def test_outputs_of_a_resource_that_failed_are_not_recorded(stack: Stack, provider: FakeProvider) -> None:
+    provider.on["create a"] = fails("no room for a; free some.")
+    deployment, _ = stack.run(thing("a"))
+    deployment.register_outputs(urn("a"), {"url": "http://one"})
+    assert deployment.stack_outputs is None
+
+
+def test_a_refresh_is_counted_and_shown_by_what_became_of_each_resource(stack: Stack, provider: FakeProvider) -> None:
+    stack.run(thing("gone"), thing("changed"), thing("same"))
+    del provider.world["gone-1"]
+    provider.world["changed-2"]["size"] = 7
+    deployment, recorder = stack.deployment()
+    deployment.refresh_all()
+    assert deployment.counts == {"same": 2, "update": 1, "delete": 1}
+    assert recorder.ended == [("delete", "gone"), ("update", "changed")]
+    assert stack.resources().keys() == {"web-dev", "changed", "same"}
 
 
 def test_an_interrupted_run_starts_nothing_more(stack: Stack, provider: FakeProvider) -> None:

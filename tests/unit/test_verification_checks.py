@@ -669,6 +669,15 @@ def test_the_line_that_mends_it_is_for_the_stack_that_the_containers_are_of(stac
     assert result(found, "migration").fix == fix
 
 
+@pytest.mark.parametrize(("restarts", "answer"), [(3, HttpAnswer(status=200)), (0, HttpAnswer(error="refused"))])
+def test_a_gateway_is_restarting_only_where_docker_restarted_it_and_it_is_silent(
+    restarts: int, answer: HttpAnswer
+) -> None:
+    found = behind_gateway(gateway=container("gateway", "", RestartCount=restarts), url_answers={"/health": answer})
+
+    assert result(found, "containers-running").status == "passed"
+
+
 def test_a_migration_that_exited_with_0_passes() -> None:
     done = container("migration", "", Status="exited")
 
@@ -904,7 +913,25 @@ def test_an_app_that_is_unhealthy_because_it_does_not_find_valkey_is_called_by_t
 def test_the_replica_that_does_not_listen_is_named() -> None:
     found = evidence(apps=(app(), app("second", container=container("second", "172.20.0.4"))))
 
-    assert "not listening: second" in result(found, "pubsub-subscribers").evidence
+    item = result(found, "pubsub-subscribers")
+
+    assert "not listening: second" in item.evidence
+    assert item.fix.startswith("docker restart second ")
+
+
+def test_where_each_container_listens_but_too_few_do_one_of_them_is_to_be_restarted() -> None:
+    workers = probe(environment=variables(UVICORN_WORKERS="2"))
+
+    item = result(evidence(apps=(app(probe=workers),)), "pubsub-subscribers")
+
+    assert "not listening: one process of open-webui" in item.evidence
+    assert item.fix.startswith("docker restart open-webui ")
+
+
+def test_a_socket_client_that_cannot_connect_is_told_with_why() -> None:
+    item = result(probed(live=Live(error="refused", seconds=7.6)), "live-event")
+
+    assert item.evidence == "open-webui: no socket.io client could connect (refused) in 8 s"
 
 
 def test_several_processes_of_one_container_are_expected_to_listen() -> None:
