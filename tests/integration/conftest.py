@@ -1,7 +1,6 @@
 """What tests of containers share: Docker, images, deployments made by hand, a stack that is not deployed yet."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 
 import docker
@@ -13,7 +12,6 @@ from launcher.gate import read_settings
 from launcher.stack import open_project
 from tests.integration.deployment import Deployment
 from tests.integration.hand_made import Labs, Pair
-from tests.stand_in import ensure_stand_in
 
 
 @pytest.fixture(scope="module")
@@ -31,24 +29,6 @@ def references(client: docker.DockerClient) -> Mapping[str, str]:
     for reference in images.values():
         ensure(client, reference)
     return images
-
-
-@pytest.fixture(scope="session")
-def stand_in() -> str:
-    """Reference of the image that stands in for Open WebUI's."""
-    with closing(docker_access.client(900)) as client:
-        return ensure_stand_in(client)
-
-
-@pytest.fixture
-def fresh(tmp_path: Path, request: pytest.FixtureRequest, stand_in: str) -> Iterator[Deployment]:
-    """A single stack that is not deployed yet, with Open WebUI stood in for."""
-    deployment = Deployment(tmp_path, getattr(request, "param", "embedded"))
-    deployment.configure({"openWebuiImage": stand_in})
-    try:
-        yield deployment
-    finally:
-        deployment.remove_everything()
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +56,13 @@ def pair() -> Iterator[Pair]:
     finally:
         made.remove()
         client.close()
+
+
+@pytest.fixture
+def stood_in(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """A stack that is not deployed yet, and whose Open WebUI is only stood in for."""
+    deployment = Deployment(tmp_path, getattr(request, "param", "embedded"), stand_in=True)
+    try:
+        yield deployment
+    finally:
+        deployment.remove_everything()

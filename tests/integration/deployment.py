@@ -22,6 +22,7 @@ import yaml
 
 import docker_access
 import labels
+from tests import stand_in
 from tests.lease import free_port, free_subnet
 from verification.detect import detect
 from verification.docker_view import DockerView
@@ -48,17 +49,28 @@ class Deployment:
         engine: ``embedded`` or ``pulumi``.
         stack: Its name.
         config: Settings that differ from the defaults, without the project's namespace.
+        stand_in: Whether its Open WebUI is only stood in for.
     """
 
     directory: Path
     engine: str
     stack: str = field(default_factory=lambda: f"it{secrets.token_hex(3)}")
     config: dict[str, Any] = field(default_factory=lambda: {"uiPort": free_port(), "logLevel": "DEBUG"})
+    stand_in: bool = False
 
     def __post_init__(self) -> None:
         shutil.copytree(PROJECT, self.directory, ignore=NOT_COPIED, dirs_exist_ok=True)
         (self.directory / ".venv").symlink_to(sys.prefix)
-        self.configure({})
+        self.configure({"openWebuiImage": self._stand_in()} if self.stand_in else {})
+
+    def _stand_in(self) -> str:
+        """Have the image that stands in for Open WebUI; the copy does not wait for a boot that takes no time."""
+        file = self.directory / "verification/observe.py"
+        before, waits, after = file.read_text(encoding="utf-8").partition("\nBOOT_SECONDS: Final = 4.0\n")
+        assert waits
+        file.write_text(f"{before}\nBOOT_SECONDS: Final = 0.5\n{after}", encoding="utf-8")
+        with closing(docker_access.client(stand_in.BUILD_SECONDS)) as client:
+            return stand_in.ensure_stand_in(client)
 
     @property
     def names(self) -> dict[str, str]:

@@ -18,13 +18,9 @@ pytestmark = pytest.mark.docker
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def light(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, stand_in: str
-) -> Iterator[Deployment]:
+def light(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A single stack that is deployed and proved; its tests leave it proved."""
-    stack = Deployment(tmp_path_factory.mktemp("project"), request.param)
-    stack.configure({"openWebuiImage": stand_in})
-    with stack.deployed():
+    with Deployment(tmp_path_factory.mktemp("project"), request.param, stand_in=True).deployed() as stack:
         yield stack
 
 
@@ -53,13 +49,14 @@ def test_the_debug_port_lets_this_host_ask_valkey_and_publishes_on_loopback_only
     assert not light.inspect("valkey")["HostConfig"]["PortBindings"]
 
 
-def test_an_upgrade_stops_the_app_then_migrates_then_starts_it(light: Deployment, stand_in: str) -> None:
-    with changed(stand_in, "LABEL newer=yes") as newer:
+def test_an_upgrade_stops_the_app_then_migrates_then_starts_it(light: Deployment) -> None:
+    before = light.config["openWebuiImage"]
+    with changed(before, "LABEL newer=yes") as newer:
         light.configure({"openWebuiImage": newer})
         steps = light.starts_and_ends("up")
         app, migration = light.names["app"], light.names["migration"]
         assert steps == [f"die {app}", f"start {migration}", f"die {migration}", f"start {app}"]
-        light.configure({"openWebuiImage": stand_in})
+        light.configure({"openWebuiImage": before})
         light.succeed("up")
 
 
@@ -78,71 +75,80 @@ def changed(image: str, change: str) -> Iterator[str]:
         sh("docker", "rmi", "--force", name)
 
 
-@pytest.mark.parametrize("fresh", ENGINES, indirect=True)
-def test_destroy_leaves_nothing_but_the_data_and_the_next_up_takes_it_up(fresh: Deployment) -> None:
-    fresh.succeed("up")
-    fresh.run_in("app", "sh", "-c", "echo kept > /app/backend/data/kept")
-    fresh.run_in("valkey", "valkey-cli", "set", "kept", "yes")
-    output = fresh.succeed("destroy")
-    volumes = sorted([fresh.names["app_data"], fresh.names["valkey_data"]])
-    assert fresh.left() == {"containers": [], "networks": [], "volumes": volumes}
+@pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
+def test_destroy_leaves_nothing_but_the_data_and_the_next_up_takes_it_up(stood_in: Deployment) -> None:
+    stood_in.succeed("up")
+    stood_in.run_in("app", "sh", "-c", "echo kept > /app/backend/data/kept")
+    stood_in.run_in("valkey", "valkey-cli", "set", "kept", "yes")
+    output = stood_in.succeed("destroy")
+    volumes = sorted([stood_in.names["app_data"], stood_in.names["valkey_data"]])
+    assert stood_in.left() == {"containers": [], "networks": [], "volumes": volumes}
     assert all(volume in output for volume in volumes)
-    assert "proved" in fresh.succeed("up")
-    assert fresh.run_in("app", "cat", "/app/backend/data/kept") == "kept"
-    assert fresh.run_in("valkey", "valkey-cli", "get", "kept") == "yes"
-    fresh.configure({"dataOnDestroy": "delete"})
-    fresh.succeed("up")
-    fresh.succeed("destroy")
-    assert fresh.left() == {"containers": [], "networks": [], "volumes": []}
+    assert "proved" in stood_in.succeed("up")
+    assert stood_in.run_in("app", "cat", "/app/backend/data/kept") == "kept"
+    assert stood_in.run_in("valkey", "valkey-cli", "get", "kept") == "yes"
+    stood_in.configure({"dataOnDestroy": "delete"})
+    stood_in.succeed("up")
+    stood_in.succeed("destroy")
+    assert stood_in.left() == {"containers": [], "networks": [], "volumes": []}
 
 
-@pytest.mark.parametrize("fresh", ENGINES, indirect=True)
-def test_a_network_and_volumes_that_exist_are_joined_and_outlive_the_stack(fresh: Deployment) -> None:
-    names = fresh.names
-    fresh.configure({"networkExternal": True, "volumesExternal": True, "dataOnDestroy": "delete"})
-    refusal = fresh.fail("up")
+@pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
+def test_a_network_and_volumes_that_exist_are_joined_and_outlive_the_stack(stood_in: Deployment) -> None:
+    names = stood_in.names
+    stood_in.configure({"networkExternal": True, "volumesExternal": True, "dataOnDestroy": "delete"})
+    refusal = stood_in.fail("up")
     assert f"docker network create {names['network']}" in refusal
     assert f"docker volume create {names['app_data']}" in refusal
     sh("docker", "network", "create", names["network"])
     sh("docker", "volume", "create", names["app_data"])
     sh("docker", "volume", "create", names["valkey_data"])
     try:
-        assert "proved" in fresh.succeed("up")
-        fresh.succeed("destroy")
+        assert "proved" in stood_in.succeed("up")
+        stood_in.succeed("destroy")
         sh("docker", "network", "inspect", names["network"])
         sh("docker", "volume", "inspect", names["app_data"], names["valkey_data"])
     finally:
-        fresh.remove_everything()
+        stood_in.remove_everything()
         sh("docker", "network", "rm", names["network"])
         sh("docker", "volume", "rm", names["app_data"], names["valkey_data"])
 
 
-@pytest.mark.parametrize("fresh", ENGINES, indirect=True)
-def test_a_failed_migration_stops_the_app_from_starting_and_the_next_up_runs_it_again(
-    fresh: Deployment, stand_in: str
-) -> None:
+@pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
+def test_a_failed_migration_stops_the_app_from_starting_and_the_next_up_runs_it_again(stood_in: Deployment) -> None:
     client = docker_access.client()
     volume = client.volumes.create(
-        fresh.names["app_data"], labels={"pulumi.project": "open-webui", "pulumi.stack": fresh.stack}
+        stood_in.names["app_data"], labels={"pulumi.project": "open-webui", "pulumi.stack": stood_in.stack}
     )
     client.close()
-    spoil = ("docker", "run", "--rm", "--entrypoint", "sh", "-v", f"{volume.name}:/data", stand_in, "-c")
+    spoil = (
+        "docker",
+        "run",
+        "--rm",
+        "--entrypoint",
+        "sh",
+        "-v",
+        f"{volume.name}:/data",
+        stood_in.config["openWebuiImage"],
+        "-c",
+    )
     sh(*spoil, "echo this is no database > /data/webui.db")
-    output = fresh.fail("up")
+    output = stood_in.fail("up")
     assert "exited with code 1" in output
     assert "file is not a database" in output
-    assert fresh.names["app"] not in fresh.left()["containers"]
+    assert stood_in.names["app"] not in stood_in.left()["containers"]
     sh(*spoil, "rm /data/webui.db")
-    assert "proved" in fresh.succeed("up")
+    assert "proved" in stood_in.succeed("up")
 
 
-@pytest.mark.parametrize("fresh", ENGINES, indirect=True)
-def test_an_app_that_exits_fails_the_update_with_its_exit_code_and_last_lines(fresh: Deployment, stand_in: str) -> None:
-    with changed(stand_in, 'CMD ["sh", "-c", "echo no luck today; exit 3"]') as broken:
-        fresh.configure({"openWebuiImage": broken})
-        output = fresh.fail("up")
+@pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
+def test_an_app_that_exits_fails_the_update_with_its_exit_code_and_last_lines(stood_in: Deployment) -> None:
+    sound = stood_in.config["openWebuiImage"]
+    with changed(sound, 'CMD ["sh", "-c", "echo no luck today; exit 3"]') as broken:
+        stood_in.configure({"openWebuiImage": broken})
+        output = stood_in.fail("up")
         assert "exit code 3" in output
         assert "no luck today" in output
-        fresh.configure({"openWebuiImage": stand_in})
-        assert "proved" in fresh.succeed("up")
-        fresh.remove_everything()
+        stood_in.configure({"openWebuiImage": sound})
+        assert "proved" in stood_in.succeed("up")
+        stood_in.remove_everything()

@@ -104,11 +104,11 @@ def test_the_data_go_when_that_is_asked_for_and_production_does_not_forbid_it(te
     assert team.stack.left() == {"containers": [], "networks": [], "volumes": []}
 
 
-def test_a_secret_of_a_provider_is_stored_encrypted(fresh: Deployment) -> None:
-    fresh.configure({"topology": "replicated"})
-    fresh.type_in(commands("docs/operations.md", "Who comes in", team=fresh.stack), answer=CLIENT_SECRET)
-    written = fresh.stack_file.read_text(encoding="utf-8")
+def test_a_secret_of_a_provider_is_stored_encrypted(stood_in: Deployment) -> None:
+    stood_in.configure({"topology": "replicated"})
+    stood_in.type_in(commands("docs/operations.md", "Who comes in", team=stood_in.stack), answer=CLIENT_SECRET)
+    written = stood_in.stack_file.read_text(encoding="utf-8")
     assert "secure: v1:" in written
     assert CLIENT_SECRET not in written
-    assert CLIENT_SECRET in fresh.type_in(f"python -m engine config get oidc --stack {fresh.stack}")
-    assert not any(fresh.left().values())
+    assert CLIENT_SECRET in stood_in.type_in(f"python -m engine config get oidc --stack {stood_in.stack}")
+    assert not any(stood_in.left().values())

@@ -17,18 +17,18 @@ pytestmark = pytest.mark.docker
 PASSWORD_AT_VALKEY = "0f" * 32
 
 
-def like_prod(directory: Path, image: str, **changes: object) -> Deployment:
+def like_prod(directory: Path, **changes: object) -> Deployment:
     """What ``stacks/Pulumi.prod.yaml`` says, but for the administrator: the stand-in has no accounts."""
     port = free_port()
-    light = {"production": None, "adminEmail": None, "enableSignup": True, "openWebuiImage": image}
+    light = {"production": None, "adminEmail": None, "enableSignup": True}
     own = {"uiPort": port, "publicUrl": f"https://localhost:{port}", "valkeyTls": True}
-    return Deployment(directory, "embedded", config=settings_of("prod", {**light, **own, **changes}))
+    return Deployment(directory, "embedded", config=settings_of("prod", {**light, **own, **changes}), stand_in=True)
 
 
 @pytest.fixture(scope="module")
-def replicas(tmp_path_factory: pytest.TempPathFactory, stand_in: str) -> Iterator[Deployment]:
+def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Two stand-ins behind a gateway, deployed and proved; its tests leave them proved."""
-    with like_prod(tmp_path_factory.mktemp("project"), stand_in).deployed() as stack:
+    with like_prod(tmp_path_factory.mktemp("project")).deployed() as stack:
         yield stack
 
 
@@ -57,37 +57,35 @@ def test_a_changed_environment_stops_all_then_migrates_then_starts_all(replicas:
     assert "DEFAULT_LOCALE=de-DE" in replicas.run_in("app-1", "cat", "/run/secrets/open-webui.env").splitlines()
 
 
-def test_a_valkey_elsewhere_is_asked_before_anything_starts_and_then_carries_the_events(fresh: Deployment) -> None:
-    port, name = free_port(), f"{fresh.stack}-elsewhere"
+def test_a_valkey_elsewhere_is_asked_before_anything_starts_and_then_carries_the_events(stood_in: Deployment) -> None:
+    port, name = free_port(), f"{stood_in.stack}-elsewhere"
     with closing(docker_access.client()) as client:
         address = client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
     url = f"redis://:{PASSWORD_AT_VALKEY}@{address}:{port}"
-    fresh.configure({"topology": "replicated", "replicas": 2, "enableSignup": True})
+    stood_in.configure({"topology": "replicated", "replicas": 2, "enableSignup": True})
     subprocess.run(
-        [sys.executable, "-m", "engine", "config", "set", "valkeyUrl", "--secret", "--stack", fresh.stack],
-        cwd=fresh.directory, env=fresh.environment(), input=url, text=True, check=True, timeout=60,
+        [sys.executable, "-m", "engine", "config", "set", "valkeyUrl", "--secret", "--stack", stood_in.stack],
+        cwd=stood_in.directory, env=stood_in.environment(), input=url, text=True, check=True, timeout=60,
     )  # fmt: skip
     try:
-        said = fresh.fail("up")
+        said = stood_in.fail("up")
         assert f"{address}:{port}" in said
         assert "refused" in said
         assert PASSWORD_AT_VALKEY not in said
-        assert not any(name in fresh.ids() for name in fresh.apps)
+        assert not any(name in stood_in.ids() for name in stood_in.apps)
         sh(
             "docker", "run", "-d", "--name", name, "-p", f"{address}:{port}:6379",
             "docker.io/valkey/valkey:8.0.1-alpine", "valkey-server", "--requirepass", PASSWORD_AT_VALKEY,
         )  # fmt: skip
-        assert "proved: a live event travelled through Valkey to each of 2 replicas" in fresh.succeed("up")
-        assert PASSWORD_AT_VALKEY not in fresh.state().decode()
+        assert "proved: a live event travelled through Valkey to each of 2 replicas" in stood_in.succeed("up")
+        assert PASSWORD_AT_VALKEY not in stood_in.state().decode()
     finally:
         sh("sh", "-c", f"docker rm -f -v {name} || true")
 
 
 @pytest.mark.pulumi_cli
-def test_both_engines_work_on_one_replicated_stack_and_see_no_change_of_the_others(
-    tmp_path: Path, stand_in: str
-) -> None:
-    stack = like_prod(tmp_path, stand_in)
+def test_both_engines_work_on_one_replicated_stack_and_see_no_change_of_the_others(tmp_path: Path) -> None:
+    stack = like_prod(tmp_path)
     stack.engine = "pulumi"
     try:
         assert "to each of 2 replicas" in stack.succeed("up")

@@ -51,18 +51,15 @@ class Host:
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory, stand_in: str) -> Iterator[Host]:
-    image = {"openWebuiImage": stand_in}
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    def stood_in(name: str, changes: dict[str, Any]) -> Deployment:
+        return Deployment(tmp_path_factory.mktemp(name), "embedded", config=settings_of(name, changes), stand_in=True)
+
     host = Host(
-        dev=Deployment(
-            tmp_path_factory.mktemp("dev"), "embedded", config=settings_of("dev", {**image, "tutorialNames": None})
-        ),
-        staging=Deployment(tmp_path_factory.mktemp("staging"), "embedded", config=settings_of("staging", image)),
+        dev=stood_in("dev", {"tutorialNames": None}),
+        staging=stood_in("staging", {}),
         prod=like_prod(
-            tmp_path_factory.mktemp("prod"),
-            stand_in,
-            httpPort=free_port(),
-            edgeSubnet=free_subnet().replace("/24", "/27"),
+            tmp_path_factory.mktemp("prod"), httpPort=free_port(), edgeSubnet=free_subnet().replace("/24", "/27")
         ),
     )
     try:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 VERSION: Final = "0.12.4"
 NAME: Final = f"open-webui-stand-in:v{VERSION}"
+BUILD_SECONDS: Final = 600
+"""How long Docker may take to answer: an import answers only at its end."""
 FINGERPRINT: Final = "open-webui-stand-in.fingerprint"
 """Label: hash of what the image is made from. One of another is built anew."""
 
@@ -64,7 +66,7 @@ def ensure_stand_in(client: docker.DockerClient) -> str:
     """Have the image in Docker; its name.
 
     Args:
-        client: The Docker daemon; its timeout should be a minute, since an import answers only at its end.
+        client: The Docker daemon; its timeout should be :data:`BUILD_SECONDS`.
 
     Raises:
         ImageError: It cannot be built here.
