@@ -91,8 +91,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = sorted(chosen, key=_place)
 
 
-def pytest_collection_finish() -> None:
-    """A collection of garbage need not look at what the tests themselves are made of."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """See that xdist keeps groups together, and that a collection of garbage looks at no test."""
+    if session.config.getoption("loadgroup", default=False):
+        scattered = [item.nodeid for item in session.items if _group(item) and not item.nodeid.endswith(_group(item))]
+        if scattered:
+            # As with 3.8.0 and pytest 9.2: https://github.com/pytest-dev/pytest-xdist
+            raise pytest.UsageError(f"this pytest-xdist does not keep groups with this pytest: {scattered[0]}")
     gc.freeze()
 
 

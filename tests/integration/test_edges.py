@@ -121,21 +121,13 @@ def test_a_failed_migration_stops_the_app_from_starting_and_the_next_up_runs_it_
         stood_in.names["app_data"], labels={"pulumi.project": "open-webui", "pulumi.stack": stood_in.stack}
     )
     client.close()
-    spoil = (
-        "docker",
-        "run",
-        "--rm",
-        "--entrypoint",
-        "sh",
-        "-v",
-        f"{volume.name}:/data",
-        stood_in.config["openWebuiImage"],
-        "-c",
-    )
+    image = stood_in.config["openWebuiImage"]
+    spoil = ("docker", "run", "--rm", "--entrypoint", "sh", "-v", f"{volume.name}:/data", image, "-c")
     sh(*spoil, "echo this is no database > /data/webui.db")
-    output = stood_in.fail("up")
-    assert "exited with code 1" in output
-    assert "file is not a database" in output
+    failed = stood_in.make("up")
+    assert failed.returncode != 0
+    assert "exited with code 1" in failed.stdout
+    assert "file is not a database" in failed.stdout
     assert stood_in.names["app"] not in stood_in.left()["containers"]
     sh(*spoil, "rm /data/webui.db")
     assert "proved" in stood_in.succeed("up")
