@@ -113,20 +113,35 @@ def docker_name_or_empty(value: str) -> str:
     return value
 
 
+_LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+# The first component is a host only if it looks like one; else capital letters would pass in it.
+_REGISTRY: Final = rf"(?:localhost|{_LABEL}(?:\.{_LABEL})+|{_LABEL}(?=:)|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+_COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REFERENCE: Final = re.compile(
-    r"(?P<name>(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?\.)*[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?::\d+)?/)?"
-    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*)"
-    r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[a-f0-9]{64}))?",
+    rf"(?P<name>(?P<registry>{_REGISTRY}(?=/))?(?(registry)/){_COMPONENT}(?:/{_COMPONENT})*)"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[a-f0-9]{64}))?",
     re.ASCII,
 )
+_LONGEST_NAME: Final = 255
+
+
+def match_reference(text: str) -> re.Match[str] | None:
+    """An image reference as Docker takes it: groups ``name``, ``registry``, ``tag`` and ``digest``, or None.
+
+    Source: https://github.com/distribution/reference/blob/main/reference.go and normalize.go
+    """
+    match = _REFERENCE.fullmatch(text)
+    if match is None:
+        return None
+    name = match["name"]
+    # As Docker completes it; and what could be an image's id is none's name.
+    whole = name if match["registry"] else f"docker.io/{name if '/' in name else f'library/{name}'}"
+    return None if len(whole) > _LONGEST_NAME or re.fullmatch(r"[a-f0-9]{64}", name) else match
 
 
 def image_reference(value: str) -> str:
-    """An image reference with a tag or a digest.
-
-    Source: https://github.com/distribution/reference/blob/main/reference.go
-    """
-    match = _REFERENCE.fullmatch(value)
+    """An image reference with a tag or a digest."""
+    match = match_reference(value)
     if not match:
         raise Invalid("this is not an image reference", "docker.io/valkey/valkey:8.0.1-alpine")
     if not (match["tag"] or match["digest"]):
@@ -139,7 +154,7 @@ def floats(reference: str) -> bool:
 
     A digest or a full version names one image (two numbers are a full version of Postgres), and so does a commit.
     """
-    match = _REFERENCE.fullmatch(reference)
+    match = match_reference(reference)
     if not match or match["digest"]:
         return False
     numbers = 2 if match["name"].endswith("postgres") else 3
@@ -165,7 +180,7 @@ def is_slim(reference: str) -> bool:
 
 def _variant(reference: str) -> list[str]:
     """The words of an image's tag, such as ``v0.12.4`` and ``slim``."""
-    match = _REFERENCE.fullmatch(reference)
+    match = match_reference(reference)
     return (match["tag"] or "").split("-") if match else []
 
 
@@ -180,7 +195,7 @@ UNSUPPORTED: Final = {
 def open_webui_image(value: str) -> str:
     """An image reference of Open WebUI that names no release older than 0.12.0, and no variant that cannot work."""
     image_reference(value)
-    match = _REFERENCE.fullmatch(value)
+    match = match_reference(value)
     name = match["name"] if match else ""
     words = _variant(value)
     for variant, reason in UNSUPPORTED.items():
