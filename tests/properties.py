@@ -1,7 +1,7 @@
 """How properties are tried (hypothesis): the same examples each time, unless others are asked for.
 
 ``EXAMPLES=5000 .venv/bin/python -m pytest -k properties`` draws as many others, by chance; what fails is printed with
-the line that draws it again. Apply ``TRIED`` above ``@given``.
+the line that draws it again. Apply ``TRIED`` or ``TRIED_LESS`` above ``@given``.
 
 Source: https://hypothesis.readthedocs.io/en/latest/reference/api.html#settings
 """
@@ -29,4 +29,7 @@ def _tried(examples: int) -> settings:
 
 
 TRIED: Final = _tried(100)
-"""As often as takes less than a second, for what takes milliseconds."""
+"""For what takes milliseconds."""
+
+TRIED_LESS: Final = _tried(25)
+"""For what takes tens of them."""

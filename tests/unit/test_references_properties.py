@@ -20,7 +20,7 @@ GOOD = (
     "localhost/x.y:1", "localhost:5000/x", "[2001:db8::1]:5000/x:1", "A.Example/x:LATEST", "host:5000/a/b",
 )  # fmt: skip
 
-PART = st.from_regex(r"[a-z0-9]{1,8}((\.|_|__|-{1,3})[a-z0-9]{1,4}){0,2}", fullmatch=True)
+PART = st.from_regex(r"[a-z0-9]{1,8}((_|__|-{1,3})[a-z0-9]{1,4}){0,2}", fullmatch=True)
 LABEL = st.from_regex(r"[A-Za-z0-9]{1,3}(-[A-Za-z0-9]{1,3})?", fullmatch=True)
 HOSTS = st.one_of(
     st.just("localhost"),
@@ -41,9 +41,7 @@ def test_a_reference_is_made_of_its_parts(host: str | None, path: str, tag: str 
     text = repository + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
     found = parse(text)
     assert found == Reference(repository=repository, tag=tag or "latest", digest=digest)
-    first, slash, _ = path.partition("/")
-    own = first if slash and ("." in first or first == "localhost") else "docker.io"
-    assert (found.registry, found.name) == (host or own, path.rpartition("/")[2])
+    assert (found.registry, found.name) == (host or "docker.io", path.rpartition("/")[2])
 
 
 def as_docker(text: str) -> bool:
@@ -58,10 +56,9 @@ def as_docker(text: str) -> bool:
     if colon and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", tag):
         return False
     first, slash, path = repository.partition("/")
-    is_host = slash and (set(".:") & set(first) or first == "localhost")
     label = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-    if is_host and not re.fullmatch(rf"(?:{label}(?:\.{label})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?", first):
-        return False
+    host = rf"(?:{label}(?:\.{label})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+    is_host = slash and (set(".:") & set(first) or first == "localhost") and re.fullmatch(host, first)
     name = path if is_host else repository
     parts = name.split("/")
     if not all(re.fullmatch(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*", part) for part in parts):
