@@ -15,7 +15,7 @@ export IMAGE_BYTECODE := $(BYTECODE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup image-contract up preview refresh verify outputs destroy pin rotate cancel drift test test-docker26 bench unit lint fmt lock reference clean
+.PHONY: help python setup image-contract up preview refresh verify outputs destroy pin rotate cancel drift test test-all test-cli test-docker26 bench unit lint fmt lock reference clean
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=dev] [ENGINE=auto|pulumi|embedded]"
@@ -63,8 +63,14 @@ cancel: python ## remove the lock a run left behind (YES=1: also of a run at wor
 drift: python ## whether all is still as the last update left it; lists what is not (JSON=1: as JSON)
 	$(DEPLOY) $(if $(JSON),--json)
 
-test: setup ## set up, then all tests
-	@$(BIN)/python -m tests
+test: python ## set up, then the tests: lint, unit, engine, containers; stops at the first tier that is red
+	@$(BIN)/python -m tests.tiers
+
+test-all: python ## the same, then what takes hours: soaks, sweeps, drills
+	@$(BIN)/python -m tests.tiers --all
+
+test-cli: setup ## the tests that need the Pulumi CLI and its Docker plugin, which must be there
+	@$(BIN)/python -m tests.tiers --only cli
 
 test-docker26: setup ## the tests of containers on Docker 26.1 of Debian 13, beside this machine's own (root, on Debian)
 	@$(BIN)/python -m tests.other_docker
@@ -73,7 +79,7 @@ bench: python ## measure events, joins, outages and deployment on a stack of its
 	@$(BIN)/python -m bench --engine $(ENGINE) $(if $(ONLY),--only $(ONLY))
 
 unit: python ## the quick tests: no Docker
-	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m "not docker and not processes" tests/unit tests/engine tests/crashes
 
 lint: python ## ruff and mypy, over everything, and what docstrings must say
 	@$(BIN)/ruff check .

@@ -22,7 +22,8 @@ import labels
 from bench.compose import CONTAINER, compose_file
 from engine.workspace import environment, load_project
 from images.progress import say
-from tests.integration.deployment import PROJECT, Deployment, free_port
+from tests.integration.deployment import PROJECT, Deployment
+from tests.lease import free_port
 
 ROUNDS: Final = 5
 COMMAND_SECONDS: Final = 600

@@ -11,7 +11,8 @@ from typing import Final
 import yaml
 
 from bench.target import Account, Target
-from tests.integration.deployment import PROJECT, Deployment, free_port
+from tests.integration.deployment import PROJECT, Deployment
+from tests.lease import free_port
 
 EMAIL: Final = "bench@example.com"
 

@@ -4,8 +4,8 @@ Without arguments that is Docker 26.1 of Debian 13, started in namespaces of its
 runs already is named by ``--host``, with the command that enters its network in ``--enter``: what it publishes on
 127.0.0.1 is asked from there.
 
-The images are copied into it from this machine's Docker, and built there before if need be. What failed beside other
-tests is run once more alone, as by ``make test``. Exit codes: 0 all passed, 1 not all passed, 2 it could not run.
+The images are copied into it from this machine's Docker, and built there before if need be. Exit codes: 0 all passed,
+1 not all passed, 2 it could not run.
 """
 
 from __future__ import annotations
@@ -18,21 +18,18 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import chain
 from typing import Final
 
 import docker_access
 from images.__main__ import main as ensure_images
 from images.errors import ImageError
-from images.progress import progress, say
-from tests.__main__ import needed_images, run_all
+from images.progress import say
 from tests.integration.second_docker import carry
 from tests.integration.trixie_docker import obstacle, trixie_docker
+from tests.tiers import CONTAINERS, WORKERS, needed_images, pytest
 
 CANNOT_RUN: Final = 2
 INTERRUPTED: Final = 130
-TELL_SECONDS: Final = 30
-"""Time between two lines of progress."""
 DEPLOYMENT: Final = (
     "test_a_first_up_is_proved_and_says_where_the_ui_answers",
     "test_the_verification_finds_it_by_itself_as_its_outputs_describe_it",
@@ -48,17 +45,15 @@ DEPLOYMENT: Final = (
 )
 """Of the tests of a deployment those in which Docker has a say; all of them would take as long as all the rest."""
 INSIDE: Final = (
-    # What shares names of containers, or of networks, is in one part.
-    ("tests/integration/test_replicated.py",),
-    tuple(f"tests/integration/test_deployment.py::{name}" for name in DEPLOYMENT),
-    ("tests/integration/test_drift.py",),
-    ("tests/engine/test_docker_provider_on_docker.py",),
-    ("tests/integration/test_images_from_a_registry.py", "tests/integration/test_pin.py"),
+    "tests/integration/test_replicated.py",
+    *(f"tests/integration/test_deployment.py::{name}" for name in DEPLOYMENT),
+    "tests/integration/test_drift.py",
+    "tests/engine/test_docker_provider_on_docker.py",
+    "tests/integration/test_images_from_a_registry.py",
+    "tests/integration/test_pin.py",
 )
-OUTSIDE: Final = (("tests/integration/test_images.py",),)
+OUTSIDE: Final = ("tests/integration/test_images.py",)
 """It publishes no port, and builds an image, which takes this machine's network."""
-SECONDS: Final = 1800
-"""How long one part may take."""
 DEFAULTS: Final = {"bridge": {"com.docker.network.driver.mtu": "1400"}}
 """``default-network-opts`` of the daemon that is started: what it adds to a network must be no change."""
 
@@ -77,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.host and (reason := obstacle()):
         say(f"Docker 26.1 cannot be started here: {reason}. Nothing was tested.")
         return CANNOT_RUN
-    inside = tuple((path,) for path in options.paths) or INSIDE
+    inside = tuple(options.paths) or INSIDE
     outside = () if options.paths else OUTSIDE
     try:
         with other(options.host, shlex.split(options.enter)) as (host, enter):
@@ -114,16 +109,18 @@ def copy(images: Sequence[str], host: str) -> None:
     carry(images, host)
 
 
-def run_on(host: str, enter: list[str], inside: Sequence[tuple[str, ...]], outside: Sequence[tuple[str, ...]]) -> int:
+def run_on(host: str, enter: list[str], inside: Sequence[str], outside: Sequence[str]) -> int:
     """Run the tests with a daemon; 0 if all passed."""
     os.environ["DOCKER_HOST"] = host
     with closing(docker_access.api_client()) as client:
         told, asked = client.version(), client.api_version
-    name = f"Docker {told['Version']}"
-    say(f"testing on {name}, in version {asked} of its API ({told['MinAPIVersion']} to {told['ApiVersion']})")
-    places = [(inside, enter), (outside, [])]
-    with progress(f"testing on {name}", TELL_SECONDS):
-        return max(run_all(parts, [*chain(*parts)], within, SECONDS) for parts, within in places if parts)
+    say(
+        f"testing on Docker {told['Version']}, in version {asked} of its API "
+        f"({told['MinAPIVersion']} to {told['ApiVersion']})"
+    )
+    test = pytest(*WORKERS, *CONTAINERS, "-m", "docker and not nightly")
+    places = [([*enter, *test, *inside], inside), ([*test, *outside], outside)]
+    return max(subprocess.run(command, check=False).returncode for command, paths in places if paths)
 
 
 if __name__ == "__main__":

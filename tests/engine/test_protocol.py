@@ -105,6 +105,8 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> World:
     made = World(tmp_path, capsys)
+    # Two programs of one length within a second would be one to Python's cache.
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
 
     def make(_: Providers, package: str) -> Provider:
         if package == "fake":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -26,14 +25,6 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         if not hidden:
             plan.setdefault(step["urn"].split("::", 2)[2], []).append(step["op"])
     return dict(sorted(plan.items()))
-
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Project:

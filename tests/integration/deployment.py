@@ -3,21 +3,27 @@
 import io
 import json
 import os
+import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
+import docker
+import docker.errors
+import pytest
 import yaml
 
 import docker_access
 import labels
+from tests import stand_in
+from tests.lease import free_port, free_subnet
 from verification.detect import detect
 from verification.docker_view import DockerView
 from verification.subject import subject_of
@@ -27,14 +33,11 @@ NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "tests")
 """What no command needs: a copy of the project has everything else."""
 
 COMMAND_SECONDS = 600
-
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+ENGINES = (
+    pytest.param("embedded", marks=pytest.mark.docker),
+    pytest.param("pulumi", marks=[pytest.mark.docker, pytest.mark.pulumi_cli]),
+)
+"""Parameters of what is to be so under either engine."""
 
 
 @dataclass
@@ -46,17 +49,28 @@ class Deployment:
         engine: ``embedded`` or ``pulumi``.
         stack: Its name.
         config: Settings that differ from the defaults, without the project's namespace.
+        stand_in: Whether its Open WebUI is only stood in for.
     """
 
     directory: Path
     engine: str
     stack: str = field(default_factory=lambda: f"it{secrets.token_hex(3)}")
     config: dict[str, Any] = field(default_factory=lambda: {"uiPort": free_port(), "logLevel": "DEBUG"})
+    stand_in: bool = False
 
     def __post_init__(self) -> None:
         shutil.copytree(PROJECT, self.directory, ignore=NOT_COPIED, dirs_exist_ok=True)
         (self.directory / ".venv").symlink_to(sys.prefix)
-        self.configure({})
+        self.configure({"openWebuiImage": self._stand_in()} if self.stand_in else {})
+
+    def _stand_in(self) -> str:
+        """Have the image that stands in for Open WebUI; the copy does not wait for a boot that takes no time."""
+        file = self.directory / "verification/observe.py"
+        before, waits, after = file.read_text(encoding="utf-8").partition("\nBOOT_SECONDS: Final = 4.0\n")
+        assert waits
+        file.write_text(f"{before}\nBOOT_SECONDS: Final = 0.5\n{after}", encoding="utf-8")
+        with closing(docker_access.client(stand_in.BUILD_SECONDS)) as client:
+            return stand_in.ensure_stand_in(client)
 
     @property
     def names(self) -> dict[str, str]:
@@ -98,6 +112,8 @@ class Deployment:
     def configure(self, changes: Mapping[str, Any]) -> None:
         """Set some settings; None takes one back to its default."""
         self.config = {key: value for key, value in {**self.config, **changes}.items() if value is not None}
+        if self.config.get("topology") == "replicated":
+            self.config.setdefault("edgeSubnet", free_subnet())
         kept = yaml.safe_load(self.stack_file.read_text(encoding="utf-8")) if self.stack_file.exists() else {}
         kept["config"] = {f"open-webui:{key}": value for key, value in self.config.items()}
         self.stack_file.write_text(yaml.safe_dump(kept), encoding="utf-8")
@@ -152,6 +168,12 @@ class Deployment:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
+    def ids(self) -> dict[str, str]:
+        """Ids of its containers by name."""
+        with closing(docker_access.client()) as client:
+            found = client.containers.list(all=True, filters=self.marks(), ignore_removed=True)
+            return {str(one.name): str(one.id) for one in found}
+
     def starts_and_ends(self, command: str) -> list[str]:
         """Run a command that must succeed; what containers began and ended meanwhile, as ``start NAME``, ``die NAME``.
 
@@ -167,9 +189,9 @@ class Deployment:
                 events.terminate()
             return (events.stdout or io.StringIO()).read().splitlines()
 
-    def fail(self, command: str, **environment: str) -> str:
+    def fail(self, command: str, *options: str, **environment: str) -> str:
         """Run a command that must fail, and without a traceback; what it printed."""
-        done = self.make(command, **environment)
+        done = self.make(command, *options, **environment)
         assert done.returncode != 0, done.stdout
         assert "Traceback" not in done.stdout
         return done.stdout
@@ -229,16 +251,47 @@ class Deployment:
     def remove_everything(self) -> None:
         """Remove what the stack made, whatever state a failed test left it in."""
         marks = self.marks()
-        client = docker_access.client()
-        try:
+        with closing(docker_access.client()) as client:
             for container in client.containers.list(all=True, filters=marks, ignore_removed=True):
-                container.remove(force=True, v=True)
+                remove_container(client, str(container.name))
             for network in client.networks.list(filters=marks):
-                network.remove()
+                with suppress(docker.errors.NotFound):
+                    network.remove()
             for volume in client.volumes.list(filters=marks):
-                volume.remove(force=True)
-        finally:
-            client.close()
+                with suppress(docker.errors.NotFound):
+                    volume.remove(force=True)
+
+
+def remove_container(client: docker.DockerClient, name: str) -> None:
+    """Remove a container, if it is there; return when it is gone."""
+    with suppress(docker.errors.NotFound):
+        container = client.containers.get(name)
+        try:
+            container.remove(force=True, v=True)
+        except docker.errors.APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT:
+                raise
+            container.wait(condition="removed", timeout=30)  # Docker is at it already
+
+
+def authority(stack: Deployment, which: str = "root") -> str:
+    """PEM of a certificate of a gateway's own authority: its ``root``, or the ``intermediate`` that it sends."""
+    file = f"/var/tmp/caddy/pki/authorities/local/{which}.crt"
+    return sh("docker", "exec", stack.names["gateway"], "cat", file)
+
+
+def no_changes(output: str) -> bool:
+    """Whether an engine said that everything stayed as it was."""
+    summary = output[output.rindex("Resources:") :]
+    changes = re.search(r"\d+ (to|created|updated|replaced|deleted)\b", summary)
+    return bool(re.search(r"^ +\d+ unchanged$", summary, re.MULTILINE)) and not changes
+
+
+def settings_of(stack: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What the project's own file of a stack says, on another port, with some changes; None leaves a setting out."""
+    written = yaml.safe_load((PROJECT / f"stacks/Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
+    all_of_them = {**{key.partition(":")[2]: value for key, value in written.items()}, "uiPort": free_port(), **changes}
+    return {key: value for key, value in all_of_them.items() if value is not None}
 
 
 def sh(*command: str) -> str:

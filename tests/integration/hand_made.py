@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cached_property
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +18,15 @@ import docker_access
 from components.authority import generate
 from components.valkey import ACCOUNTS, APP_ACCOUNT, accounts_file
 from images.ensure import ensure
+from tests import stand_in
+from tests.integration.deployment import remove_container
+from tests.lease import free_port
 from verification.report import Report
 from verification.run import verify
 from verification.subject import Door, Isolation, Login, Subject
 
 APP_IMAGE = "ghcr.io/open-webui/open-webui:main"
+STAND_IN = stand_in.NAME
 VALKEY_IMAGE = "docker.io/valkey/valkey:8.0.1-alpine"
 POSTGRES_IMAGE = "docker.io/pgvector/pgvector:0.8.7-pg17"
 CADDY_IMAGE = "docker.io/library/caddy:2.11.7-alpine"
@@ -58,31 +60,14 @@ def ensure_images(*references: str) -> None:
     """Pull or build what this machine does not have: a module's tests may be the first to run."""
     with closing(docker_access.client(BUILD_SECONDS)) as client:
         for reference in references:
-            ensure(client, reference)
+            if reference == STAND_IN:
+                stand_in.ensure_stand_in(client)
+            else:
+                ensure(client, reference)
 
 
 def silent(_line: str) -> None:
     """Where no progress is shown."""
-
-
-def remove_container(client: docker.DockerClient, name: str) -> None:
-    """Remove a container, if it is there; return when it is gone."""
-    with suppress(docker.errors.NotFound):
-        container = client.containers.get(name)
-        try:
-            container.remove(force=True, v=True)
-        except docker.errors.APIError as error:
-            if error.status_code != HTTPStatus.CONFLICT:
-                raise
-            container.wait(condition="removed", timeout=30)  # Docker is at it already
-
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def own_health(client: docker.DockerClient, app: str) -> dict[str, str]:
@@ -100,11 +85,15 @@ def own_health(client: docker.DockerClient, app: str) -> dict[str, str]:
 
 
 class Pair:
-    """One Valkey with a password, and apps of its own."""
+    """One Valkey with a password, and apps of its own.
 
-    def __init__(self, client: docker.DockerClient) -> None:
-        ensure_images(APP_IMAGE, VALKEY_IMAGE)
-        self.client = client
+    Attributes:
+        image: What apps are made from where nothing else is said: a stand-in for Open WebUI, or Open WebUI.
+    """
+
+    def __init__(self, client: docker.DockerClient, image: str = STAND_IN) -> None:
+        ensure_images(image, VALKEY_IMAGE)
+        self.client, self.image = client, image
         self.prefix = f"vt-{secrets.token_hex(3)}"
         self.network = client.networks.create(f"{self.prefix}-net")
         self.names: list[str] = []
@@ -157,7 +146,8 @@ class Pair:
         test = ["CMD-SHELL", "curl -fsS -o /dev/null http://127.0.0.1:8080/health"]
         healthcheck = {"test": test, "interval": 2 * SECOND, "start_period": BOOT_SECONDS * SECOND}
         set_ones = {name: value for name, value in environment.items() if value is not None}
-        return self.run(role, APP_IMAGE, set_ones, **{"healthcheck": healthcheck} | options)
+        image = options.pop("image", self.image)
+        return self.run(role, image, set_ones, **{"healthcheck": healthcheck} | options)
 
     @contextmanager
     def another_app(self, role: str, changes: Mapping[str, str | None] | None = None, **options: Any) -> Iterator[str]:

@@ -22,13 +22,15 @@ import docker
 import pytest
 
 import docker_access
-from tests.integration.deployment import free_port
-from tests.integration.hand_made import APP_IMAGE, BOOT_SECONDS, SECRET_KEY, VALKEY_IMAGE
+from tests.integration.hand_made import BOOT_SECONDS, SECOND, SECRET_KEY, STAND_IN, VALKEY_IMAGE, ensure_images
+from tests.lease import free_port
 
 pytestmark = pytest.mark.docker
 
 PROJECT = Path(__file__).parents[2]
 PASSWORD = "correct-horse-4712"
+OFTEN = {"interval": SECOND}
+"""The image's own healthcheck, asked more often: for the first half a minute Docker would not know how an app is."""
 
 
 class ByHand:
@@ -51,6 +53,7 @@ class ByHand:
 
 @pytest.fixture(scope="module")
 def by_hand() -> Iterator[ByHand]:
+    ensure_images(STAND_IN, VALKEY_IMAGE)
     client = docker_access.client()
     made = ByHand(client)
     try:
@@ -74,7 +77,14 @@ def compose(by_hand: ByHand) -> tuple[str, str]:
         labels = {f"com.docker.compose.{key}": value for key, value in marks.items()}
         joined = {network: by_hand.client.api.create_endpoint_config(aliases=[f"{project}-{name}-1", name])}
         container = by_hand.create(
-            f"-{name}-1", image, command, labels=labels, network=network, networking_config=joined, **options
+            f"-{name}-1",
+            image,
+            command,
+            labels=labels,
+            network=network,
+            networking_config=joined,
+            healthcheck=OFTEN,
+            **options,
         )
         container.start()
         return str(container.name)
@@ -84,7 +94,7 @@ def compose(by_hand: ByHand) -> tuple[str, str]:
     valkey = service("redis", VALKEY_IMAGE, command, cap_drop=["ALL"], cap_add=kept)
     app = service(
         "open-webui",
-        APP_IMAGE,
+        STAND_IN,
         environment={
             "ENABLE_WEBSOCKET_SUPPORT": "true",
             "WEBSOCKET_MANAGER": "redis",
@@ -110,10 +120,10 @@ def pair(by_hand: ByHand) -> tuple[str, str]:
     variables = (
         f"WEBSOCKET_MANAGER=redis\nWEBSOCKET_REDIS_URL={url}/1\nREDIS_URL={url}/0\nWEBUI_SECRET_KEY={SECRET_KEY}\n"
     )
-    start = by_hand.client.images.get(APP_IMAGE).attrs["Config"]
+    start = by_hand.client.images.get(STAND_IN).attrs["Config"]
     app = by_hand.create(
-        "-chat", APP_IMAGE, ["sh", *(start["Entrypoint"] or []), *(start["Cmd"] or [])], network=network,
-        entrypoint=["sh", "-c", 'set -a; . /tmp/app.env; set +a; exec "$@"'],
+        "-chat", STAND_IN, ["sh", *(start["Entrypoint"] or []), *(start["Cmd"] or [])], network=network,
+        entrypoint=["sh", "-c", 'set -a; . /tmp/app.env; set +a; exec "$@"'], healthcheck=OFTEN,
     )  # fmt: skip
     app.put_archive("/tmp", packed("app.env", variables))
     app.start()

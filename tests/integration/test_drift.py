@@ -9,13 +9,13 @@ import pytest
 
 import labels
 from limits import DEFAULTS, DEFAULTS_OF_SINGLE
+from tests import stand_in
 from tests.documents import commands
-from tests.integration.conftest import ENGINES
-from tests.integration.deployment import COMMAND_SECONDS, Deployment, free_port, sh
+from tests.integration.deployment import COMMAND_SECONDS, ENGINES, Deployment, sh
+from tests.lease import free_port
 
 pytestmark = pytest.mark.docker
 
-OPEN_WEBUI = "ghcr.io/open-webui/open-webui:main"
 VALKEY = "docker.io/valkey/valkey:8.0.1-alpine"
 LISTED = re.compile("  (container|network|volume|image) ")
 CLEAN, COULD_NOT_ASK, DRIFT = 0, 1, 2
@@ -24,7 +24,7 @@ CLEAN, COULD_NOT_ASK, DRIFT = 0, 1, 2
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A single stack, whose image of Valkey nobody else uses."""
-    deployment = Deployment(tmp_path_factory.mktemp("dev"), "embedded")
+    deployment = Deployment(tmp_path_factory.mktemp("dev"), "embedded", stand_in=True)
     image = f"open-webui-test/{deployment.stack}:8.0.1"
     sh("docker", "tag", VALKEY, image)
     deployment.configure({"valkeyImage": image})
@@ -43,7 +43,7 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 @pytest.fixture(scope="module")
 def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A replicated stack."""
-    deployment = Deployment(tmp_path_factory.mktemp("staging"), "embedded")
+    deployment = Deployment(tmp_path_factory.mktemp("staging"), "embedded", stand_in=True)
     deployment.configure({"topology": "replicated", "replicas": 2, "enableSignup": True})
     with deployment.deployed():
         yield deployment
@@ -141,7 +141,7 @@ def test_a_container_made_by_hand_and_an_image_changed_under_its_tag(dev: Deploy
         "docker", "run", "--detach", "--init", "--name", app, "--network", dev.names["network"],
         "--publish", f"127.0.0.1:{dev.config['uiPort']}:8080", "--publish", f"127.0.0.1:{port}:8080",
         "--volume", f"{dev.names['app_data']}:/app/backend/data", "--env", "BY_HAND=a-secret-of-somebody",
-        "--entrypoint", "sleep", OPEN_WEBUI, "infinity",
+        "--entrypoint", "sleep", stand_in.NAME, "infinity",
     )  # fmt: skip
     container = sh("docker", "create", VALKEY)
     after = sh("docker", "commit", "--change", "LABEL newer=yes", container, image)
@@ -247,13 +247,13 @@ def test_a_state_that_only_the_pulumi_cli_reads_is_asked_of_it(staging: Deployme
     assert done.stdout == staging.make("drift").stdout
 
 
-def test_what_cannot_be_asked_is_neither_clean_nor_drift(dev: Deployment, fresh: Deployment) -> None:
+def test_what_cannot_be_asked_is_neither_clean_nor_drift(dev: Deployment, stood_in: Deployment) -> None:
     unreachable = dev.make("drift", DOCKER_HOST="tcp://127.0.0.1:1")
     assert (unreachable.returncode, "Docker does not answer" in unreachable.stdout) == (COULD_NOT_ASK, True)
-    undeployed = fresh.make("drift")
+    undeployed = stood_in.make("drift")
     assert undeployed.returncode == COULD_NOT_ASK
-    assert f"stack {fresh.stack} is not deployed" in undeployed.stdout
-    assert not files_of(fresh)
+    assert f"stack {stood_in.stack} is not deployed" in undeployed.stdout
+    assert not files_of(stood_in)
     lock = dev.directory / f".pulumi-state/.pulumi/locks/organization/open-webui/{dev.stack}/1.json"
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.write_text('{"pid": 1, "username": "u", "hostname": "elsewhere", "timestamp": "2026-11-23T18:00:00Z"}')

@@ -13,7 +13,7 @@ from bench.staging import staging, target
 from bench.target import Target
 from tests.integration.deployment import Deployment
 
-pytestmark = [pytest.mark.docker, pytest.mark.alone]
+pytestmark = [pytest.mark.docker, pytest.mark.nightly]
 
 SOON_SECONDS = 10
 """Alone on the machine it is one to three; how long exactly is `make bench`'s to say."""

@@ -6,15 +6,14 @@ import subprocess
 
 import pytest
 
-from tests.integration.conftest import ENGINES
-from tests.integration.deployment import Deployment
+from tests.integration.deployment import ENGINES, Deployment
 
 
-@pytest.mark.parametrize("fresh", ENGINES, indirect=True)
-def test_ctrl_c_ends_an_update_without_a_traceback_and_saves_what_was_made(fresh: Deployment) -> None:
-    command = ["make", "up", f"STACK={fresh.stack}", f"ENGINE={fresh.engine}"]
+@pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
+def test_ctrl_c_ends_an_update_without_a_traceback_and_saves_what_was_made(stood_in: Deployment) -> None:
+    command = ["make", "up", f"STACK={stood_in.stack}", f"ENGINE={stood_in.engine}"]
     with subprocess.Popen(
-        command, cwd=fresh.directory, env=fresh.environment(), text=True, start_new_session=True,
+        command, cwd=stood_in.directory, env=stood_in.environment(), text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     ) as update:  # fmt: skip
         assert update.stdout is not None
@@ -28,10 +27,10 @@ def test_ctrl_c_ends_an_update_without_a_traceback_and_saves_what_was_made(fresh
     assert "interrupted" in output
     assert "Traceback" not in output
     assert "KeyboardInterrupt" not in output
-    made = {fresh.names["valkey"], fresh.names["migration"]}
-    assert set(fresh.left()["containers"]) <= made
-    assert b"open-webui-migration" in fresh.state()
-    if fresh.engine == "embedded":
+    made = {stood_in.names["valkey"], stood_in.names["migration"]}
+    assert set(stood_in.left()["containers"]) <= made
+    assert b"open-webui-migration" in stood_in.state()
+    if stood_in.engine == "embedded":
         _, _, where = output.partition("Stopped by Ctrl-C:\n")
         finished, not_begun, *_ = where.splitlines()
         assert finished.startswith("  finished: ")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.documents import commands
-from tests.integration.deployment import Deployment, free_port, sh
+from tests.integration.deployment import Deployment, sh
 from tests.integration.hand_made import APP_IMAGE, VALKEY_IMAGE, ensure_images
 from tests.integration.people import (
     ask,
@@ -19,6 +19,7 @@ from tests.integration.people import (
     wait_until_it_answers,
     write_chat,
 )
+from tests.lease import free_port
 
 pytestmark = pytest.mark.docker
 

@@ -12,7 +12,7 @@ import docker
 import pytest
 
 from tests.integration.deployment import COMMAND_SECONDS, Deployment
-from tests.integration.hand_made import APP_IMAGE, VALKEY_IMAGE
+from tests.integration.hand_made import STAND_IN, VALKEY_IMAGE, ensure_images
 from tests.integration.second_docker import SecondDocker, second_docker
 
 pytestmark = [
@@ -24,14 +24,15 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def remote() -> Iterator[SecondDocker]:
-    with second_docker(APP_IMAGE, VALKEY_IMAGE) as made:
+    ensure_images(STAND_IN, VALKEY_IMAGE)
+    with second_docker(STAND_IN, VALKEY_IMAGE) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def stack(remote: SecondDocker, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     """A stack that was deployed and proved through ssh."""
-    made = Deployment(tmp_path_factory.mktemp("project"), "embedded")
+    made = Deployment(tmp_path_factory.mktemp("project"), "embedded", stand_in=True)
     up = made.make("up", **remote.over_ssh)
     assert up.returncode == 0, up.stdout
     (made.directory / "up.log").write_text(up.stdout)

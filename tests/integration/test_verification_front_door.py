@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.hand_made import PAIR_URL, PING_SECONDS, Pair, free_port
+from tests.integration.hand_made import PAIR_URL, PING_SECONDS, Pair
 from tests.integration.relay import relay
+from tests.lease import free_port
 from verification.report import Report
 
 pytestmark = pytest.mark.docker

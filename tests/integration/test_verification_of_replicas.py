@@ -13,7 +13,7 @@ from tests.integration.hand_made import Labs, Replicas, silent
 from verification.report import Report, as_text
 from verification.run import verify
 
-pytestmark = [pytest.mark.docker, pytest.mark.alone]
+pytestmark = [pytest.mark.docker, pytest.mark.nightly]
 
 QUICK_SECONDS = 5
 """On a machine that does other things meanwhile; alone it takes half of that."""

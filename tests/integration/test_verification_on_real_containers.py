@@ -21,7 +21,7 @@ from verification.docker_view import DockerView
 from verification.observe import described
 from verification.report import Report
 
-pytestmark = [pytest.mark.docker, pytest.mark.alone]
+pytestmark = [pytest.mark.docker, pytest.mark.nightly]
 
 PROJECT = Path(__file__).parents[2]
 BOUND_SECONDS = 20

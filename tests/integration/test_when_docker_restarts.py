@@ -16,7 +16,7 @@ from tests.integration.deployment import Deployment
 
 pytestmark = [
     pytest.mark.docker,
-    pytest.mark.alone,
+    pytest.mark.nightly,
     # Docker's SDK leaves the socket of a connection that was refused to the garbage collector.
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
     pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),

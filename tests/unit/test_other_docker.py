@@ -3,7 +3,6 @@
 import os
 import shutil
 from contextlib import nullcontext
-from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -79,10 +78,10 @@ def test_what_fails_is_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(other_docker, "run_on", run_on)
     assert other_docker.main(["--host", "unix:///other.sock", "--enter", "nsenter --net=/n", "tests/x"]) == 1
-    assert ran == [("unix:///other.sock", ["nsenter", "--net=/n"], (("tests/x",),), ())]
+    assert ran == [("unix:///other.sock", ["nsenter", "--net=/n"], ("tests/x",), ())]
 
 
 def test_the_modules_and_tests_that_it_runs_are_there() -> None:
-    for path in chain(*other_docker.INSIDE, *other_docker.OUTSIDE):
+    for path in (*other_docker.INSIDE, *other_docker.OUTSIDE):
         module, _, name = path.partition("::")
         assert f"def {name}(" in Path(module).read_text(encoding="utf-8") if name else Path(module).exists(), path

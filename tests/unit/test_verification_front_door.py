@@ -289,6 +289,7 @@ def test_pings_that_come_too_seldom_are_not_waited_for(answering: Answering) -> 
         pytest.param(SWITCH + client_frame(TEXT, b"masked"), "not of a websocket", id="masked"),
         (b"", "closed"),
     ],
+    ids=["refused", "silent", "no ping interval", "no number", "masked by chance", "closed"],
 )
 def test_what_is_no_websocket_of_open_webuis_is_not_kept_silent(
     answering: Answering, answer: bytes, words: str

@@ -11,7 +11,8 @@ from docker.types import LogConfig
 
 from tests.integration.catalogue.fault import Fault, Inject
 from tests.integration.catalogue.stand_ins import stand_in, stand_in_app
-from tests.integration.hand_made import Labs, free_port
+from tests.integration.hand_made import Labs
+from tests.lease import free_port
 from verification.subject import Subject
 
 

@@ -10,7 +10,8 @@ from components.valkey import APP_ACCOUNT
 from tests.integration.catalogue.fault import Fault, Inject
 from tests.integration.catalogue.pair import app_with
 from tests.integration.catalogue.stand_ins import stand_in, stand_in_app
-from tests.integration.hand_made import ADMIN, Labs, free_port
+from tests.integration.hand_made import ADMIN, Labs
+from tests.lease import free_port
 from verification.subject import Isolation, Subject
 
 FOREVER = "sleep infinity"

@@ -1,0 +1,159 @@
+"""An image that stands in for Open WebUI's: a tenth of its size, up in a second, built here and never pulled.
+
+It has the official image's configuration, Debian's Python, the libraries that the verification uses inside of it, and
+:mod:`tests.stand_in.open_webui`, which answers what the deployment and the verification ask. It is for tests about
+containers, networks, state and the verification's own words. ``tests/integration/test_stand_in.py`` holds it to the
+real application. It has no accounts and no pages.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import shutil
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import docker
+import docker.errors
+import yaml
+
+import labels
+from images import debian, pypi
+from images.build import BASE_PACKAGES, Blueprint, Workshop, build
+from images.progress import progress
+from images.reference import parse
+from images.uv import CACHE
+from images.version import Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VERSION: Final = "0.12.4"
+NAME: Final = f"open-webui-stand-in:v{VERSION}"
+BUILD_SECONDS: Final = 600
+"""How long Docker may take to answer: an import answers only at its end."""
+FINGERPRINT: Final = "open-webui-stand-in.fingerprint"
+"""Label: hash of what the image is made from. One of another is built anew."""
+
+LIBRARIES: Final = {
+    "aiohttp": "3.14.5",
+    "psycopg2-binary": "2.9.12",
+    "python-socketio": "5.16.2",
+    "redis": "8.0.1",
+    "uvicorn": "0.54.0",
+    "websockets": "17.4",
+}
+"""In the versions that the real image has."""
+
+_HERE: Final = Path(__file__).parent
+_IMAGES: Final = _HERE.parents[1] / "images"
+_CONTRACT: Final = _IMAGES / "contracts/open-webui.yaml"
+_START: Final = _IMAGES / "files/open-webui-start.sh"
+_PACKAGES: Final = ("bash", "curl", "jq", "python3", "tzdata")
+# What is imported is compiled by that; the rest of Python never is.
+_COMPILE: Final = (
+    'cd /app/backend && ENABLE_DB_MIGRATIONS=false python3 -c "import aiohttp, psycopg2, open_webui.main, '
+    "uvicorn.__main__, uvicorn.lifespan.on, uvicorn.loops.asyncio, uvicorn.protocols.http.h11_impl, "
+    'uvicorn.protocols.websockets.websockets_sansio_impl"'
+)
+
+
+def ensure_stand_in(client: docker.DockerClient) -> str:
+    """Have the image in Docker; its name.
+
+    Args:
+        client: The Docker daemon; its timeout should be :data:`BUILD_SECONDS`.
+
+    Raises:
+        ImageError: It cannot be built here.
+    """
+    with _turn():
+        found = _present(client)
+        if found and (found.labels or {}).get(FINGERPRINT) == fingerprint():
+            return NAME
+        _build(client)
+        if found:
+            with suppress(docker.errors.APIError):  # a container still needs it
+                client.images.remove(str(found.id))
+    return NAME
+
+
+def fingerprint() -> str:
+    """Hash of everything that the image is made from, but for Debian's packages."""
+    files = sorted(path for path in _HERE.rglob("*.py"))
+    content = b"".join(path.read_bytes() for path in (*files, _CONTRACT, _START))
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Nobody else on this machine builds it meanwhile."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "stand-in.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _present(client: docker.DockerClient) -> Any:
+    try:
+        return client.images.get(NAME)
+    except docker.errors.ImageNotFound:
+        return None
+
+
+def _build(client: docker.DockerClient) -> None:
+    with tempfile.TemporaryDirectory(prefix="open-webui-image-") as folder, progress(f"building {NAME}") as stage:
+        work = Path(folder)
+        # mmdebstrap may work as another user, which must be able to read the tree.
+        work.chmod(0o755)
+        distribution = debian.this_machine(work)
+        workshop = Workshop(distribution=distribution, cache=CACHE / "images", work=work, stage=stage)
+        build(client, workshop, _blueprint(workshop), parse(NAME))
+
+
+class _Blueprint(Blueprint):
+    """Not marked as a local build of Open WebUI's: whoever meets that mark asks a registry for the original."""
+
+    def changes(self) -> list[str]:
+        return [line for line in super().changes() if not line.startswith(f"LABEL {labels.LOCAL_BUILD}=")]
+
+
+def _blueprint(workshop: Workshop) -> Blueprint:
+    release = workshop.distribution.releases()[0]
+    tree = workshop.work / "tree"
+    backend, site = tree / "app/backend", tree / f"usr/local/lib/python{release.python}/dist-packages"
+    for package, version in LIBRARIES.items():
+        pypi.install(package, Wanted(version), workshop, release, site, software=package)
+    shutil.rmtree(site / "bin", ignore_errors=True)
+    shutil.copytree(_HERE / "open_webui", backend / "open_webui", ignore=shutil.ignore_patterns("__pycache__"))
+    (backend / "data").mkdir()
+    shutil.copy(_START, backend / "start.sh")
+    contract = yaml.safe_load(_CONTRACT.read_text(encoding="utf-8"))
+    asked = {name: item["is"] for name, item in contract["config"].items()}
+    return _Blueprint(
+        version=VERSION,
+        origin="",
+        suite=release.codename,
+        sources=tuple(workshop.distribution.sources_of(release)),
+        packages=(*BASE_PACKAGES, *_PACKAGES),
+        tree=tree,
+        hooks=(f"chroot \"$1\" sh -c '{_COMPILE}'",),
+        environment={
+            **{name: item["is"] for name, item in contract["environment"].items() if "is" in item},
+            "PYTHON_VERSION": release.python,
+            "WEBUI_BUILD_HASH": "dev-build",
+        },
+        instructions=(
+            f"CMD {json.dumps(asked['Cmd'])}",
+            *(f"EXPOSE {port.removesuffix('/tcp')}" for port in asked["ExposedPorts"]),
+            f"USER {asked['User']}",
+            f"WORKDIR {asked['WorkingDir']}",
+            f"HEALTHCHECK CMD {asked['Healthcheck'][1]}",
+        ),
+        # As the official image has, by which the doctor knows it under any name.
+        marks={"org.opencontainers.image.title": "open-webui", FINGERPRINT: fingerprint()},
+    )
