@@ -1,7 +1,7 @@
 """How properties are tried (hypothesis): the same examples each time, unless others are asked for.
 
-``TESTS_EXAMPLES=5000 .venv/bin/python -m pytest -k properties`` draws as many others, by chance; what fails is printed with
-the line that draws it again. Apply ``TRIED`` or ``TRIED_LESS`` above ``@given``.
+``TESTS_EXAMPLES=5000 .venv/bin/python -m pytest -k properties`` draws as many others, by chance; what fails is printed
+with the line that draws it again. Apply ``TRIED`` or ``TRIED_LESS`` above ``@given``.
 
 Source: https://hypothesis.readthedocs.io/en/latest/reference/api.html#settings
 """
