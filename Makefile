@@ -81,10 +81,11 @@ bench: python ## measure events, joins, outages and deployment on a stack of its
 unit: python ## the quick tests: no Docker
 	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m "not docker and not processes" tests/unit tests/engine tests/crashes
 
-lint: python ## ruff and mypy, over everything
+lint: python ## ruff and mypy, over everything, and what docstrings must say
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m docs.docstrings
 
 fmt: python ## format, and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -410,7 +410,7 @@ def _settings(reader: _Reader, project: str, stack: str) -> Settings:
         names = replace(names, open_webui_volume=adopted_volume)
     tls = Tls(
         mode=cast("TlsMode", read("tls", values_of.one_of(get_args(TlsMode)))),
-        email=read("acmeEmail", values_of.email_or_empty),
+        email=read("acmeEmail", values_of.plain_email_or_empty),
         directory=read("acmeDirectory", values_of.https_url_or_empty),
     )
     bind_address, ui_port = read("uiBindAddress", values_of.ip_address), read("uiPort", values_of.port)

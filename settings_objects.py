@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import accounts
 import limits
 from limits import Limits
-from settings_values import scalar_text
+from settings_values import is_web_url, scalar_text
 
 Refuse = Callable[[str, str, Any], None]
 """Notes a problem: path within the object, the rule, and a value for that path that works (None: leave it out)."""
@@ -97,8 +96,8 @@ def read_oidc(found: Mapping[str, Any], refuse: Refuse) -> Oidc | None:
             refuse(key, "it is missing; the provider gives it to who registers a client there", example)
         values.setdefault(name, example)
     url = values["provider_url"]
-    if urlsplit(url).scheme not in {"http", "https"} or not url.endswith(DISCOVERY):
-        better = url.rstrip("/") + DISCOVERY if url.startswith("http") else _OIDC["providerUrl"][2]
+    if not is_web_url(url) or not url.endswith(DISCOVERY):
+        better = url.rstrip("/") + DISCOVERY if is_web_url(url) else _OIDC["providerUrl"][2]
         refuse("providerUrl", f"the URL of the discovery document is wanted, it ends with {DISCOVERY}", better)
     if "scopes" in values and "openid" not in values["scopes"].split():
         refuse("scopes", "OpenID Connect needs the scope openid", f"openid {values['scopes']}")

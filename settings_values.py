@@ -71,11 +71,10 @@ def port_or_zero(example: str) -> Callable[[str], int | None]:
 
 
 def ip_address(value: str) -> str:
-    """An IPv4 or IPv6 address, as Docker wants it for a published port."""
-    try:
-        return str(ipaddress.ip_address(value))
-    except ValueError:
-        raise Invalid("an IP address of this host is wanted", "127.0.0.1") from None
+    """An IPv4 or IPv6 address, as Docker wants it for a published port: without a zone (``%eth0``)."""
+    if not is_ip_address(value) or re.search(r"[\[\]]", value):
+        raise Invalid("an IP address of this host is wanted", "127.0.0.1")
+    return str(ipaddress.ip_address(value))
 
 
 def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
@@ -95,7 +94,7 @@ def save_policy(value: str) -> tuple[tuple[int, int], ...]:
     Source: https://valkey.io/topics/persistence/
     """
     words = value.split()
-    if len(words) % 2 or not all(word.isdecimal() and int(word) >= 1 for word in words):
+    if len(words) % 2 or not all(re.fullmatch(r"0*[1-9][0-9]{0,8}", word) for word in words):
         raise Invalid("pairs of SECONDS CHANGES are wanted, or nothing for no snapshots", "30 1")
     numbers = [int(word) for word in words]
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
@@ -114,20 +113,35 @@ def docker_name_or_empty(value: str) -> str:
     return value
 
 
+_LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+# The first component is a host only if it looks like one; else capital letters would pass in it.
+_REGISTRY: Final = rf"(?:localhost|{_LABEL}(?:\.{_LABEL})+|{_LABEL}(?=:)|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+_COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REFERENCE: Final = re.compile(
-    r"(?P<name>(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?\.)*[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?::\d+)?/)?"
-    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*)"
-    r"(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[a-f0-9]{64}))?",
+    rf"(?P<name>(?P<registry>{_REGISTRY}(?=/))?(?(registry)/){_COMPONENT}(?:/{_COMPONENT})*)"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[a-f0-9]{64}))?",
     re.ASCII,
 )
+_LONGEST_NAME: Final = 255
+
+
+def match_reference(text: str) -> re.Match[str] | None:
+    """An image reference as Docker takes it: groups ``name``, ``registry``, ``tag`` and ``digest``, or None.
+
+    Source: https://github.com/distribution/reference/blob/main/reference.go and normalize.go
+    """
+    match = _REFERENCE.fullmatch(text)
+    if match is None:
+        return None
+    name = match["name"]
+    # As Docker completes it; and what could be an image's id is none's name.
+    whole = name if match["registry"] else f"docker.io/{name if '/' in name else f'library/{name}'}"
+    return None if len(whole) > _LONGEST_NAME or re.fullmatch(r"[a-f0-9]{64}", name) else match
 
 
 def image_reference(value: str) -> str:
-    """An image reference with a tag or a digest.
-
-    Source: https://github.com/distribution/reference/blob/main/reference.go
-    """
-    match = _REFERENCE.fullmatch(value)
+    """An image reference with a tag or a digest."""
+    match = match_reference(value)
     if not match:
         raise Invalid("this is not an image reference", "docker.io/valkey/valkey:8.0.1-alpine")
     if not (match["tag"] or match["digest"]):
@@ -140,7 +154,7 @@ def floats(reference: str) -> bool:
 
     A digest or a full version names one image (two numbers are a full version of Postgres), and so does a commit.
     """
-    match = _REFERENCE.fullmatch(reference)
+    match = match_reference(reference)
     if not match or match["digest"]:
         return False
     numbers = 2 if match["name"].endswith("postgres") else 3
@@ -166,7 +180,7 @@ def is_slim(reference: str) -> bool:
 
 def _variant(reference: str) -> list[str]:
     """The words of an image's tag, such as ``v0.12.4`` and ``slim``."""
-    match = _REFERENCE.fullmatch(reference)
+    match = match_reference(reference)
     return (match["tag"] or "").split("-") if match else []
 
 
@@ -181,12 +195,13 @@ UNSUPPORTED: Final = {
 def open_webui_image(value: str) -> str:
     """An image reference of Open WebUI that names no release older than 0.12.0, and no variant that cannot work."""
     image_reference(value)
-    match = _REFERENCE.fullmatch(value)
+    match = match_reference(value)
+    name = match["name"] if match else ""
     words = _variant(value)
     for variant, reason in UNSUPPORTED.items():
         if any(word.startswith(variant) for word in words):
             plain = "-".join(word for word in words if not word.startswith(variant)) or "main"
-            raise Invalid(f"the image for {variant} {reason}", f"{value.rpartition(':')[0]}:{plain}")
+            raise Invalid(f"the image for {variant} {reason}", f"{name}:{plain}")
     if match and too_old(match["tag"] or ""):
         raise Invalid(
             "Open WebUI before 0.12.0 sends its events another way, which the verification cannot prove",
@@ -200,12 +215,15 @@ _HOST: Final = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a
 
 
 def is_ip_address(host: str) -> bool:
-    """Whether a host is given by its address, IPv6 with or without brackets."""
+    """Whether a host is given by its address, IPv6 with or without brackets, and without a zone.
+
+    Source: https://url.spec.whatwg.org/#concept-ipv6-parser (which has none)
+    """
     try:
         ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return False
-    return True
+    return "%" not in host
 
 
 def origin(value: str, example: str) -> str:
@@ -239,11 +257,25 @@ def origins_or_empty(example: str) -> Callable[[str], str]:
 
 
 def https_url_or_empty(value: str) -> str:
-    """A URL that begins with https://, or nothing."""
+    """A URL that begins with https://, or nothing.
+
+    Source: https://www.rfc-editor.org/rfc/rfc3986#appendix-A for the characters
+    """
     example = "https://ca.example.com/acme/acme/directory"
     if value and (_split(value, example)[0].scheme != "https" or not urlsplit(value).hostname):
         raise Invalid("it begins with https://", example)
+    if not re.fullmatch(r"[\w.~:/?#\[\]@!$&'()*+,;=%-]*", value, re.ASCII):
+        raise Invalid("other characters than those of a URL are written with %", example)
     return value
+
+
+def is_web_url(value: str) -> bool:
+    """Whether this is a URL that begins with http:// or https://."""
+    try:
+        parts, _ = _split(value, "")
+    except Invalid:
+        return False
+    return parts.scheme in DEFAULT_PORTS and bool(parts.hostname)
 
 
 def redis_url_or_empty(value: str) -> str | None:
@@ -280,9 +312,17 @@ def email_or_empty(value: str) -> str:
     return value
 
 
+def plain_email_or_empty(value: str) -> str:
+    """An e-mail address as certificate authorities take it, or nothing: no quotes, braces or other alphabets."""
+    if value and not re.fullmatch(r"[\w.!$%&'*+/=?^~-]+@[\w-]+(\.[\w-]+)+", value, re.ASCII):
+        raise Invalid("an e-mail address without quotes, braces or letters beyond ASCII is wanted", "admin@example.com")
+    return value
+
+
 def password_or_empty(value: str) -> str | None:
     """A password, None for nothing; Open WebUI refuses more than 72 bytes."""
-    if value and not (8 <= len(value.encode()) <= 72 and value.isprintable()):  # noqa: PLR2004 - bytes
+    # What cannot be printed may be no character at all, and has no bytes then.
+    if value and not (value.isprintable() and 8 <= len(value.encode()) <= 72):  # noqa: PLR2004 - bytes
         raise Invalid("8 to 72 bytes that can be printed are wanted", "PASSWORD")
     return value or None
 

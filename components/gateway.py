@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
@@ -75,7 +76,7 @@ class GatewayArgs:
         upstream_port: TCP port they listen on.
         public_url: Where people open it; its host is what the certificate is for.
         tls: ``off``, ``internal`` (an authority of its own) or ``acme`` (a public one).
-        acme_email: Account with the public authority, an e-mail address.
+        acme_email: Account with the public authority, an e-mail address; empty for none.
         acme_directory: The public authority's address; empty for Caddy's default.
         bind_address: IP address of the host to publish on; ``0.0.0.0`` is every one.
         port: TCP port of the host to publish on, 1 to 65535.
@@ -122,6 +123,10 @@ class GatewayResources:
     container: docker.Container
 
 
+_WORD: Final = re.compile(r"""(?!#|<<)[^\s"`{}\\]*""")
+"""Text that is one token of a Caddyfile and means itself."""
+
+
 def caddyfile(args: GatewayArgs) -> str:
     """The gateway's configuration.
 
@@ -130,9 +135,20 @@ def caddyfile(args: GatewayArgs) -> str:
     cuts them, so that Open WebUI's ping each 25 s keeps them. Caddy passes on the address of who connects and believes
     nobody who claims another.
 
-    Source: https://caddyserver.com/docs/caddyfile/directives/reverse_proxy
+    Raises:
+        ValueError: An argument has characters that mean something else in a Caddyfile, or the URL names no host.
+
+    Source: https://caddyserver.com/docs/caddyfile/directives/reverse_proxy and
+    https://caddyserver.com/docs/caddyfile/concepts#tokens-and-quotes
     """
+    words = [args.public_url, args.acme_email, args.acme_directory, *args.upstreams]
+    if unfit := [word for word in words if not _WORD.fullmatch(word)]:
+        raise ValueError(f"{unfit[0]!r} cannot stand in a Caddyfile: leave out spaces, quotes, braces and backslashes.")
     host = urlsplit(args.public_url).hostname or ""
+    if not host:
+        raise ValueError(
+            f"public_url is {args.public_url!r} and names no host: write scheme://host or scheme://host:port."
+        )
     options = [
         f"admin {ADMIN}",
         "persist_config off",
@@ -147,7 +163,7 @@ def caddyfile(args: GatewayArgs) -> str:
         # https://github.com/caddyserver/certmagic/blob/v0.25.6/maintain.go#L805
         "storage_clean_interval off",
         *([f"default_sni {host}"] if args.tls == "internal" else []),
-        *([f"email {args.acme_email}"] if args.tls == "acme" else []),
+        *([f"email {args.acme_email}"] if args.tls == "acme" and args.acme_email else []),
         *([f"acme_ca {args.acme_directory}"] if args.tls == "acme" and args.acme_directory else []),
         # HTTP/3 would need a UDP port published.
         "servers {\n        protocols h1 h2\n    }",

@@ -147,22 +147,23 @@ def _settings() -> dict[str, Any]:
     from docker.errors import DockerException  # noqa: PLC0415 - takes 0.2 s
     from docker.utils import kwargs_from_env  # noqa: PLC0415
 
-    if kind() == "tcp":
-        _require_certificates()
-        return dict(kwargs_from_env())
+    if kind() == "local":
+        # TLS is of TCP alone, as for `docker`.
+        return {"base_url": address()} if address() else {}
+    example = "ssh://user@host or ssh://user@host:port" if kind() == "ssh" else "tcp://host:port"
+    try:
+        parts = urlsplit(address())
+        unusable = "" if parts.hostname or kind() == "tcp" else "it names no host"
+        unusable = "a password is not taken, a key is" if parts.password and kind() == "ssh" else unusable
+        _ = parts.port
+    except ValueError as error:
+        unusable = str(error)
+    if unusable:
+        raise DockerException(f"{unusable}; it should look like {example}")
     if kind() == "ssh":
-        try:
-            parts = urlsplit(address())
-            unusable = "" if parts.hostname else "it names no host"
-            unusable = "a password is not taken, a key is" if parts.password else unusable
-            _ = parts.port
-        except ValueError as error:
-            unusable = str(error)
-        if unusable:
-            raise DockerException(f"{unusable}; it should look like ssh://user@host or ssh://user@host:port")
         return {}
-    # TLS is of TCP alone, as for `docker`.
-    return {"base_url": address()} if address() else {}
+    _require_certificates()
+    return dict(kwargs_from_env())
 
 
 def _require_certificates() -> None:

@@ -1,6 +1,6 @@
 """The reference in ``docs/components.md``, from the docstrings of what other programs import.
 
-``make reference`` writes it; ``tests/unit/test_components_reference.py`` holds it against the code.
+``make reference`` writes it; ``docs/docstrings.py`` holds it against the code.
 """
 
 from __future__ import annotations

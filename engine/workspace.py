@@ -139,17 +139,32 @@ def state_directory(project: Project) -> Path:
 
 
 def backend_url(project: Project, environ: Mapping[str, str] = os.environ) -> str:
-    """``PULUMI_BACKEND_URL``, else what the project file says, else a file backend in :func:`state_directory`."""
-    return environ.get(BACKEND_VARIABLE) or project.backend or f"file://{state_directory(project)}"
+    """``PULUMI_BACKEND_URL``, else what the project file says, else a file backend in :func:`state_directory`.
+
+    Raises:
+        EngineError: It is not a URL.
+    """
+    url = environ.get(BACKEND_VARIABLE) or project.backend or f"file://{state_directory(project)}"
+    try:
+        urlsplit(url)
+    except ValueError as error:
+        # It may hold a password.
+        raise EngineError(
+            f"{_backend_place(environ)} is not a URL: {error}. Write file://DIRECTORY, or what `pulumi login` took."
+        ) from None
+    return url
+
+
+def _backend_place(environ: Mapping[str, str]) -> str:
+    return BACKEND_VARIABLE if environ.get(BACKEND_VARIABLE) else f"{PROJECT_FILE}: backend.url"
 
 
 def backend_directory(project: Project, environ: Mapping[str, str] = os.environ) -> Path:
     """Directory of the file backend, the parent of ``.pulumi``; raises :class:`EngineError` on any other backend."""
     url = backend_url(project, environ)
     parts = urlsplit(url)
-    place = BACKEND_VARIABLE if environ.get(BACKEND_VARIABLE) else f"{PROJECT_FILE}: backend.url"
     # A database's or a bucket's URL may hold a password.
-    shown = f"{place}={re.sub(r'//[^/@]*@|[?].*', lambda found: found[0][0] + '...', url)}"
+    shown = f"{_backend_place(environ)}={re.sub(r'//[^/@]*@|[?].*', lambda found: found[0][0] + '...', url)}"
     if parts.scheme != "file":
         raise only_the_cli(f"{shown} (this engine keeps state in files: file://DIRECTORY)")
     if parts.query:

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import Final
 
 from images.errors import ImageError
-
-# https://github.com/distribution/reference/blob/main/regexp.go
-_COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-# The first component is a host only if it looks like one; else capital letters would pass in it.
-_HOST: Final = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+(?=:)|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
-_REFERENCE: Final = re.compile(
-    rf"(?P<repository>(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*)"
-    r"(?::(?P<tag>\w[\w.-]{0,127}))?"
-    r"(?:@(?P<digest>[A-Za-z][\w+.-]*:[0-9a-fA-F]{32,}))?",
-    re.ASCII,
-)
+from settings_values import match_reference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +30,8 @@ class Reference:
     @property
     def registry(self) -> str:
         """Host of the registry; ``docker.io`` where none is written, as Docker does."""
-        host, slash, _ = self.repository.partition("/")
-        return host if slash and (host == "localhost" or any(c in host for c in ".:")) else "docker.io"
+        match = match_reference(self.repository)
+        return (match["registry"] if match else None) or "docker.io"
 
     def __str__(self) -> str:
         return f"{self.repository}@{self.digest}" if self.digest else f"{self.repository}:{self.tag}"
@@ -55,10 +43,10 @@ def parse(text: str) -> Reference:
     Raises:
         ImageError: ``text`` is not a reference.
     """
-    match = _REFERENCE.fullmatch(text)
+    match = match_reference(text)
     if match is None:
         raise ImageError(
             f"image reference {text!r} is not valid. Write REPOSITORY[:TAG] or REPOSITORY@DIGEST in lower "
             "case, for example docker.io/valkey/valkey:8.0.1-alpine."
         )
-    return Reference(repository=match["repository"], tag=match["tag"] or "latest", digest=match["digest"] or "")
+    return Reference(repository=match["name"], tag=match["tag"] or "latest", digest=match["digest"] or "")

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -18,24 +18,25 @@ import pytest
 import docker_access
 from launcher.engines import obstacle_to_cli
 from tests import bare
+from tests.integration.deployment import ENGINES, Deployment
+from tests.lives import Lives
 
 MACHINE: Final = pytest.StashKey[Mapping[str, str]]()
 """The environment that the tests were started in."""
 FOLDER: Final = pytest.StashKey[Path]()
 FAILED: Final = pytest.StashKey[dict[str, str]]()
-"""By module, the test that failed, where the tests of a module go on from each other."""
+"""By group, the test that failed first."""
+LIVES: Final = pytest.StashKey[Lives]()
 CONTAINER_SECONDS: Final = 900
 """How long a test of containers may take, with what it shares with others and is the first to need."""
 LOG_LINES: Final = 20
-LONGEST: Final = (
-    "test_fault_catalogue",
-    "test_deployment",
-    "test_tutorial",
-    "test_replicated",
-    "test_several_stacks",
-    "test_images_contract",
-)
-"""Modules that are begun first: one that is begun last and takes minutes leaves a worker idle."""
+GROUPS: Final = ("test_fault_catalogue", "prod", "dev", "test_images_contract", "test_official_weight")
+"""What is begun first: a group that is begun last and takes minutes leaves the other workers idle."""
+SHARING: Final = (
+    "test_tutorial", "test_deployment", "test_replicated", "test_no_secret_gets_out", "test_browser",
+    "test_operations_replicated",
+)  # fmt: skip
+"""Modules that share a life, in this order: from those that only look to those that end it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[MACHINE] = given.get("machine") or dict(os.environ)
     config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="bare-"))
     config.stash[FAILED] = {}
+    config.stash[LIVES] = Lives()
     with_the_cli = bool(config.getoption("--pulumi-cli"))
     bare_one = bare.environment(config.stash[MACHINE], config.stash[FOLDER], with_the_cli=with_the_cli)
     # What pytest and xdist have told this process stays.
@@ -80,29 +82,52 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(f"the Pulumi CLI cannot run this project: {obstacle}")
     chosen = [item for item in items if bool(item.get_closest_marker("pulumi_cli")) == theirs]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
-    items[:] = sorted(chosen, key=_place)
-    for item in items:
+    for item in chosen:
         if item.get_closest_marker("docker"):
             if not item.get_closest_marker("timeout"):
                 item.add_marker(pytest.mark.timeout(CONTAINER_SECONDS))
             if not item.get_closest_marker("xdist_group"):
                 item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items[:] = sorted(chosen, key=_place)
 
 
-def pytest_collection_finish() -> None:
-    """A collection of garbage need not look at what the tests themselves are made of."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """See that xdist keeps groups together, and that a collection of garbage looks at no test."""
+    if session.config.getoption("loadgroup", default=False):
+        scattered = [item.nodeid for item in session.items if _group(item) and not item.nodeid.endswith(_group(item))]
+        if scattered:
+            # As with 3.8.0 and pytest 9.2: https://github.com/pytest-dev/pytest-xdist
+            raise pytest.UsageError(f"this pytest-xdist does not keep groups with this pytest: {scattered[0]}")
     gc.freeze()
 
 
-def _place(item: pytest.Item) -> int:
-    return LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST)
+def _place(item: pytest.Item) -> tuple[int, str, int]:
+    group, module = _group(item), item.path.stem
+    return (
+        GROUPS.index(group) if group in GROUPS else len(GROUPS),
+        group,
+        SHARING.index(module) if module in SHARING else len(SHARING),
+    )
+
+
+def _group(item: pytest.Item | None) -> str:
+    """What it is run with on one worker; nothing where it does not matter."""
+    mark = item and item.get_closest_marker("xdist_group")
+    return str(mark.args[0]) if mark else ""
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Fail what goes on from a test that failed."""
-    before = item.config.stash[FAILED].get(str(item.path))
+    before = item.config.stash[FAILED].get(_group(item))
     if before and item.get_closest_marker("chained"):
         pytest.fail(f"not run: it goes on from {before}, which failed", pytrace=False)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End what a group of tests has shared."""
+    if _group(item) != _group(nextitem):
+        item.config.stash[LIVES].end()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -110,7 +135,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Remember what failed; beside a time-out, show what the containers of the last tests said."""
     report: pytest.TestReport = yield  # type: ignore[assignment]
     if report.failed:
-        item.config.stash[FAILED].setdefault(str(item.path), item.name)
+        item.config.stash[FAILED].setdefault(_group(item), item.nodeid)
         if call.excinfo and "Timeout" in str(call.excinfo.value) and item.get_closest_marker("docker"):
             report.sections.append(("Containers", _logs()))
     return report  # type: ignore[return-value]
@@ -151,6 +176,24 @@ def no_other_docker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     if not request.node.get_closest_marker("docker"):
         for name in bare.WHICH_DOCKER:
             monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Deployment]:
+    """A stack of the real application by its name, deployed and proved; who uses it leaves it proved."""
+    return lambda name: request.config.stash[LIVES].get(name, lambda: tmp_path_factory.mktemp("life"))
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def dev(request: pytest.FixtureRequest, life: Callable[[str], Deployment]) -> Deployment:
+    """The single stack, under each engine."""
+    return life("dev" if request.param == "embedded" else "dev by the CLI")
+
+
+@pytest.fixture(scope="module")
+def prod(life: Callable[[str], Deployment]) -> Deployment:
+    """The replicated stack."""
+    return life("prod")
 
 
 @pytest.fixture(scope="module")

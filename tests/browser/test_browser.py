@@ -1,4 +1,4 @@
-"""What people see: a real browser at the front door of dev and of staging, and events from Valkey on its page."""
+"""What people see: a real browser at the front door of dev and of prod, and events from Valkey on its page."""
 
 from __future__ import annotations
 
@@ -6,69 +6,66 @@ import re
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
-import yaml
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.window import Window, event, launch, notice, posting, publishing, window
-from tests.integration.deployment import PROJECT, Deployment, sh
-from tests.lease import free_port
+from tests.browser.window import ADA, Account, Window, event, launch, notice, posting, publishing, window
+from tests.integration.deployment import Deployment, authority, sh
 from tests.packages import path_of
 
-pytestmark = pytest.mark.docker
-
-# What a page looks like is a version's, and a floating tag may lead to another one.
-PINNED: Final = {"openWebuiImage": "ghcr.io/open-webui/open-webui:v0.12.4"}
-OWN: Final[dict[str, dict[str, Any]]] = {
-    # The tutorial's names are for one deployment a host.
-    "dev": {**PINNED, "tutorialNames": None},
-    "staging": {**PINNED},
-}
-"""Settings in which a stack differs from the project's of that name, so that both can be deployed."""
+pytestmark = [pytest.mark.docker, pytest.mark.chained]
 
 QUESTION: Final = "How did your answer get here?"
 ANSWER: Final = "Each of these words is an event. It was published through Valkey, and this page shows what arrived."
 
 
-def deployed(name: str, directory: Path) -> Deployment:
-    """A stack with the settings of one of the project's, on a port of its own."""
-    written = yaml.safe_load((PROJECT / f"stacks/Pulumi.{name}.yaml").read_text(encoding="utf-8"))["config"]
-    config = {key.partition(":")[2]: value for key, value in written.items()}
-    stack = Deployment(directory, "embedded", config={**config, "uiPort": free_port()})
-    stack.configure(OWN[name])
-    return stack
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("dev", marks=pytest.mark.xdist_group("dev")),
+        pytest.param("prod", marks=pytest.mark.xdist_group("prod")),
+    ],
+)
+def stack(request: pytest.FixtureRequest, life: Callable[[str], Deployment]) -> Deployment:
+    """The single stack over http, and the replicated one over https, with its gateway's own authority."""
+    return life(request.param)
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def browser(stack: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Chromium, which does not notice what Docker does to the network meanwhile."""
     program = tmp_path_factory.mktemp("browser") / "chromium"
     wrapper = Path(__file__).with_name("without_netlink.py")
     program.write_text(f'#!/bin/sh\nexec {sys.executable} {wrapper} {path_of("chromium")} "$@"\n')
     program.chmod(0o755)
     with sync_playwright() as playwright:
-        started = launch(playwright, str(program))
+        started = launch(playwright, str(program), authority(stack, "intermediate") if "gateway" in stack.names else "")
         try:
             yield started
         finally:
             started.close()
 
 
-@pytest.fixture(scope="module", params=list(OWN))
-def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with deployed(request.param, tmp_path_factory.mktemp(request.param)).deployed() as made:
-        yield made
+@pytest.fixture(scope="module")
+def account(stack: Deployment) -> Account:
+    """Whoever is the administrator."""
+    if not (email := stack.config.get("adminEmail")):
+        return ADA
+    return Account("Admin", email, stack.outputs("--show-secrets")["admin_password"])
 
 
 @pytest.fixture(scope="module")
-def first(browser: Browser, stack: Deployment) -> Iterator[Window]:
-    """The window of whoever opened the deployment first, signed up and in."""
+def first(browser: Browser, stack: Deployment, account: Account) -> Iterator[Window]:
+    """The administrator's window: where the deployment names none, whoever opened it first is."""
     with window(browser, stack) as opened:
-        opened.sign_up()
+        if account is ADA:
+            opened.sign_up(account)
+        else:
+            opened.sign_in(account)
         opened.close_release_notes()
         yield opened
 
@@ -88,7 +85,7 @@ def nonce() -> str:
     return secrets.token_hex(8)
 
 
-def test_whoever_opens_it_first_signs_up_and_sees_the_chat_page(page: Window) -> None:
+def test_whoever_opens_it_first_or_is_named_its_administrator_sees_the_chat_page(page: Window) -> None:
     assert page.page.locator("#chat-input").is_visible()
     assert page.api("GET", "/api/v1/auths/")["role"] == "admin"
 
@@ -147,11 +144,11 @@ def test_an_answer_streams_into_an_open_chat_word_by_word(page: Window) -> None:
     assert page.heard(answer) == len(words)
 
 
-def test_a_second_browser_signs_in_and_an_event_reaches_both(page: Window, browser: Browser) -> None:
+def test_a_second_browser_signs_in_and_an_event_reaches_both(page: Window, browser: Browser, account: Account) -> None:
     told = nonce()
     page.open()
     with window(browser, page.stack) as second:
-        second.sign_in()
+        second.sign_in(account)
         second.open()
 
         with publishing(page.stack.apps[0], [(room_of(page), notice("For every window", told))]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import subprocess
 import time
@@ -11,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, WebSocket, expect
 
 from tests.integration.deployment import Deployment
@@ -23,7 +27,17 @@ ARTIFACTS: Final = Path(__file__).resolve().parents[2] / ".artifacts/browser"
 """Where screenshots are kept."""
 SIZE: Final = {"width": 1024, "height": 512}
 
-NAME, EMAIL, PASSWORD = "Ada Lovelace", "ada@example.com", "an-account-of-a-test-9"
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody's, of a deployment's."""
+
+    name: str
+    email: str
+    password: str
+
+
+ADA: Final = Account("Ada Lovelace", "ada@example.com", "an-account-of-a-test-9")
 
 
 @dataclass
@@ -97,22 +111,22 @@ class Window:
         expect(self.page.locator("#chat-input")).to_be_visible(timeout=WAIT_SECONDS * 1000)
         self.until(lambda: self.line is not None, "open websocket")
 
-    def sign_up(self) -> None:
+    def sign_up(self, account: Account) -> None:
         """Make the first account of a fresh Open WebUI, as whoever opens it does."""
         self._go("/")
         self.page.get_by_role("button", name="Get started").click()
-        self.page.locator("#name").fill(NAME)
-        self._sign()
+        self.page.locator("#name").fill(account.name)
+        self._sign(account)
 
-    def sign_in(self) -> None:
+    def sign_in(self, account: Account) -> None:
         self._go("/")
-        self._sign()
+        self._sign(account)
 
-    def _sign(self) -> None:
-        self.page.locator("#email").fill(EMAIL)
-        self.page.locator("#password").fill(PASSWORD)
+    def _sign(self, account: Account) -> None:
+        self.page.locator("#email").fill(account.email)
+        self.page.locator("#password").fill(account.password)
         self.page.locator("button[type=submit]").click()
-        expect(self.page.get_by_text(f"Hello, {NAME}")).to_be_visible(timeout=WAIT_SECONDS * 1000)
+        expect(self.page.get_by_text(f"Hello, {account.name}")).to_be_visible(timeout=WAIT_SECONDS * 1000)
 
     def close_release_notes(self) -> None:
         """Open WebUI shows an administrator what is new, once."""
@@ -160,11 +174,26 @@ def as_text(frame: str | bytes) -> str:
     return frame if isinstance(frame, str) else frame.decode(errors="replace")
 
 
-def launch(playwright: Playwright, program: str) -> Browser:
-    """Start the distribution's Chromium, which needs no sandbox for pages that are all our own."""
+def launch(playwright: Playwright, program: str, authority: str = "") -> Browser:
+    """Start the distribution's Chromium, which needs no sandbox for pages that are all our own.
+
+    Args:
+        playwright: What starts it.
+        program: Its path.
+        authority: PEM of the one authority that it trusts beyond its own, as its user would have installed it: one of
+            those that the server sends, for of others Chromium does not know the key.
+    """
+    trust = [f"--ignore-certificate-errors-spki-list={key_hash(authority)}"] if authority else []
     return playwright.chromium.launch(
-        executable_path=program, args=["--disable-dev-shm-usage"], timeout=WAIT_SECONDS * 1000
+        executable_path=program, args=["--disable-dev-shm-usage", *trust], timeout=WAIT_SECONDS * 1000
     )
+
+
+def key_hash(certificate: str) -> str:
+    """SHA-256 of a certificate's public key, in Base64, by which Chromium knows it anywhere in a chain."""
+    key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+    form = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(form).digest()).decode()
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,12 @@ from engine.state import Backend
 from tests.engine.fakes import FakeProvider, Stack
 
 
+@pytest.fixture(autouse=True)
+def no_power_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written is read as it was, with or without waiting for the disk."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
 @pytest.fixture(scope="session")
 def secrets() -> Secrets:
     """One derived key for all tests: deriving one takes a third of a second."""
@@ -20,10 +28,16 @@ def secrets() -> Secrets:
 
 
 @pytest.fixture
-def without_leftovers() -> Iterator[None]:
-    """What a program that failed has left unevaluated is collected now: later, it would be another test's warning."""
+def without_leftovers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each program starts from nothing.
+
+    Bytecode of one that is written anew within the second, and as long, would be taken for its own. What one that
+    failed has left unevaluated is collected now: later, it would be another test's warning.
+    """
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     yield
     gc.collect()
+    gc.freeze()  # The next one need not go through what there is by now.
 
 
 @pytest.fixture

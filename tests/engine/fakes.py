@@ -118,13 +118,15 @@ class FakeProvider:
 class Recorder:
     """Records what a display would show."""
 
+    shown: list[tuple[str, str]] = field(default_factory=list)
     plans: list[tuple[str, str]] = field(default_factory=list)
+    ended: list[tuple[str, str]] = field(default_factory=list)
     changes: dict[str, list[Change]] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def seen(self, urn: str, parent: str) -> None:
-        pass
+        self.shown.append((urn.rsplit("::", 1)[1], parent.rpartition("::")[2]))
 
     def plan(self, op: str, urn: str, changes: list[Change]) -> None:
         name = urn.rsplit("::", 1)[1]
@@ -136,7 +138,7 @@ class Recorder:
         pass
 
     def done(self, op: str, urn: str) -> None:
-        pass
+        self.ended.append((op, urn.rsplit("::", 1)[1]))
 
     def fail(self, op: str, urn: str, message: str) -> None:
         self.failures[urn.rsplit("::", 1)[1]] = message

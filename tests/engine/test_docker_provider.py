@@ -189,9 +189,6 @@ def test_unknown_values_pass_at_any_depth() -> None:
         (CONTAINER, {**SMALL, "envs": [None]}, ["envs[0]", "null"]),
         (CONTAINER, {**SMALL, "ports": [{"external": 1}]}, ["ports[0].internal"]),
         (CONTAINER, {**SMALL, "healthcheck": {"interval": "soon"}}, ["healthcheck.interval", "'soon'"]),
-        (CONTAINER, {**SMALL, "rm": True}, ["does not know rm", "the Pulumi CLI does"]),
-        (CONTAINER, {**SMALL, "gpus": "all"}, ["does not know gpus", "the Pulumi CLI does"]),
-        (IMAGE_URN, {"name": "i", "build": {"context": "."}}, ["does not know build", "the Pulumi CLI does"]),
         ("urn:pulumi:dev::p::docker:index/secret:Secret::s", {}, ["docker:index/secret:Secret", "Pulumi CLI"]),
     ],
 )

@@ -21,6 +21,7 @@ from engine.errors import OutcomeUnknownError
 from engine.provider import UNKNOWN, Properties, ProviderError
 from engine.values import Secret
 
+pytestmark = pytest.mark.processes
 PROGRAM = """\
 import os
 

@@ -19,6 +19,7 @@ import pytest
 from engine.__main__ import main
 from engine.interrupts import Lasting
 
+pytestmark = pytest.mark.processes
 ROOT = Path(__file__).resolve().parents[2]
 THINGS = """\
 import time

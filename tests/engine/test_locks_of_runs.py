@@ -15,6 +15,7 @@ import pytest
 
 from tests.engine.two_engines import Project
 
+pytestmark = pytest.mark.processes
 PROJECT = f"""\
 name: handover
 runtime: {{name: python, options: {{toolchain: pip, virtualenv: {sys.prefix}}}}}

@@ -234,6 +234,12 @@ def test_a_password_in_a_backends_url_is_not_repeated(project: Project) -> None:
         assert "hush" not in str(error.value)
 
 
+def test_a_backend_that_is_no_url_is_named_and_not_shown(project: Project) -> None:
+    with pytest.raises(EngineError, match="PULUMI_BACKEND_URL is not a URL: Invalid IPv6 URL") as error:
+        backend_directory(project, {"PULUMI_BACKEND_URL": "https://me:hush@[::1"})
+    assert "hush" not in str(error.value)
+
+
 @pytest.mark.parametrize("url", ["s3://bucket", "https://api.pulumi.com", "postgres://db", "/tmp/x"])
 def test_other_backends_are_the_clis(project: Project, url: str) -> None:
     with pytest.raises(EngineError, match="the Pulumi CLI does"):

@@ -1,4 +1,4 @@
-"""Deployments that tests share, one for each engine this machine has."""
+"""What tests of containers share: Docker, images, deployments made by hand, a stack that is not deployed yet."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,11 +12,6 @@ from launcher.gate import read_settings
 from launcher.stack import open_project
 from tests.integration.deployment import Deployment
 from tests.integration.hand_made import Labs, Pair
-
-ENGINES = [
-    pytest.param("embedded", marks=pytest.mark.docker),
-    pytest.param("pulumi", marks=[pytest.mark.docker, pytest.mark.pulumi_cli]),
-]
 
 
 @pytest.fixture(scope="module")
@@ -34,44 +29,6 @@ def references(client: docker.DockerClient) -> Mapping[str, str]:
     for reference in images.values():
         ensure(client, reference)
     return images
-
-
-def tutorial_names_are_free() -> bool:
-    """Whether a stack with the tutorial's names would meet nobody, and no data that somebody kept."""
-    client = docker_access.client()
-    try:
-        containers = {item.name for item in client.containers.list(all=True, ignore_removed=True)}
-        volumes = {item.name for item in client.volumes.list()}
-        networks = {item.name for item in client.networks.list()}
-    finally:
-        client.close()
-    taken = containers & {"open-webui", "redis-valkey", "open-webui-migration"}
-    return not (taken or volumes & {"open-webui", "redis-data"} or "openwebui-network" in networks)
-
-
-@pytest.fixture(scope="module", params=ENGINES)
-def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A stack that is deployed and proved; the tests of a module share it and leave it proved."""
-    deployment = Deployment(tmp_path_factory.mktemp("project"), request.param)
-    # The tutorial's own names where nobody uses them, so that the stack is the tutorial to the letter.
-    if tutorial_names_are_free():
-        deployment.configure({"tutorialNames": True})
-    try:
-        first = deployment.make("up")
-        assert first.returncode == 0, first.stdout
-        yield deployment
-    finally:
-        deployment.remove_everything()
-
-
-@pytest.fixture
-def fresh(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Deployment]:
-    """A stack that is not deployed yet."""
-    deployment = Deployment(tmp_path, getattr(request, "param", "embedded"))
-    try:
-        yield deployment
-    finally:
-        deployment.remove_everything()
 
 
 @pytest.fixture(scope="module")

@@ -3,16 +3,21 @@
 import io
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
+import docker
+import docker.errors
+import pytest
 import yaml
 
 import docker_access
@@ -28,6 +33,11 @@ NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "tests")
 """What no command needs: a copy of the project has everything else."""
 
 COMMAND_SECONDS = 600
+ENGINES = (
+    pytest.param("embedded", marks=pytest.mark.docker),
+    pytest.param("pulumi", marks=[pytest.mark.docker, pytest.mark.pulumi_cli]),
+)
+"""Parameters of what is to be so under either engine."""
 
 
 @dataclass
@@ -157,6 +167,12 @@ class Deployment:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
+    def ids(self) -> dict[str, str]:
+        """Ids of its containers by name."""
+        with closing(docker_access.client()) as client:
+            found = client.containers.list(all=True, filters=self.marks(), ignore_removed=True)
+            return {str(one.name): str(one.id) for one in found}
+
     def starts_and_ends(self, command: str) -> list[str]:
         """Run a command that must succeed; what containers began and ended meanwhile, as ``start NAME``, ``die NAME``.
 
@@ -172,9 +188,9 @@ class Deployment:
                 events.terminate()
             return (events.stdout or io.StringIO()).read().splitlines()
 
-    def fail(self, command: str, **environment: str) -> str:
+    def fail(self, command: str, *options: str, **environment: str) -> str:
         """Run a command that must fail, and without a traceback; what it printed."""
-        done = self.make(command, **environment)
+        done = self.make(command, *options, **environment)
         assert done.returncode != 0, done.stdout
         assert "Traceback" not in done.stdout
         return done.stdout
@@ -234,16 +250,47 @@ class Deployment:
     def remove_everything(self) -> None:
         """Remove what the stack made, whatever state a failed test left it in."""
         marks = self.marks()
-        client = docker_access.client()
-        try:
+        with closing(docker_access.client()) as client:
             for container in client.containers.list(all=True, filters=marks, ignore_removed=True):
-                container.remove(force=True, v=True)
+                remove_container(client, str(container.name))
             for network in client.networks.list(filters=marks):
-                network.remove()
+                with suppress(docker.errors.NotFound):
+                    network.remove()
             for volume in client.volumes.list(filters=marks):
-                volume.remove(force=True)
-        finally:
-            client.close()
+                with suppress(docker.errors.NotFound):
+                    volume.remove(force=True)
+
+
+def remove_container(client: docker.DockerClient, name: str) -> None:
+    """Remove a container, if it is there; return when it is gone."""
+    with suppress(docker.errors.NotFound):
+        container = client.containers.get(name)
+        try:
+            container.remove(force=True, v=True)
+        except docker.errors.APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT:
+                raise
+            container.wait(condition="removed", timeout=30)  # Docker is at it already
+
+
+def authority(stack: Deployment, which: str = "root") -> str:
+    """PEM of a certificate of a gateway's own authority: its ``root``, or the ``intermediate`` that it sends."""
+    file = f"/var/tmp/caddy/pki/authorities/local/{which}.crt"
+    return sh("docker", "exec", stack.names["gateway"], "cat", file)
+
+
+def no_changes(output: str) -> bool:
+    """Whether an engine said that everything stayed as it was."""
+    summary = output[output.rindex("Resources:") :]
+    changes = re.search(r"\d+ (to|created|updated|replaced|deleted)\b", summary)
+    return bool(re.search(r"^ +\d+ unchanged$", summary, re.MULTILINE)) and not changes
+
+
+def settings_of(stack: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What the project's own file of a stack says, on another port, with some changes; None leaves a setting out."""
+    written = yaml.safe_load((PROJECT / f"stacks/Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
+    all_of_them = {**{key.partition(":")[2]: value for key, value in written.items()}, "uiPort": free_port(), **changes}
+    return {key: value for key, value in all_of_them.items() if value is not None}
 
 
 def sh(*command: str) -> str:

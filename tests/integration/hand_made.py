@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cached_property
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ from components.authority import generate
 from components.valkey import ACCOUNTS, APP_ACCOUNT, accounts_file
 from images.ensure import ensure
 from tests import stand_in
+from tests.integration.deployment import remove_container
 from tests.lease import free_port
 from verification.report import Report
 from verification.run import verify
@@ -72,18 +72,6 @@ def ensure_images(*references: str) -> None:
 
 def silent(_line: str) -> None:
     """Where no progress is shown."""
-
-
-def remove_container(client: docker.DockerClient, name: str) -> None:
-    """Remove a container, if it is there; return when it is gone."""
-    with suppress(docker.errors.NotFound):
-        container = client.containers.get(name)
-        try:
-            container.remove(force=True, v=True)
-        except docker.errors.APIError as error:
-            if error.status_code != HTTPStatus.CONFLICT:
-                raise
-            container.wait(condition="removed", timeout=30)  # Docker is at it already
 
 
 def own_health(client: docker.DockerClient, app: str) -> dict[str, str]:

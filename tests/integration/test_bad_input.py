@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 import docker_access
-from tests.integration.conftest import ENGINES
-from tests.integration.deployment import COMMAND_SECONDS, Deployment, sh
+from tests.integration.deployment import COMMAND_SECONDS, ENGINES, Deployment, sh
 from tests.integration.registry import registry
 from tests.lease import free_port
 

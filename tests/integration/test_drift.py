@@ -11,8 +11,7 @@ import labels
 from limits import DEFAULTS, DEFAULTS_OF_SINGLE
 from tests import stand_in
 from tests.documents import commands
-from tests.integration.conftest import ENGINES
-from tests.integration.deployment import COMMAND_SECONDS, Deployment, sh
+from tests.integration.deployment import COMMAND_SECONDS, ENGINES, Deployment, sh
 from tests.lease import free_port
 
 pytestmark = pytest.mark.docker

@@ -20,8 +20,7 @@ import docker_access
 from images.uv import environment as uv_environment
 from images.uv import uv
 from tests.documents import commands
-from tests.integration.conftest import ENGINES
-from tests.integration.deployment import NOT_COPIED, PROJECT
+from tests.integration.deployment import ENGINES, NOT_COPIED, PROJECT
 from tests.lease import free_port
 
 pytestmark = pytest.mark.docker

@@ -6,8 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.integration.conftest import ENGINES
-from tests.integration.deployment import Deployment
+from tests.integration.deployment import ENGINES, Deployment
 
 
 @pytest.mark.parametrize("stood_in", ENGINES, indirect=True)

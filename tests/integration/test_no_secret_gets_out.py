@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from io import StringIO
 from pathlib import Path
@@ -24,7 +24,7 @@ from engine.secrets import Secrets
 from engine.state import salt_of
 from engine.workspace import load_project, passphrase
 from tests.integration.deployment import PROJECT, Deployment
-from tests.lease import free_port
+from tests.lives import FIRST_UP
 from verification.markdown import as_markdown
 from verification.report import as_text, print_report
 from verification.run import verify
@@ -37,31 +37,16 @@ SHORTEST = 16
 WAIT_SECONDS = 20.0
 
 
-def single(directory: Path) -> Deployment:
-    """A stack as for development."""
-    return Deployment(directory, "embedded")
-
-
-def replicated(directory: Path) -> Deployment:
-    """A stack as for a team, with every secret that one can have."""
-    port = free_port()
-    config = {
-        "topology": "replicated", "replicas": 2, "tls": "internal", "uiPort": port, "valkeyTls": True,
-        "publicUrl": f"https://localhost:{port}", "adminEmail": "admin@example.com",
-    }  # fmt: skip
-    return Deployment(directory, "embedded", config=config)
-
-
-@pytest.fixture(scope="module", params=[single, replicated], ids=["single", "replicated"])
-def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    deployment: Deployment = request.param(tmp_path_factory.mktemp("project"))
-    try:
-        first = deployment.make("up")
-        assert first.returncode == 0, first.stdout
-        (deployment.directory / "first-up.log").write_text(first.stdout, encoding="utf-8")
-        yield deployment
-    finally:
-        deployment.remove_everything()
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("dev", marks=pytest.mark.xdist_group("dev")),
+        pytest.param("prod", marks=pytest.mark.xdist_group("prod")),
+    ],
+)
+def stack(request: pytest.FixtureRequest, life: Callable[[str], Deployment]) -> Deployment:
+    """The single stack, and the replicated one with every secret that one can have."""
+    return life(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +118,10 @@ def command_lines() -> Iterator[set[str]]:
 
 
 def test_what_is_printed_and_kept_in_plain_text_holds_none(stack: Deployment, secrets: frozenset[str]) -> None:
-    seen = {command: stack.succeed(command) for command in ("preview", "refresh", "up", "verify")}
+    seen = {command: stack.succeed(command) for command in ("preview", "refresh", "up")}
+    seen["verify"] = stack.succeed("verify", "--no-idle")
     seen["outputs"] = json.dumps(stack.outputs())
-    seen["the first up"] = (stack.directory / "first-up.log").read_text(encoding="utf-8")
+    seen["the first up"] = (stack.directory / FIRST_UP).read_text(encoding="utf-8")
     seen["the state"] = stack.state().decode()
     seen["the stack file"] = stack.stack_file.read_text(encoding="utf-8")
 
@@ -151,7 +137,7 @@ def test_the_command_line_alone_prints_none(stack: Deployment, secrets: frozense
     apps = [word for name in stack.apps for word in ("--app", name)]
 
     done = subprocess.run(
-        [sys.executable, "-m", "verification", *apps, *shape],
+        [sys.executable, "-m", "verification", "--no-idle", *apps, *shape],
         cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
@@ -174,7 +160,7 @@ def test_a_report_of_what_is_broken_holds_none(stack: Deployment, secrets: froze
         valkey.stop(timeout=1)
         try:
             stopped = told(subject(stack))
-            while_stopped = stack.fail("verify")
+            while_stopped = stack.fail("verify", "--no-idle")
         finally:
             valkey.start()
         app = client.containers.get(stack.apps[0])

@@ -15,12 +15,12 @@ from components.open_webui import HEALTHCHECK, USER
 from components.open_webui_environment import base_environment
 from images.ensure import ensure
 from limits import DEFAULTS, LEAST, threads
-from tests.integration.deployment import Deployment
+from tests.integration.deployment import Deployment, settings_of
 from tests.integration.official_weight import EMBEDS, HOST_CORES, MIB, MODEL_FILE, official_weight
-from tests.lease import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import docker
     from docker.models.containers import Container
@@ -118,6 +118,7 @@ def test_within_the_least_limits_it_boots_and_waits_for_no_hub_that_accepts_and_
     assert count_threads(control) > 2 * HOST_CORES
 
 
+@pytest.mark.nightly
 def test_stopped_while_it_embeds_it_is_killed_when_its_grace_has_passed(booting: tuple[Container, Container]) -> None:
     ours, control = booting
     control.kill()
@@ -135,16 +136,12 @@ def test_stopped_while_it_embeds_it_is_killed_when_its_grace_has_passed(booting:
     assert ours.wait()["StatusCode"] == 128 + signal.SIGKILL
 
 
+@pytest.mark.nightly
 def test_replicas_as_heavy_as_the_official_ones_come_up_with_the_defaults_and_are_proved(
-    client: docker.DockerClient, heavy: str, fresh: Deployment
+    client: docker.DockerClient, heavy: str, tmp_path: Path
 ) -> None:
-    fresh.configure(
-        {
-            "topology": "replicated", "replicas": 2, "uiPort": free_port(),
-            "openWebuiImage": heavy, "enableSignup": True,
-        }
-    )  # fmt: skip
-    with fresh.deployed() as stack:
+    config = settings_of("staging", {"openWebuiImage": heavy})
+    with Deployment(tmp_path, "embedded", config=config).deployed() as stack:
         assert stack.outputs()["verification"]["verdict"] == "proved"
         for name in stack.apps:
             container = client.containers.get(name)

@@ -2,7 +2,6 @@
 
 import re
 import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -11,10 +10,9 @@ from tests.documents import commands
 from tests.integration.deployment import Deployment
 from tests.integration.hand_made import POSTGRES_IMAGE
 from tests.integration.people import delete_chats, sign_in, titles, write_chat
-from tests.integration.test_several_stacks import settings_of
-from tests.lease import free_port
+from tests.lives import OUTPUTS
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.chained, pytest.mark.xdist_group("prod")]
 
 CHAT, UPLOAD = "written before the loss", "/app/backend/data/uploads/kept"
 OWN_PASSWORD = "a-password-of-ones-own"
@@ -41,18 +39,11 @@ class Team:
 
 
 @pytest.fixture(scope="module")
-def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    """``stacks/Pulumi.prod.yaml`` under another name, deployed; the tests of this module go on from each other."""
-    port = free_port()
-    changes = {"uiPort": port, "publicUrl": f"https://localhost:{port}"}
-    stack = Deployment(tmp_path_factory.mktemp("project"), "embedded", config=settings_of("prod", changes))
-    try:
-        printed = stack.type_in(commands("README.md", "For a team", prod=stack.stack))
-        assert "proved: " in printed
-        assert re.search(r'"admin_password": "[^"\s*]{16,}"', printed)
-        yield Team(stack)
-    finally:
-        stack.remove_everything()
+def team(prod: Deployment) -> Team:
+    """A team's stack; the tests of this module go on from each other, and end it."""
+    printed = (prod.directory / OUTPUTS).read_text(encoding="utf-8")
+    assert re.search(r'"admin_password": "[^"\s*]{16,}"', printed)
+    return Team(prod)
 
 
 def test_the_authority_of_the_gateway_is_all_that_has_to_be_trusted(team: Team) -> None:
@@ -88,6 +79,7 @@ def only(words: str, script: str) -> str:
 def test_a_lost_database_is_restored_into_another_postgres(team: Team) -> None:
     name = team.stack.stack
     token = team.signed_in()
+    delete_chats(team.url, token, team.context)
     write_chat(team.url, token, CHAT, team.context)
     team.stack.run_in("app-1", "sh", "-c", f"echo uploaded > {UPLOAD}")
     team.stack.type_in(commands("docs/operations.md", "Back up a replicated stack", team=name))
@@ -112,11 +104,11 @@ def test_the_data_go_when_that_is_asked_for_and_production_does_not_forbid_it(te
     assert team.stack.left() == {"containers": [], "networks": [], "volumes": []}
 
 
-def test_a_secret_of_a_provider_is_stored_encrypted(fresh: Deployment) -> None:
-    fresh.configure({"topology": "replicated"})
-    fresh.type_in(commands("docs/operations.md", "Who comes in", team=fresh.stack), answer=CLIENT_SECRET)
-    written = fresh.stack_file.read_text(encoding="utf-8")
+def test_a_secret_of_a_provider_is_stored_encrypted(stood_in: Deployment) -> None:
+    stood_in.configure({"topology": "replicated"})
+    stood_in.type_in(commands("docs/operations.md", "Who comes in", team=stood_in.stack), answer=CLIENT_SECRET)
+    written = stood_in.stack_file.read_text(encoding="utf-8")
     assert "secure: v1:" in written
     assert CLIENT_SECRET not in written
-    assert CLIENT_SECRET in fresh.type_in(f"python -m engine config get oidc --stack {fresh.stack}")
-    assert not any(fresh.left().values())
+    assert CLIENT_SECRET in stood_in.type_in(f"python -m engine config get oidc --stack {stood_in.stack}")
+    assert not any(stood_in.left().values())

@@ -12,8 +12,7 @@ import pytest
 import docker_access
 import labels
 from engine.state import Backend, timestamp
-from tests.integration.conftest import ENGINES
-from tests.integration.deployment import Deployment, sh
+from tests.integration.deployment import ENGINES, Deployment, sh
 from tests.integration.hand_made import APP_IMAGE
 
 

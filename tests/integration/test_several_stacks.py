@@ -1,7 +1,7 @@
 """dev, staging and prod in small, together on one host: each proved, none in another's way, secrets made anew."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -11,26 +11,29 @@ import yaml
 
 from engine.workspace import environment, load_project
 from tests.engine.two_engines import Project
-from tests.integration.deployment import PROJECT, Deployment, sh
+from tests.integration.deployment import Deployment, settings_of, sh
+from tests.integration.test_replicas import like_prod
 from tests.lease import free_port, free_subnet
 
 pytestmark = pytest.mark.docker
 
 SECRETS = (
     "secret-key", "postgres-password", "valkey-openwebui", "valkey-verify", "valkey-health", "valkey-tls",
-    "admin-password",
 )  # fmt: skip
 
-# Runs in a replica: tries addresses and names of another stack's services, each for a second.
+# Runs in a replica: tries addresses and names of another stack's services, all at once, each for a second.
 REACH = """\
 import json, socket, sys
+from concurrent.futures import ThreadPoolExecutor
 def answers(host, port):
     try:
         socket.create_connection((host, port), 1).close()
     except OSError:
         return False
     return True
-print(json.dumps([place for place in json.loads(sys.argv[1]) if answers(*place)]))
+places = json.loads(sys.argv[1])
+with ThreadPoolExecutor(len(places)) as pool:
+    print(json.dumps([place for place, found in zip(places, pool.map(lambda it: answers(*it), places)) if found]))
 """
 
 
@@ -47,24 +50,17 @@ class Host:
         return [self.dev, self.staging, self.prod]
 
 
-def settings_of(stack: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """What the project's own file of a stack says, with another port and name of its own."""
-    written = yaml.safe_load((PROJECT / f"stacks/Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
-    return {**{key.partition(":")[2]: value for key, value in written.items()}, "uiPort": free_port(), **changes}
-
-
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    port = free_port()
-    tls = {"uiPort": port, "publicUrl": f"https://localhost:{port}", "httpPort": free_port(), "valkeyTls": True}
-    changes: dict[str, dict[str, Any]] = {
-        "dev": {"tutorialNames": False},
-        "staging": {},
-        "prod": {**tls, "edgeSubnet": free_subnet().replace("/24", "/27")},
-    }
-    folders = {name: tmp_path_factory.mktemp(name) for name in changes}
+    def stood_in(name: str, changes: dict[str, Any]) -> Deployment:
+        return Deployment(tmp_path_factory.mktemp(name), "embedded", config=settings_of(name, changes), stand_in=True)
+
     host = Host(
-        **{name: Deployment(folders[name], "embedded", config=settings_of(name, changes[name])) for name in changes},
+        dev=stood_in("dev", {"tutorialNames": None}),
+        staging=stood_in("staging", {}),
+        prod=like_prod(
+            tmp_path_factory.mktemp("prod"), httpPort=free_port(), edgeSubnet=free_subnet().replace("/24", "/27")
+        ),
     )
     try:
         with ThreadPoolExecutor() as at_once:
@@ -77,7 +73,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 def test_each_stack_is_proved_while_the_others_run(host: Host) -> None:
     for stack in host.all:
-        assert "proved: " in stack.succeed("verify")
+        assert "proved: " in stack.succeed("verify", "--no-idle")
 
 
 def test_no_stack_reaches_another_stacks_services(host: Host) -> None:
@@ -183,7 +179,7 @@ def test_a_secret_is_made_anew_by_one_command_and_no_other_with_it(host: Host, s
 
 
 def secrets_in_use(stack: Deployment) -> dict[str, str]:
-    """The secrets as the running containers have them; the administrator's, which the database has hashed, as told."""
+    """The secrets as the running containers have them."""
 
     def read(container: str, file: str) -> str:
         return sh("docker", "exec", container, "cat", f"/run/secrets/{file}")
@@ -198,7 +194,6 @@ def secrets_in_use(stack: Deployment) -> dict[str, str]:
         "valkey-verify": read(valkey, "verify"),
         "valkey-health": read(valkey, "health"),
         "valkey-tls": read(valkey, "cert.pem"),
-        "admin-password": str(stack.outputs("--show-secrets")["admin_password"]),
     }
 
 

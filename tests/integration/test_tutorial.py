@@ -35,62 +35,48 @@ RUN_LINE = [
     ("-e WEBSOCKET_REDIS_URL, by service name", "Config.Env[WEBSOCKET_REDIS_URL]", "redis://redis:6379/1"),
 ]
 
-NAMES = {
-    "container_name": ("valkey", "redis-valkey"),
-    "--name": ("app", "open-webui"),
-    "networks": ("network", "openwebui-network"),
-    "volumes: redis-data": ("valkey_data", "redis-data"),
-    "-v open-webui": ("app_data", "open-webui"),
-}
+pytestmark = pytest.mark.xdist_group("dev")
 
 
 @pytest.mark.parametrize(("path", "value"), [row[1:] for row in COMPOSE_FILE], ids=[row[0] for row in COMPOSE_FILE])
-def test_an_element_of_the_compose_file_is_in_docker_inspect(stack: Deployment, path: str, value: Any) -> None:
-    assert looked_up(stack.inspect("valkey"), path) == value
+def test_an_element_of_the_compose_file_is_in_docker_inspect(dev: Deployment, path: str, value: Any) -> None:
+    assert looked_up(dev.inspect("valkey"), path) == value
 
 
 @pytest.mark.parametrize(("path", "value"), [row[1:] for row in RUN_LINE], ids=[row[0] for row in RUN_LINE])
-def test_an_element_of_the_run_line_is_in_docker_inspect(stack: Deployment, path: str, value: Any) -> None:
-    assert looked_up(stack.inspect("app"), path) == value
+def test_an_element_of_the_run_line_is_in_docker_inspect(dev: Deployment, path: str, value: Any) -> None:
+    assert looked_up(dev.inspect("app"), path) == value
 
 
-def test_valkey_publishes_no_port(stack: Deployment) -> None:
-    assert not stack.inspect("valkey")["HostConfig"]["PortBindings"]
+def test_valkey_publishes_no_port(dev: Deployment) -> None:
+    assert not dev.inspect("valkey")["HostConfig"]["PortBindings"]
 
 
-def test_valkeys_data_volume_is_mounted_at_data(stack: Deployment) -> None:
-    (mount,) = stack.inspect("valkey")["Mounts"]
-    assert (mount["Type"], mount["Name"], mount["Destination"]) == ("volume", stack.names["valkey_data"], "/data")
+def test_valkeys_data_volume_is_mounted_at_data(dev: Deployment) -> None:
+    (mount,) = dev.inspect("valkey")["Mounts"]
+    assert (mount["Type"], mount["Name"], mount["Destination"]) == ("volume", dev.names["valkey_data"], "/data")
 
 
-def test_the_apps_data_volume_is_mounted_where_it_keeps_its_data(stack: Deployment) -> None:
-    (mount,) = stack.inspect("app")["Mounts"]
-    assert (mount["Type"], mount["Name"]) == ("volume", stack.names["app_data"])
+def test_the_apps_data_volume_is_mounted_where_it_keeps_its_data(dev: Deployment) -> None:
+    (mount,) = dev.inspect("app")["Mounts"]
+    assert (mount["Type"], mount["Name"]) == ("volume", dev.names["app_data"])
     assert mount["Destination"] == "/app/backend/data"
 
 
-def test_both_are_on_one_user_defined_network_and_the_service_is_called_redis(stack: Deployment) -> None:
-    network = stack.names["network"]
-    assert set(stack.inspect("app")["NetworkSettings"]["Networks"]) == {network}
-    joined = stack.inspect("valkey")["NetworkSettings"]["Networks"]
+def test_both_are_on_one_user_defined_network_and_the_service_is_called_redis(dev: Deployment) -> None:
+    network = dev.names["network"]
+    assert set(dev.inspect("app")["NetworkSettings"]["Networks"]) == {network}
+    joined = dev.inspect("valkey")["NetworkSettings"]["Networks"]
     assert set(joined) == {network}
     assert "redis" in joined[network]["Aliases"]
 
 
-@pytest.mark.parametrize(("role", "tutorial"), NAMES.values(), ids=NAMES)
-def test_names_are_the_tutorials_where_the_stack_asks_for_them(stack: Deployment, role: str, tutorial: str) -> None:
-    name = stack.names[role]
-    assert name == tutorial or not stack.config.get("tutorialNames")
-    kind = "network" if role == "network" else "volume" if role.endswith("data") else "container"
-    sh("docker", kind, "inspect", name)
-
-
-def test_the_log_line_the_tutorial_waits_for_really_appears(stack: Deployment) -> None:
+def test_the_log_line_the_tutorial_waits_for_really_appears(dev: Deployment) -> None:
     line = "DEBUG:open_webui.socket.main:Using Redis to manage websockets."
-    logged = sh("sh", "-c", f"docker logs {stack.names['app']} 2>&1")
+    logged = sh("sh", "-c", f"docker logs {dev.names['app']} 2>&1")
     assert line in logged.splitlines()
 
 
-def test_both_commands_the_tutorial_verifies_with_answer_pong(stack: Deployment) -> None:
-    assert stack.run_in("valkey", "valkey-cli", "-p", "6379", "ping") == "PONG"
-    assert stack.run_in("valkey", "redis-cli", "-p", "6379", "ping") == "PONG"
+def test_both_commands_the_tutorial_verifies_with_answer_pong(dev: Deployment) -> None:
+    assert dev.run_in("valkey", "valkey-cli", "-p", "6379", "ping") == "PONG"
+    assert dev.run_in("valkey", "redis-cli", "-p", "6379", "ping") == "PONG"

@@ -61,15 +61,19 @@ def test_ssh_runs_what_dockers_own_command_line_runs() -> None:
         ("ssh://deploy:hunter2@docker.example.org", "a password is not taken, a key is"),
         ("ssh://", "it names no host"),
         ("ssh://docker.example.org:many", "Port could not be cast"),
+        ("ssh://[fe80::1", "Invalid IPv6 URL"),
+        ("tcp://[fe80::1", "Invalid IPv6 URL"),
+        ("tcp://deploy:hunter2@docker.example.org:99999", "Port out of range"),
     ],
 )
-def test_an_address_that_ssh_cannot_take_is_refused_and_no_password_shown(
+def test_an_address_that_cannot_be_one_is_refused_and_no_password_shown(
     monkeypatch: pytest.MonkeyPatch, value: str, why: str
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", value)
     with pytest.raises(DockerException, match=why) as caught:
         docker_access.api_client()
-    assert "should look like ssh://user@host" in str(caught.value)
+    example = {"ssh": "ssh://user@host", "tcp": "tcp://host:port"}[value.partition(":")[0]]
+    assert f"should look like {example}" in str(caught.value)
     assert "hunter2" not in f"{caught.value}{docker_access.address()}"
 
 

@@ -47,7 +47,7 @@ class Answer(BaseHTTPRequestHandler):
 @pytest.fixture
 def daemon(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
     server = Daemon(*request.param)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_address[1]}")
     monkeypatch.delenv("DOCKER_TLS_VERIFY", raising=False)

@@ -1,8 +1,8 @@
 """Links in the documents lead somewhere, and every command in them is run by a test or marked."""
 
 import ast
+import functools
 import re
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -39,14 +39,23 @@ def all_blocks() -> list[Block]:
     return [block for document in DOCUMENTS for block in blocks(document)]
 
 
-def run_by_tests() -> Iterator[tuple[str, str]]:
+@functools.cache
+def run_by_tests() -> set[tuple[str, str]]:
     """Document and heading of each call of ``commands`` in the tests."""
-    for module in sorted((PROJECT / "tests").rglob("*.py")):
-        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"commands", "documents.commands"}:
-                match node.args:
-                    case [ast.Constant(value=str(document)), ast.Constant(value=str(heading))]:
-                        yield document, heading
+    texts = (module.read_text(encoding="utf-8") for module in sorted((PROJECT / "tests").rglob("*.py")))
+    calls = (
+        node
+        for text in texts
+        if "commands(" in text
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"commands", "documents.commands"}
+    )
+    arguments = (node.args for node in calls)
+    return {
+        (str(document.value), str(heading.value))
+        for document, heading, *_ in (found for found in arguments if len(found) > 1)
+        if isinstance(document, ast.Constant) and isinstance(heading, ast.Constant)
+    }
 
 
 def test_every_fenced_block_says_what_language_it_is_in() -> None:
@@ -64,7 +73,7 @@ def test_every_mark_is_one_there_is() -> None:
 
 
 def test_every_command_is_run_by_a_test_or_marked() -> None:
-    known = set(run_by_tests())
+    known = run_by_tests()
     left = [block for block in all_blocks() if block.is_to_be_run and (block.document, block.heading) not in known]
     assert [f"{one.document}:{one.line}, below {one.heading!r}" for one in left] == [], (
         "have a test run commands(DOCUMENT, HEADING) of tests/documents.py, or mark the block: "
@@ -73,7 +82,7 @@ def test_every_command_is_run_by_a_test_or_marked() -> None:
 
 
 def test_every_command_that_a_test_runs_is_in_the_documents() -> None:
-    for document, heading in sorted(set(run_by_tests())):
+    for document, heading in sorted(run_by_tests()):
         assert commands(document, heading)
 
 

@@ -134,7 +134,7 @@ def test_a_machine_without_a_source_for_its_release_is_told_what_is_there() -> N
 
 def test_two_set_ups_at_once_take_turns_at_asking_the_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_ins = {
-        "apt-get": f"mkdir {tmp_path}/busy || touch {tmp_path}/collision; sleep 0.1; rmdir {tmp_path}/busy",
+        "apt-get": f"mkdir {tmp_path}/busy || touch {tmp_path}/collision; sleep 0.02; rmdir {tmp_path}/busy",
         "apt-cache": "echo 'valkey | 8.0.1-1 | http://mirror.example bookworm/main amd64 Packages'",
     }
     for name, body in stand_ins.items():

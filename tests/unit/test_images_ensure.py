@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import queue
 import shutil
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +19,7 @@ from docker_access.pulls import error_of, is_silence
 from images import disk, silence
 from images import ensure as subject
 from images.errors import ImageError
-from images.progress import progress
+from images.progress import Stage, progress
 from images.recipes import RECIPES
 from images.reference import parse
 
@@ -72,7 +75,7 @@ class Docker:
         assert stream
         assert decode
         self.asked += 1
-        name = f"{repository}:{tag}"
+        name = f"{repository}{'@' if ':' in tag else ':'}{tag}"
         if self.registry is None:
             raise docker.errors.APIError(NO_NETWORK, explanation=NO_NETWORK)
         if name not in self.registry:
@@ -171,6 +174,12 @@ def test_a_silent_registry_is_asked_once_in_a_while_only(built: list[str]) -> No
     assert not built
 
 
+@pytest.mark.parametrize("name", ["a.example/valkey@sha256:" + "0" * 64, "a.example/other:1"])
+def test_a_registry_that_was_silent_is_asked_again_for_what_cannot_be_built(name: str) -> None:
+    silence.remember("a.example")
+    assert ensure(Docker({}, registry={name: Image()}), name).startswith(f"{name}: pulled in")
+
+
 def test_a_registry_that_answers_without_the_image_is_not_called_silent(built: list[str]) -> None:
     client = Docker({}, registry={})
     ensure(client, VALKEY)
@@ -227,16 +236,33 @@ def test_an_error_is_read_where_docker_will_go_on_to_say_it() -> None:
     assert error_of({"status": "Downloading"}) == ""
 
 
-QUIET_SECONDS = 0.6
+LONGER_THAN_A_REGISTRY_MAY = subject.PULL_STALL_SECONDS + 1
+LONGER_THAN_DOCKER_MAY = subject.UNPACK_STALL_SECONDS + 1
 
 
-def quiet_after(*statuses: str) -> Iterator[dict[str, Any]]:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a stream says of being quiet is believed, and not waited for."""
+
+    class Said(queue.Queue[Any]):
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002 - as there
+            event = super().get(timeout=20)
+            if not isinstance(event, dict) or "quiet" not in event:
+                return event
+            if timeout and timeout < event["quiet"]:
+                raise queue.Empty
+            return self.get(timeout=timeout)
+
+    monkeypatch.setattr(subject, "queue", SimpleNamespace(Queue=Said, Empty=queue.Empty))
+
+
+def quiet_after(*statuses: str, seconds: float = LONGER_THAN_A_REGISTRY_MAY) -> Iterator[dict[str, Any]]:
     """A pull of as many layers, in which Docker says nothing for a while once they are as far as this."""
     yield {"status": "Pulling from valkey", "id": "8.0.1-alpine"}
     for number, status in enumerate(statuses):
         yield {"id": str(number), "status": "Pulling fs layer"}
         yield {"id": str(number), "status": status}
-    time.sleep(QUIET_SECONDS)
+    yield {"quiet": seconds}
     for number in range(len(statuses)):
         yield {"id": str(number), "status": "Pull complete"}
 
@@ -251,42 +277,53 @@ def quiet_after(*statuses: str) -> Iterator[dict[str, Any]]:
         ["Already exists", "Download complete"],
     ],
 )
-def test_docker_may_unpack_in_silence(statuses: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subject, "PULL_STALL_SECONDS", QUIET_SECONDS / 4)
+@pytest.mark.usefixtures("clock")
+def test_docker_may_unpack_in_silence(statuses: list[str]) -> None:
     client = Docker({}, registry={VALKEY: Image()})
     client.stream = quiet_after(*statuses)
     assert ensure(client, VALKEY).startswith(f"{VALKEY}: pulled in")
 
 
 @pytest.mark.parametrize("statuses", [[], ["Downloading"], ["Waiting", "Pull complete"], ["Retrying in 5 seconds"]])
+@pytest.mark.usefixtures("clock")
 def test_a_registry_that_sends_nothing_is_given_up_and_remembered(
-    statuses: list[str], built: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    statuses: list[str], built: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(subject, "PULL_STALL_SECONDS", QUIET_SECONDS / 4)
     client = Docker({}, registry={VALKEY: Image()})
     client.stream = quiet_after(*statuses)
     assert ensure(client, VALKEY) == f"{VALKEY}: built"
-    assert "not pulled (the registry sent nothing for 0.15 s)" in capsys.readouterr().err
+    assert f"not pulled (the registry sent nothing for {subject.PULL_STALL_SECONDS} s)" in capsys.readouterr().err
     assert silence.silent("a.example")
 
 
+@pytest.mark.usefixtures("clock", "built")
 def test_a_docker_that_does_not_end_unpacking_is_given_up_and_its_registry_is_not_called_silent(
-    built: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(subject, "UNPACK_STALL_SECONDS", QUIET_SECONDS / 4)
     client = Docker({}, registry={VALKEY: Image()})
-    client.stream = quiet_after("Extracting")
+    client.stream = quiet_after("Extracting", seconds=LONGER_THAN_DOCKER_MAY)
     ensure(client, VALKEY)
-    assert "Docker said nothing for 0.15 s while it unpacked the layers" in capsys.readouterr().err
+    assert (
+        f"Docker said nothing for {subject.UNPACK_STALL_SECONDS} s while it unpacked the layers"
+        in capsys.readouterr().err
+    )
     assert not silence.silent("a.example")
 
 
-def test_the_tag_is_not_counted_as_a_layer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(subject, "progress", lambda title: progress(title, QUIET_SECONDS / 4))
+def test_the_tag_is_not_counted_as_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    @contextmanager
+    def watched(title: str) -> Iterator[Stage]:
+        with progress(title) as stage:
+            yield stage
+        said.append(stage.line())
+
+    monkeypatch.setattr(subject, "progress", watched)
     client = Docker({}, registry={VALKEY: Image()})
-    client.stream = quiet_after("Pull complete", "Extracting")
+    client.stream = itertools.islice(quiet_after("Pull complete", "Extracting"), 5)
     ensure(client, VALKEY)
-    assert f"pulling {VALKEY}: 1 of 2 layers complete" in capsys.readouterr().err
+    assert [line.rpartition(",")[0] for line in said] == [f"pulling {VALKEY}: 1 of 2 layers complete"]
 
 
 # --- room for it
@@ -507,5 +544,8 @@ def test_a_rebuild_replaces_what_is_there(built: list[str]) -> None:
 def test_a_long_step_is_never_silent(capsys: pytest.CaptureFixture[str]) -> None:
     with progress("building", interval_seconds=0.01) as stage:
         stage.text = "unpacking"
-        while "building: unpacking, 0 s\n" not in capsys.readouterr().err:
-            pass
+        said, deadline = "", time.monotonic() + 20
+        while "building: unpacking, 0 s\n" not in said and time.monotonic() < deadline:
+            time.sleep(0.01)
+            said += capsys.readouterr().err
+        assert "building: unpacking, 0 s\n" in said

@@ -1,7 +1,8 @@
 """A preview as Markdown: real previews of both engines give the same text, and no value comes through.
 
 The previews in ``previews/`` were printed by the Pulumi CLI 3.260 and the embedded engine over deployed stacks, then
-trimmed: of each state only its type and ``retainOnDelete`` are left, and the stacks have other names.
+trimmed: of each state only its type and ``retainOnDelete`` are left, and the stacks have other names. Of a change that
+reads the same in both, the CLI's is kept.
 """
 
 import io

@@ -21,18 +21,3 @@ def settings_table() -> str:
 def test_the_settings_table_is_that_of_the_project_file() -> None:
     readme = Path("README.md").read_text(encoding="utf-8")
     assert readme.partition(START)[2].partition(END)[0] == settings_table()
-
-
-def test_every_target_the_readme_names_exists() -> None:
-    readme = Path("README.md").read_text(encoding="utf-8")
-    makefile = Path("Makefile").read_text(encoding="utf-8")
-    for target in ("up", "test", "preview", "refresh", "verify", "outputs", "destroy"):
-        assert target in readme
-        assert f"\n{target}:" in makefile
-
-
-def test_every_document_the_readme_links_to_exists() -> None:
-    readme = Path("README.md").read_text(encoding="utf-8")
-    for link in ("docs/architecture.md", "docs/operations.md", "docs/troubleshooting.md", "docs/adr/", "LICENSE"):
-        assert f"]({link})" in readme
-        assert Path(link).exists()

@@ -119,7 +119,7 @@ def merged(one: Any, other: Any) -> Any:
         ({**REPLICATED, "acmeDirectory": "https://ca.example/d"}, "acmeDirectory", "no effect, for tls is off"),
         ({**ACME, "acmeDirectory": "http://ca.example/d"}, "acmeDirectory", "it begins with https://"),
         ({**ACME, "acmeEmail": ""}, "acmeEmail", "is '': tls is acme, and the CA writes there"),
-        ({**ACME, "acmeEmail": "admin"}, "acmeEmail", "an e-mail address is wanted"),
+        ({**ACME, "acmeEmail": "admin"}, "acmeEmail", "an e-mail address without quotes"),
         ({**ACME, "publicUrl": "https://192.0.2.7"}, "publicUrl", "a CA gives no certificate for 192.0.2.7"),
         ({**ACME, "publicUrl": "https://localhost"}, "publicUrl", "a CA gives no certificate for localhost"),
         ({**ACME, "publicUrl": "https://chat.internal"}, "publicUrl", "a CA gives no certificate for chat.internal"),

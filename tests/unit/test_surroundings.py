@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import json
 import os
 import pwd
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,12 +29,13 @@ IN_CONTAINERS = {
 REPORT = "✓ live-event … µs"
 
 
-def modules() -> Iterator[tuple[Path, ast.Module]]:
-    """The project's own code, without its tests."""
-    for path in sorted(PROJECT.rglob("*.py")):
-        place = path.relative_to(PROJECT)
-        if place.parts[0] != "tests" and not any(part.startswith(".") for part in place.parts):
-            yield place, ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def modules() -> dict[str, str]:
+    """The project's own code by its place, without its tests."""
+    folders = [path for path in PROJECT.iterdir() if path.is_dir() and path.name != "tests" and path.name[0] != "."]
+    found = sorted([*PROJECT.glob("*.py"), *(path for folder in folders for path in folder.rglob("*.py"))])
+    places = {str(path.relative_to(PROJECT)): path for path in found}
+    return {place: path.read_text(encoding="utf-8") for place, path in places.items() if "/." not in place}
 
 
 @pytest.fixture
@@ -104,23 +105,33 @@ def test_a_preview_is_told_in_a_locale_that_knows_ascii_only() -> None:
 
 def test_every_command_line_prints_in_any_encoding() -> None:
     found = {
-        str(place)
-        for place, tree in modules()
-        if "__name__ == '__main__'" in ast.unparse(tree) and "print_in_any_encoding()" not in ast.unparse(tree)
+        place
+        for place, text in modules().items()
+        if '__name__ == "__main__"' in text and "print_in_any_encoding()" not in text
     }
     on_standard_error_alone = {"images/uv.py", "launcher/python_env.py"}
     without_a_word = {"docs/reference.py", "preview_report/comment.py"}
     assert found - IN_CONTAINERS == on_standard_error_alone | without_a_word
 
 
-def calls() -> Iterator[tuple[str, str, set[str], list[str]]]:
-    """Place, called name, names of keyword arguments, and the positional ones of each call."""
-    outside = ((place, tree) for place, tree in modules() if str(place) not in IN_CONTAINERS)
-    for place, tree in outside:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call):
-                named = {str(keyword.arg) for keyword in node.keywords}
-                yield f"{place}:{node.lineno}", ast.unparse(node.func), named, list(map(ast.unparse, node.args))
+FILES = ("read_text", "write_text", "open", "fdopen")
+
+
+@functools.cache
+def calls() -> list[tuple[str, str, set[str], list[str]]]:
+    """Place, called name, names of keyword arguments, and the positional ones, of calls of programs and files."""
+    nodes = (
+        (place, node)
+        for place, text in modules().items()
+        if place not in IN_CONTAINERS
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    )
+    return [
+        (f"{place}:{node.lineno}", name, {str(word.arg) for word in node.keywords}, list(map(ast.unparse, node.args)))
+        for place, node in nodes
+        if (name := ast.unparse(node.func)).startswith("subprocess.") or name.endswith(FILES)
+    ]
 
 
 def test_what_a_program_says_is_never_read_in_the_locale() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.unit import passing_time
 from verification import account_probe
 from verification.account_probe import Account, Replica, Unexpected, run
 
@@ -75,31 +77,30 @@ class Fake(Replica):
         return token in self.database.tokens
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account_probe, "ROUND_SECONDS", 0.02)
+Asked = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where something never comes; what does come is given its time on a machine that does other things meanwhile."""
-    for name in ("EVENTS_SECONDS", "SIGN_OUT_SECONDS"):
-        monkeypatch.setattr(account_probe, name, 0.5)
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    def ask(
+        database: Database,
+        first: dict[str, int] | None = None,
+        second: dict[str, int] | None = None,
+        *,
+        deaf: bool = False,
+    ) -> dict[str, Any]:
+        replicas = [Fake("app-1", database, first or {}), Fake("app-2", database, second or {})]
+        replicas[1].deaf = deaf
+
+        async def answer() -> dict[str, Any]:
+            return await run(Account(list(replicas)), "admin@example.org", "secret")
+
+        return passing_time.run(monkeypatch, account_probe, answer)
+
+    return ask
 
 
-def asked(
-    database: Database, first: dict[str, int] | None = None, second: dict[str, int] | None = None, *, deaf: bool = False
-) -> dict[str, Any]:
-    replicas = [Fake("app-1", database, first or {}), Fake("app-2", database, second or {})]
-    replicas[1].deaf = deaf
-
-    async def answer() -> dict[str, Any]:
-        return await run(Account(list(replicas)), "admin@example.org", "secret")
-
-    return asyncio.run(answer())
-
-
-def test_events_and_sign_out_are_proved_and_nothing_stays() -> None:
+def test_events_and_sign_out_are_proved_and_nothing_stays(asked: Asked) -> None:
     database = Database()
 
     answer = asked(database)
@@ -109,8 +110,7 @@ def test_events_and_sign_out_are_proved_and_nothing_stays() -> None:
     assert (database.chats, database.tokens) == ({}, set())
 
 
-@pytest.mark.usefixtures("impatient")
-def test_a_replica_that_gets_no_event_is_named_and_nothing_stays() -> None:
+def test_a_replica_that_gets_no_event_is_named_and_nothing_stays(asked: Asked) -> None:
     database = Database()
 
     answer = asked(database, deaf=True)
@@ -119,13 +119,15 @@ def test_a_replica_that_gets_no_event_is_named_and_nothing_stays() -> None:
     assert (database.chats, database.tokens) == ({}, set())
 
 
-def test_an_event_that_arrives_after_the_next_one_was_posted_has_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Fake, "late", 0.1)
+def test_an_event_that_arrives_after_the_next_one_was_posted_has_arrived(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fake, "late", account_probe.ROUND_SECONDS + 0.1)
 
     assert asked(Database())["silent"] == []
 
 
-def test_a_replica_that_does_not_know_the_token_is_named_and_nothing_stays() -> None:
+def test_a_replica_that_does_not_know_the_token_is_named_and_nothing_stays(asked: Asked) -> None:
     database = Database()
 
     answer = asked(database, second={"GET auths": 401})
@@ -134,19 +136,17 @@ def test_a_replica_that_does_not_know_the_token_is_named_and_nothing_stays() -> 
     assert (database.chats, database.tokens) == ({}, set())
 
 
-@pytest.mark.usefixtures("impatient")
-def test_a_replica_that_takes_the_token_of_who_has_signed_out_is_named() -> None:
+def test_a_replica_that_takes_the_token_of_who_has_signed_out_is_named(asked: Asked) -> None:
     database = Database()
 
     assert asked(database, second={"GET auths": 200})["accepting"] == ["app-2"]
 
 
-@pytest.mark.usefixtures("impatient")
-def test_a_replica_that_keeps_the_socket_of_who_has_signed_out_is_named() -> None:
+def test_a_replica_that_keeps_the_socket_of_who_has_signed_out_is_named(asked: Asked) -> None:
     assert asked(Database(), second={"stays connected": 1})["connected"] == ["app-2"]
 
 
-def test_a_request_that_fails_is_quoted_and_nothing_stays() -> None:
+def test_a_request_that_fails_is_quoted_and_nothing_stays(asked: Asked) -> None:
     database = Database()
 
     answer = asked(database, second={"POST event": 500})
@@ -157,17 +157,16 @@ def test_a_request_that_fails_is_quoted_and_nothing_stays() -> None:
     assert (database.chats, database.tokens) == ({}, set())
 
 
-def test_a_chat_whose_making_was_never_answered_is_found_and_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account_probe, "ASK_SECONDS", 0.5)
+def test_a_chat_whose_making_was_never_answered_is_found_and_deleted(asked: Asked) -> None:
     database = Database()
 
     answer = asked(database, first={"never answers": 1})
 
-    assert (answer["problem"], answer["error"]) == ("api", "not done after 0 s")
+    assert (answer["problem"], answer["error"]) == ("api", "not done after 25 s")
     assert (database.chats, database.tokens, answer["left"]) == ({}, set(), "")
 
 
-def test_a_chat_that_may_be_made_yet_is_told_by_its_title() -> None:
+def test_a_chat_that_may_be_made_yet_is_told_by_its_title(asked: Asked) -> None:
     answer = asked(Database(), first={"POST new": 500})
 
     assert (answer["problem"], answer["error"]) == ("api", "app-1: POST /api/v1/chats/new answers 500 no")
@@ -175,14 +174,14 @@ def test_a_chat_that_may_be_made_yet_is_told_by_its_title() -> None:
 
 
 @pytest.mark.parametrize("fault", ["DELETE 1", "keeps chats"])
-def test_a_chat_that_cannot_be_deleted_is_told_by_its_title(fault: str) -> None:
+def test_a_chat_that_cannot_be_deleted_is_told_by_its_title(asked: Asked, fault: str) -> None:
     answer = asked(Database(), first={fault: 500})
 
     assert answer["problem"] == "api"
     assert account_probe.TITLE.fullmatch(answer["left"])
 
 
-def test_a_chat_that_a_killed_probe_left_behind_is_deleted_and_no_other() -> None:
+def test_a_chat_that_a_killed_probe_left_behind_is_deleted_and_no_other(asked: Asked) -> None:
     database = Database()
     database.chats = {
         "a": {"id": "a", "title": f"verification {'0' * 32}", "created_at": time.time() - 61},
@@ -198,7 +197,7 @@ def test_a_chat_that_a_killed_probe_left_behind_is_deleted_and_no_other() -> Non
 @pytest.mark.parametrize(
     ("status", "problem"), [(400, "refused"), (403, "refused"), (429, "rate-limited"), (500, "api")]
 )
-def test_a_sign_in_that_is_refused_is_told_from_one_that_fails(status: int, problem: str) -> None:
+def test_a_sign_in_that_is_refused_is_told_from_one_that_fails(asked: Asked, status: int, problem: str) -> None:
     answer = asked(Database(), first={"POST signin": status})
 
     assert (answer["problem"], answer["error"]) == (problem, f"app-1: POST /api/v1/auths/signin answers {status} no")
@@ -224,7 +223,7 @@ def test_a_replica_without_an_address_is_out_of_reach(monkeypatch: pytest.Monkey
     assert answer == {"problem": "out-of-reach", "error": "app-1 shares no network with app-2"}
 
 
-def test_without_an_account_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_account_nothing_is_asked(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account_probe, "credentials", lambda: ("", ""))
 
     assert asyncio.run(account_probe.main({"replicas": {"app-1": "http://127.0.0.1:8080"}})) == {"problem": "none"}

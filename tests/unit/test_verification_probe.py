@@ -15,6 +15,8 @@ from aiohttp.test_utils import TestServer
 from redis import exceptions
 
 from components.authority import generate
+from tests.unit import passing_time
+from verification import probe as verification_probe
 from verification.probe import (
     APP_PROCESS,
     Connector,
@@ -199,7 +201,7 @@ def rounds(
         events = LiveEvents(connector, "http://app", {}, "salt")
         return [await events.round(seconds) for _ in range(count)], events.answer
 
-    said, answer = asyncio.run(play())
+    said, answer = passing_time.run(monkeypatch, verification_probe, play)
     return sockets.sent, said, answer
 
 
@@ -239,9 +241,7 @@ def test_each_round_has_nonces_of_its_own_and_decoys_that_are_for_nobody(monkeyp
 
 @pytest.mark.parametrize("missing", ["socketio", "socketio#/#SID"])
 def test_both_ways_are_needed(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    _, said, answer = rounds(
-        monkeypatch, lambda channel, room: None if channel == missing else right(channel, room), seconds=0.5
-    )
+    _, said, answer = rounds(monkeypatch, lambda channel, room: None if channel == missing else right(channel, room))
 
     assert said == [False]
     assert ("shared_milliseconds" in answer, "room_milliseconds" in answer) == (

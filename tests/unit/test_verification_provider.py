@@ -279,8 +279,18 @@ def test_a_wrong_input_is_named_with_its_value(name: str, value: Any) -> None:
     assert repr(value) in failures[0].reason
 
 
-def test_deleting_it_touches_nothing() -> None:
+def test_deleting_it_asks_no_docker_and_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def asked(*_: Any, **__: Any) -> Any:
+        raise AssertionError("something was asked of Docker")
+
+    for name in ("verification.provider.DockerView", "verification.run.verify", "docker.DockerClient"):
+        monkeypatch.setattr(name, asked)
+
     VerificationProvider().delete("verification", INPUTS)
+
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_missing_container_has_a_fingerprint_too(monkeypatch: pytest.MonkeyPatch, containers: Containers) -> None:

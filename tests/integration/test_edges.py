@@ -1,0 +1,146 @@
+"""The edges of a stack's life, under each engine: what exists before it, what stays after it, and what cannot start.
+
+They are about containers, networks, volumes and the order of their changes: Open WebUI is stood in for.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import redis
+
+import docker_access
+from tests.integration.deployment import ENGINES, Deployment, no_changes, sh
+from tests.lease import free_port
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def light(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A single stack that is deployed and proved; its tests leave it proved."""
+    with Deployment(tmp_path_factory.mktemp("project"), request.param, stand_in=True).deployed() as stack:
+        yield stack
+
+
+@pytest.mark.parametrize("role", ["valkey", "app"])
+@pytest.mark.parametrize("how", [("stop",), ("rm", "-fv")], ids=["stopped", "removed"])
+def test_a_container_that_is_not_running_is_noticed_and_mended(
+    light: Deployment, role: str, how: tuple[str, ...]
+) -> None:
+    sh("docker", *how, light.names[role])
+    assert not no_changes(light.succeed("preview"))
+    assert "proved" in light.succeed("up")
+    assert light.inspect(role)["State"]["Running"]
+    assert no_changes(light.succeed("preview"))
+
+
+def test_the_debug_port_lets_this_host_ask_valkey_and_publishes_on_loopback_only(light: Deployment) -> None:
+    port = free_port()
+    light.configure({"valkeyDebugPort": port})
+    light.succeed("up")
+    with redis.Redis(port=port) as client:
+        assert client.ping()
+    bindings = light.inspect("valkey")["HostConfig"]["PortBindings"]
+    assert bindings == {"6379/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}]}
+    light.configure({"valkeyDebugPort": None})
+    light.succeed("up")
+    assert not light.inspect("valkey")["HostConfig"]["PortBindings"]
+
+
+def test_an_upgrade_stops_the_app_then_migrates_then_starts_it(light: Deployment) -> None:
+    before = light.config["openWebuiImage"]
+    with changed(before, "LABEL newer=yes") as newer:
+        light.configure({"openWebuiImage": newer})
+        steps = light.starts_and_ends("up")
+        app, migration = light.names["app"], light.names["migration"]
+        assert steps == [f"die {app}", f"start {migration}", f"die {migration}", f"start {app}"]
+        light.configure({"openWebuiImage": before})
+        light.succeed("up")
+
+
+@contextmanager
+def changed(image: str, change: str) -> Iterator[str]:
+    """An image that differs in a line of a Dockerfile, for a while."""
+    name = f"open-webui-test/{secrets.token_hex(3)}:v0.12.4"
+    container = sh("docker", "create", image)
+    try:
+        sh("docker", "commit", "--change", change, container, name)
+    finally:
+        sh("docker", "rm", container)
+    try:
+        yield name
+    finally:
+        sh("docker", "rmi", "--force", name)
+
+
+@pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
+def test_destroy_leaves_nothing_but_the_data_and_the_next_up_takes_it_up(stood_in: Deployment) -> None:
+    stood_in.succeed("up")
+    stood_in.run_in("app", "sh", "-c", "echo kept > /app/backend/data/kept")
+    stood_in.run_in("valkey", "valkey-cli", "set", "kept", "yes")
+    output = stood_in.succeed("destroy")
+    volumes = sorted([stood_in.names["app_data"], stood_in.names["valkey_data"]])
+    assert stood_in.left() == {"containers": [], "networks": [], "volumes": volumes}
+    assert all(volume in output for volume in volumes)
+    assert "proved" in stood_in.succeed("up")
+    assert stood_in.run_in("app", "cat", "/app/backend/data/kept") == "kept"
+    assert stood_in.run_in("valkey", "valkey-cli", "get", "kept") == "yes"
+    stood_in.configure({"dataOnDestroy": "delete"})
+    stood_in.succeed("up")
+    stood_in.succeed("destroy")
+    assert stood_in.left() == {"containers": [], "networks": [], "volumes": []}
+
+
+@pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
+def test_a_network_and_volumes_that_exist_are_joined_and_outlive_the_stack(stood_in: Deployment) -> None:
+    names = stood_in.names
+    stood_in.configure({"networkExternal": True, "volumesExternal": True, "dataOnDestroy": "delete"})
+    refusal = stood_in.fail("up")
+    assert f"docker network create {names['network']}" in refusal
+    assert f"docker volume create {names['app_data']}" in refusal
+    sh("docker", "network", "create", names["network"])
+    sh("docker", "volume", "create", names["app_data"])
+    sh("docker", "volume", "create", names["valkey_data"])
+    try:
+        assert "proved" in stood_in.succeed("up")
+        stood_in.succeed("destroy")
+        sh("docker", "network", "inspect", names["network"])
+        sh("docker", "volume", "inspect", names["app_data"], names["valkey_data"])
+    finally:
+        stood_in.remove_everything()
+        sh("docker", "network", "rm", names["network"])
+        sh("docker", "volume", "rm", names["app_data"], names["valkey_data"])
+
+
+@pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
+def test_a_failed_migration_stops_the_app_from_starting_and_the_next_up_runs_it_again(stood_in: Deployment) -> None:
+    client = docker_access.client()
+    volume = client.volumes.create(
+        stood_in.names["app_data"], labels={"pulumi.project": "open-webui", "pulumi.stack": stood_in.stack}
+    )
+    client.close()
+    image = stood_in.config["openWebuiImage"]
+    spoil = ("docker", "run", "--rm", "--entrypoint", "sh", "-v", f"{volume.name}:/data", image, "-c")
+    sh(*spoil, "echo this is no database > /data/webui.db")
+    failed = stood_in.make("up")
+    assert failed.returncode != 0
+    assert "exited with code 1" in failed.stdout
+    assert "file is not a database" in failed.stdout
+    assert stood_in.names["app"] not in stood_in.left()["containers"]
+    sh(*spoil, "rm /data/webui.db")
+    assert "proved" in stood_in.succeed("up")
+
+
+@pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
+def test_an_app_that_exits_fails_the_update_with_its_exit_code_and_last_lines(stood_in: Deployment) -> None:
+    sound = stood_in.config["openWebuiImage"]
+    with changed(sound, 'CMD ["sh", "-c", "echo no luck today; exit 3"]') as broken:
+        stood_in.configure({"openWebuiImage": broken})
+        output = stood_in.fail("up")
+        assert "exit code 3" in output
+        assert "no luck today" in output
+        stood_in.configure({"openWebuiImage": sound})
+        assert "proved" in stood_in.succeed("up")
+        stood_in.remove_everything()

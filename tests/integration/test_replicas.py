@@ -1,0 +1,105 @@
+"""A replicated stack of stand-ins: scaled, changed in one stroke, with a Valkey elsewhere, under both engines."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import docker_access
+from tests.integration.deployment import Deployment, no_changes, settings_of, sh
+from tests.lease import free_port
+
+pytestmark = pytest.mark.docker
+
+PASSWORD_AT_VALKEY = "0f" * 32
+
+
+def like_prod(directory: Path, **changes: object) -> Deployment:
+    """What ``stacks/Pulumi.prod.yaml`` says, but for the administrator: the stand-in has no accounts."""
+    port = free_port()
+    light = {"production": None, "adminEmail": None, "enableSignup": True}
+    own = {"uiPort": port, "publicUrl": f"https://localhost:{port}", "valkeyTls": True}
+    return Deployment(directory, "embedded", config=settings_of("prod", {**light, **own, **changes}), stand_in=True)
+
+
+@pytest.fixture(scope="module")
+def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Two stand-ins behind a gateway, deployed and proved; its tests leave them proved."""
+    with like_prod(tmp_path_factory.mktemp("project")).deployed() as stack:
+        yield stack
+
+
+def test_a_change_of_replicas_touches_only_the_difference(replicas: Deployment) -> None:
+    before = replicas.ids()
+    replicas.configure({"replicas": 4})
+    assert "to each of 4 replicas" in replicas.succeed("up")
+    scaled = replicas.ids()
+    written = replicas.names["gateway_files"]
+    assert {name for name in before if scaled.get(name) != before[name]} == {written}
+    assert scaled.keys() - before.keys() == {replicas.names["app-3"], replicas.names["app-4"]}
+    replicas.configure({"replicas": 2})
+    assert "to each of 2 replicas" in replicas.succeed("up")
+    assert {name for name in before if replicas.ids()[name] != before[name]} == {written}
+    assert no_changes(replicas.succeed("preview"))
+
+
+def test_a_changed_environment_stops_all_then_migrates_then_starts_all(replicas: Deployment) -> None:
+    replicas.configure({"extraEnvironment": {"DEFAULT_LOCALE": "de-DE"}})
+    steps = replicas.starts_and_ends("up")
+    migration, apps = replicas.names["migration"], set(replicas.apps)
+    began, ended = steps.index(f"start {migration}"), steps.index(f"die {migration}")
+    assert {f"die {name}" for name in apps} <= set(steps[:began])
+    assert steps[began + 1 : ended] == []
+    assert set(steps[ended + 1 :]) == {f"start {name}" for name in apps}
+    assert "DEFAULT_LOCALE=de-DE" in replicas.run_in("app-1", "cat", "/run/secrets/open-webui.env").splitlines()
+
+
+def test_a_valkey_elsewhere_is_asked_before_anything_starts_and_then_carries_the_events(stood_in: Deployment) -> None:
+    port, name = free_port(), f"{stood_in.stack}-elsewhere"
+    with closing(docker_access.client()) as client:
+        address = client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    url = f"redis://:{PASSWORD_AT_VALKEY}@{address}:{port}"
+    stood_in.configure({"topology": "replicated", "replicas": 2, "enableSignup": True})
+    subprocess.run(
+        [sys.executable, "-m", "engine", "config", "set", "valkeyUrl", "--secret", "--stack", stood_in.stack],
+        cwd=stood_in.directory, env=stood_in.environment(), input=url, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    try:
+        said = stood_in.fail("up")
+        assert f"{address}:{port}" in said
+        assert "refused" in said
+        assert PASSWORD_AT_VALKEY not in said
+        assert not any(name in stood_in.ids() for name in stood_in.apps)
+        sh(
+            "docker", "run", "-d", "--name", name, "-p", f"{address}:{port}:6379",
+            "docker.io/valkey/valkey:8.0.1-alpine", "valkey-server", "--requirepass", PASSWORD_AT_VALKEY,
+        )  # fmt: skip
+        assert "proved: a live event travelled through Valkey to each of 2 replicas" in stood_in.succeed("up")
+        assert PASSWORD_AT_VALKEY not in stood_in.state().decode()
+    finally:
+        sh("sh", "-c", f"docker rm -f -v {name} || true")
+
+
+@pytest.mark.pulumi_cli
+def test_both_engines_work_on_one_replicated_stack_and_see_no_change_of_the_others(tmp_path: Path) -> None:
+    stack = like_prod(tmp_path)
+    stack.engine = "pulumi"
+    try:
+        assert "to each of 2 replicas" in stack.succeed("up")
+        stack.engine = "embedded"
+        assert no_changes(stack.succeed("preview"))
+        before = stack.ids()
+        stack.configure({"replicas": 3})
+        assert "to each of 3 replicas" in stack.succeed("up")
+        stack.engine = "pulumi"
+        assert no_changes(stack.succeed("preview"))
+        stack.configure({"replicas": 2})
+        assert "to each of 2 replicas" in stack.succeed("up")
+        assert {name for name in before if stack.ids()[name] != before[name]} == {stack.names["gateway_files"]}
+        stack.succeed("destroy")
+        assert stack.left()["containers"] == []
+    finally:
+        stack.remove_everything()

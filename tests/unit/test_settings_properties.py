@@ -1,0 +1,242 @@
+"""Whatever stands in a stack file: it is accepted, or refused with lines that are accepted; and no secret is shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+import settings_objects
+import settings_values as values_of
+from settings import KEYS, SECRET_KEYS, Settings, SettingsError
+from settings_objects import SECRET_NAMES
+from settings_rules import ACKNOWLEDGEMENTS
+from settings_values import Invalid
+from tests.properties import TRIED
+from tests.unit.test_settings import PROJECT, as_config
+
+DEFAULTS = {key: as_config(declared["default"]) for key, declared in PROJECT["config"].items()}
+DIGEST = "sha256:" + "0" * 64
+IMAGE = "ghcr.io/open-webui/open-webui"
+MARK = "hush-hush"
+
+Parser = Callable[[str], Any]
+ORIGIN = "https://chat.example.com"
+PARSERS: dict[str, tuple[Parser, list[str]]] = {
+    "boolean": (values_of.boolean, ["true"]),
+    "whole number": (values_of.whole_number(1, 32, "2"), ["1"]),
+    "port": (values_of.port, ["65535"]),
+    "port or zero": (values_of.port_or_zero("80"), ["443"]),
+    "address": (values_of.ip_address, ["127.0.0.1", "::1"]),
+    "save policy": (values_of.save_policy, ["30 1"]),
+    "name": (values_of.docker_name_or_empty, ["a-name"]),
+    "image": (values_of.image_reference, [f"a.example:5000/b@{DIGEST}", f"{IMAGE}:main"]),
+    "image of Open WebUI": (values_of.open_webui_image, [f"{IMAGE}:cuda", f"{IMAGE}:cuda@{DIGEST}", f"{IMAGE}:v0.11"]),
+    "origin": (lambda value: values_of.origin(value, ORIGIN), [f"{ORIGIN}:3443", "http://[2001:db8::1]:80"]),
+    "origins": (values_of.origins_or_empty(ORIGIN), ["https://a.example;*"]),
+    "https": (values_of.https_url_or_empty, ["https://ca.example.com/directory"]),
+    "redis": (values_of.redis_url_or_empty, [f"rediss://me:{MARK}@valkey.example.com:6379/0"]),
+    "e-mail": (values_of.email_or_empty, ["admin@example.com"]),
+    "password": (values_of.password_or_empty, [f"{MARK}-{MARK}"]),
+    "text": (values_of.text, ["Ann"]),
+    "subnet": (values_of.subnet_or_empty, ["10.213.7.0/24"]),
+    "object": (values_of.json_object, ['{"a": {"b": 1}}']),
+    "words": (values_of.json_words, ['["open-signup"]']),
+}
+PIECES = [
+    '"', "'", "`", "{", "}", "#", "\n", "\0", "\t", " ", "@", ":", "/", "//", "[", "]", "%", "%eth0", ".", "..", "-",
+    ";", "*", "\\", "0", "00", "9" * 5000, "٣", "é", "K", "\ud800", "\u2028", "a" * 300, "null", "1e999",
+]  # fmt: skip
+
+
+def edits(text: str) -> Iterator[str]:
+    """The text with every piece at every place, beside and instead of what stands there."""
+    for place in range(len(text) + 1):
+        for piece in PIECES:
+            yield text[:place] + piece + text[place:]
+            yield text[:place] + piece + text[place + 1 :]
+
+
+def nearly(*good: str) -> st.SearchStrategy[str]:
+    """Text that works, or would but for a piece too many."""
+    edited = st.sampled_from([one for text in good for one in edits(text)])
+    return st.one_of(edited, edited, st.sampled_from(good), st.text(max_size=20))
+
+
+def read_or_refused(parse: Parser, value: str) -> None:
+    try:
+        parse(value)
+    except Invalid as invalid:
+        parse(invalid.example)
+
+
+@pytest.mark.parametrize("what", PARSERS)
+def test_text_with_a_piece_too_many_is_read_or_refused_with_an_example_that_is_read(what: str) -> None:
+    parse, good = PARSERS[what]
+    for text in good:
+        for value in edits(text):
+            read_or_refused(parse, value)
+
+
+@TRIED
+@given(st.sampled_from(sorted(PARSERS)), st.text(max_size=20))
+def test_any_text_is_read_or_refused_with_an_example_that_is_read(what: str, value: str) -> None:
+    read_or_refused(PARSERS[what][0], value)
+
+
+LIMIT = {"memory": "512", "cpus": "0.5", "pids": "100", "nofile": "65536"}
+OIDC = {
+    "providerUrl": "https://id.example.com/.well-known/openid-configuration",
+    "clientId": "open-webui",
+    "clientSecret": MARK,
+    "scopes": "openid email",
+    "enableSignup": "true",
+}
+
+
+@pytest.mark.parametrize("key", OIDC)
+def test_sign_in_with_a_piece_too_many_is_read_or_refused(key: str) -> None:
+    for value in edits(OIDC[key]):
+        settings_objects.read_oidc({**OIDC, key: value}, lambda *_: None)
+
+
+def objects(good: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """An object of the configuration like a good one, some of its values and keys not."""
+
+    def values(one: Any) -> st.SearchStrategy[Any]:
+        own = objects(one) if isinstance(one, dict) else nearly(one)
+        return st.one_of(own, own, st.none(), st.booleans(), st.integers(-1, 99999), st.floats(), st.just({"a": [1]}))
+
+    known = st.fixed_dictionaries({}, optional={key: values(one) for key, one in good.items()})
+    return st.builds(lambda one, other: {**one, **other}, known, st.dictionaries(nearly(*good), st.just(1), max_size=1))
+
+
+OBJECTS: dict[str, st.SearchStrategy[Any]] = {
+    "limits": objects(dict.fromkeys(["open-webui", "valkey", "postgres", "gateway"], LIMIT)),
+    "oidc": objects(OIDC),
+    "extraEnvironment": objects({"OPENAI_API_KEY": MARK, "PORT": "1"}),
+    "rotated": objects(dict.fromkeys(SECRET_NAMES, "2026-01-31")),
+    "acknowledged": st.lists(nearly(*ACKNOWLEDGEMENTS), max_size=3),
+}
+SECRET_TEXTS = {"adminPassword": nearly(MARK), "valkeyUrl": nearly(f"rediss://me:{MARK}@valkey.example.com:6379/0")}
+ANY = nearly(*(text for _, good in PARSERS.values() for text in good if MARK not in text))
+
+
+@st.composite
+def configurations(draw: st.DrawFn) -> dict[str, str]:
+    keys = draw(st.lists(st.sampled_from([*sorted(KEYS), *OBJECTS, *SECRET_TEXTS]), max_size=6, unique=True))
+    topology = draw(st.sampled_from(["single", "replicated"]))
+    found = {key: draw(OBJECTS[key].map(json.dumps) if key in OBJECTS else SECRET_TEXTS.get(key, ANY)) for key in keys}
+    return {"topology": topology, **found}
+
+
+def read(overrides: dict[str, str]) -> Settings:
+    given_values = {f"open-webui:{key}": value for key, value in {**DEFAULTS, **overrides}.items()}
+    return Settings.of("open-webui", "team", given_values, {f"open-webui:{key}" for key in {*SECRET_KEYS, "oidc"}})
+
+
+def refusal(overrides: dict[str, str]) -> str:
+    try:
+        read(overrides)
+    except SettingsError as error:
+        return str(error)
+    return ""
+
+
+@TRIED
+@given(configurations())
+def test_any_configuration_is_accepted_or_refused_and_no_secret_is_shown(overrides: dict[str, str]) -> None:
+    assert MARK not in refusal(overrides)
+
+
+# What people write, right or wrong by itself or with the rest; for keys that are not here, the default.
+WRITTEN = {
+    "production": ["true"],
+    "replicas": ["1", "2", "3", "40"],
+    "replicasMax": ["1", "2", "32"],
+    "openWebuiImage": [f"{IMAGE}:v0.12.4", f"{IMAGE}:v0.11", f"{IMAGE}:main-slim", f"{IMAGE}:cuda@{DIGEST}"],
+    "valkeyImage": ["valkey/valkey", "valkey/valkey:8.1.10"],
+    "tutorialNames": ["true"],
+    "uiBindAddress": ["0.0.0.0", "::", "fe80::1%eth0"],  # noqa: S104 - a setting
+    "uiPort": ["443", "80", "0"],
+    "httpPort": ["80", "443"],
+    "publicUrl": ["https://chat.example.com", "http://chat.example.com", "https://localhost", "https://10.0.0.1:3443"],
+    "tls": ["internal", "acme"],
+    "acmeEmail": ["me@example.com", "me"],
+    "acmeDirectory": ["https://ca.example.com/directory", "http://ca.example.com"],
+    "corsAllowOrigin": ["*", "https://other.example.com"],
+    "adminEmail": ["admin@example.com", "admin"],
+    "adminName": ["Ann"],
+    "adminPassword": [MARK, "short"],
+    "enableSignup": ["true"],
+    "oidc": [json.dumps({"providerUrl": "https://id.example.com", "clientId": "a"})],
+    "extraEnvironment": [json.dumps({"PORT": 1}), json.dumps({"A-B": "x", "C": "y"})],
+    "postgresMaxConnections": ["50", "500"],
+    "valkeyDebugPort": ["6379", "443"],
+    "valkeyMaxClients": ["50000"],
+    "valkeyTls": ["true"],
+    "valkeyUrl": [f"redis://me:{MARK}@valkey.example.com"],
+    "limits": [json.dumps({"valkey": {"memory": 32}}), json.dumps({"open-webui": {"memory": "2g"}, "x": {}})],
+    "networkName": ["-"],
+    "networkExternal": ["true"],
+    "edgeSubnet": ["10.9.0.0/28", "10.9.0.1/24"],
+    "openWebuiVolume": ["chat"],
+    "volumesExternal": ["true"],
+    "dataOnDestroy": ["delete"],
+    "verification": ["off"],
+    "acknowledged": ['["open-signups", "floating-tag"]'],
+}
+SECRETS = {"adminPassword": f"{MARK}-{MARK}", "valkeyUrl": f"rediss://me:{MARK}@valkey.example.com"}
+
+
+@st.composite
+def written(draw: st.DrawFn) -> dict[str, str]:
+    keys = draw(st.lists(st.sampled_from(sorted(WRITTEN)), max_size=7, unique=True))
+    topology = draw(st.sampled_from(["single", "replicated", "replicated"]))
+    return {"topology": topology, **{key: draw(st.sampled_from(WRITTEN[key])) for key in keys}}
+
+
+def merged(one: Any, other: Any) -> Any:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {**one, **{key: merged(one.get(key), value) for key, value in other.items()}}
+    return other
+
+
+def followed(overrides: dict[str, str], text: str) -> dict[str, str]:
+    """The overrides as the refusal says to have them."""
+    result = dict(overrides)
+    for problem in re.split(r"(?m)^  (?=open-webui:)", text)[1:]:
+        place = re.split(r"[: ]", problem.removeprefix("open-webui:"), maxsplit=1)[0]
+        key, _, path = place.partition(".")
+        if "Leave it out" in problem:
+            if path:
+                inside = json.loads(result[key])
+                above, _, last = path.rpartition(".")
+                (inside[above] if above else inside).pop(last, None)
+                result[key] = json.dumps(inside)
+            else:
+                result.pop(key, None)
+        elif "Set it encrypted" in problem:
+            result[key] = json.dumps({**json.loads(result[key]), "clientSecret": "x"}) if path else SECRETS[key]
+        else:
+            lines = problem.partition("For example\n")[2]
+            for name, value in yaml.safe_load(lines).items():
+                named = name.removeprefix("open-webui:")
+                whole = isinstance(value, dict)
+                result[named] = as_config(merged(json.loads(result.get(named, "{}")), value) if whole else value)
+    return result
+
+
+@TRIED
+@given(written())
+def test_whoever_does_as_the_refusal_says_gets_there(overrides: dict[str, str]) -> None:
+    steps = [overrides]
+    while text := refusal(steps[-1]):
+        steps.append(followed(steps[-1], text))
+        assert len(steps) < 8, "\n".join(map(str, [*steps, text]))
