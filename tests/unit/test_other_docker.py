@@ -59,6 +59,7 @@ def test_a_docker_that_does_not_start_is_not_green(
     monkeypatch.setattr(trixie_docker, "obstacle", lambda: "")
     monkeypatch.setattr(other_docker, "obstacle", lambda: "")
     monkeypatch.setattr(other_docker, "ensure_images", lambda _: 0)
+    monkeypatch.setattr(other_docker, "ensure_stand_in", lambda: "a-stand-in:1")
 
     def fails(**_: object) -> None:
         raise error
