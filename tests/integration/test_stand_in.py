@@ -91,9 +91,9 @@ def asked(pair: Pair, *command: str) -> str:
 
 def published(pair: Pair, image: str) -> list[tuple[str, Any]]:
     """Channel and message of what the app's own manager of sockets publishes."""
-    with closing(redis.Redis(host=pair.address(pair.valkey), password=PASSWORD, protocol=2)) as client:
+    with closing(redis.Redis(host=pair.address(pair.valkey), password=PASSWORD)) as client:
         listener = client.pubsub()  # type: ignore[no-untyped-call]
-        listener.psubscribe("*")
+        listener.psubscribe("socketio*")
         asked(pair, "python3", "-c", EMIT.format(*MANAGERS[image]))
         heard: list[tuple[str, Any]] = []
         while message := listener.get_message(timeout=1):
