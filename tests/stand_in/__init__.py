@@ -131,7 +131,8 @@ def _blueprint(workshop: Workshop) -> Blueprint:
         pypi.install(package, Wanted(version), workshop, release, site, software=package)
     shutil.rmtree(site / "bin", ignore_errors=True)
     shutil.copytree(_HERE / "open_webui", backend / "open_webui", ignore=shutil.ignore_patterns("__pycache__"))
-    (backend / "data").mkdir()
+    # Not empty, as in the official image: to each container that mounts an empty volume Docker copies the owner anew.
+    (backend / "data/cache").mkdir(parents=True)
     shutil.copy(_START, backend / "start.sh")
     contract = yaml.safe_load(_CONTRACT.read_text(encoding="utf-8"))
     asked = {name: item["is"] for name, item in contract["config"].items()}
