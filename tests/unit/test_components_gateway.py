@@ -5,7 +5,17 @@ from unittest.mock import Mock
 
 import pytest
 
-from components.gateway import ADMIN, CA_FILE, CADDYFILE, DATA_PATH, RELOAD, GatewayArgs, caddyfile, published_ports
+from components.gateway import (
+    ACME_ROOT_FILE,
+    ADMIN,
+    CA_FILE,
+    CADDYFILE,
+    DATA_PATH,
+    RELOAD,
+    GatewayArgs,
+    caddyfile,
+    published_ports,
+)
 from components.volume import DataVolume
 from limits import DEFAULTS
 
@@ -123,6 +133,11 @@ def test_a_public_authority_is_told_an_account() -> None:
 
 def test_another_authority_is_asked_where_it_is_named() -> None:
     assert "acme_ca https://ca.example.com/directory" in lines(acme(acme_directory="https://ca.example.com/directory"))
+
+
+def test_a_private_authority_is_trusted_by_its_root() -> None:
+    assert f"acme_ca_root {ACME_ROOT_FILE}" in lines(acme(acme_directory="https://ca.lan/directory", acme_root="PEM"))
+    assert "acme_ca_root" not in caddyfile(internal(acme_root="PEM"))
 
 
 def test_plain_http_is_redirected_to_the_public_url_with_the_path() -> None:
