@@ -177,6 +177,10 @@ def caddyfile(args: GatewayArgs) -> str:
     upstreams = " ".join(f"{name}:{args.upstream_port}" for name in args.upstreams)
     site = f":{HTTP_PORT}" if args.tls == "off" else f"https://{_site_host(host)}:{HTTPS_PORT}"
     tls = "    tls internal\n" if args.tls == "internal" else ""
+    if args.tls == "acme" and args.acme_directory and not args.http_port:
+        # Nothing leads to where http-01 is answered. Caddy begins with any challenge, and a CA that waits for one, as
+        # step-ca does, is not asked for another.
+        tls = "    tls {\n        issuer acme {\n            disable_http_challenge\n        }\n    }\n"
     redirect = f"http://:{HTTP_PORT} {{\n    redir {args.public_url}{{uri}} permanent\n}}\n" if args.http_port else ""
     lines = "\n".join(f"    {option}" for option in options)
     return f"""{{
