@@ -172,6 +172,8 @@ class Deployment:
                 self._executor.failed.add(urn)
                 return Registered(urn=urn, failed=True)
             if not ready:
+                if (old := self.snapshot.find(urn)) is not None:
+                    self.snapshot.settle(old, old)  # It will be read, and is not deleted.
                 self._generator.planned.add(urn)
                 return Registered(urn=urn)
         self._observer.plan("read", urn, [])

@@ -1,7 +1,7 @@
 """How properties are tried (hypothesis): the same examples each time, unless others are asked for.
 
-``EXAMPLES=5000 .venv/bin/python -m pytest -k properties`` draws as many others, by chance; what fails is printed with
-the line that draws it again. Apply ``TRIED`` or ``TRIED_LESS`` above ``@given``.
+``TESTS_EXAMPLES=5000 .venv/bin/python -m pytest -k properties`` draws as many others, by chance; what fails is printed
+with the line that draws it again. Apply ``TRIED`` or ``TRIED_LESS`` above ``@given``.
 
 Source: https://hypothesis.readthedocs.io/en/latest/reference/api.html#settings
 """
@@ -13,7 +13,7 @@ from typing import Final
 
 from hypothesis import HealthCheck, settings
 
-_ASKED: Final = int(os.environ.get("EXAMPLES", "0"))
+_ASKED: Final = int(os.environ.get("TESTS_EXAMPLES", "0"))
 
 
 def _tried(examples: int) -> settings:
@@ -28,7 +28,7 @@ def _tried(examples: int) -> settings:
     )
 
 
-TRIED: Final = _tried(100)
+TRIED: Final = _tried(50)
 """For what takes milliseconds."""
 
 TRIED_LESS: Final = _tried(25)

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from tests.engine.two_engines import Project
+from tests.integration.hand_made import ensure_images
 
 pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker]
 IMAGE: Final = "valkey/valkey:8.0.1-alpine"
@@ -51,8 +52,7 @@ def docker(*command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
-    if docker("image", "inspect", IMAGE).returncode:
-        pytest.skip(f"the image {IMAGE} is not on this machine")
+    ensure_images(IMAGE)
     project = Project(tmp_path, {"Pulumi.yaml": PROJECT, "__main__.py": PROGRAM})
     project.run("pulumi", "stack", "init", "dev", "--non-interactive")
     yield project

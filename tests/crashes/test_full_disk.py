@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import docker
 import pytest
-from docker.errors import ImageNotFound
 
 import docker_access
+from images.ensure import ensure
 
 pytestmark = pytest.mark.docker
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -56,10 +56,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def client() -> Iterator[docker.DockerClient]:
     client = docker_access.client()
-    try:
-        client.images.get(IMAGE)
-    except ImageNotFound:
-        pytest.skip(f"the image {IMAGE} is not on this machine")
+    ensure(client, IMAGE)
     yield client
     for container in containers(client).values():
         client.api.remove_container(container, v=True, force=True)

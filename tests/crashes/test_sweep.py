@@ -1,12 +1,14 @@
 """The engine, killed at many points of an update, of changes and of a destroy of real containers, loses nothing.
 
 One cycle is: ``up``, ``up`` of a changed program, ``destroy``; each is killed at one point and then run again to its
-end. The first cycle is left alone and tells the points; of them each kind is taken at least once, the rest is drawn.
-``SWEEP_SEED`` (default 6) repeats a sweep, ``SWEEP_POINTS`` (default 60) is how many points it has at least.
+end. The first cycle is left alone and tells the points. Of them some are drawn, each of another kind; in the long form
+each kind is taken, and as many others as are wanted. What is drawn is another every day; ``TESTS_SWEEP_SEED``, which
+the test prints, repeats it.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import random
@@ -22,15 +24,14 @@ from typing import Final, NamedTuple
 import docker
 import psutil
 import pytest
-from docker.errors import ImageNotFound
 
 import docker_access
+from images.ensure import ensure
 
 pytestmark = pytest.mark.docker
 ROOT: Final = Path(__file__).resolve().parents[2]
 IMAGE: Final = "valkey/valkey:8.0.1-alpine"
-SEED: Final = int(os.environ.get("SWEEP_SEED", "6"))
-POINTS: Final = int(os.environ.get("SWEEP_POINTS", "60"))
+SEED: Final = int(os.environ.get("TESTS_SWEEP_SEED") or dt.datetime.now(dt.UTC).date().toordinal())
 MARKER: Final = "not lost"
 NAME = "sweep" + uuid.uuid4().hex[:6]
 FILES: Final = {
@@ -199,10 +200,7 @@ class Swept:
 @pytest.fixture
 def swept(tmp_path: Path) -> Iterator[Swept]:
     swept = Swept(tmp_path)
-    try:
-        swept.client.images.get(IMAGE)
-    except ImageNotFound:
-        pytest.skip(f"the image {IMAGE} is not on this machine")
+    ensure(swept.client, IMAGE)
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
     yield swept
@@ -220,28 +218,31 @@ STEPS: Final = [("up", False), ("up", True), ("destroy", True)]
 
 
 def drawn(passed: list[Point], count: int, chance: random.Random) -> list[Point]:
-    """Points of one operation: one of each kind, then as many others as are wanted, in random order."""
+    """Points of one operation, in random order: no two of a kind while there are others."""
     kinds: dict[str, list[Point]] = {}
     for point in sorted(passed):
         when, _, what = point.what.partition(" ")
         kind = what if what.startswith(("POST", "PUT", "DELETE", "link", "unlink")) else f"{when} {what}"
         kinds.setdefault(kind, []).append(point)
-    chosen = [chance.choice(points) for points in kinds.values()]
-    others = sorted(set(passed) - set(chosen))
-    chosen += chance.sample(others, min(max(count - len(chosen), 0), len(others)))
+    one_of_each = [chance.choice(points) for points in kinds.values()]
+    others = sorted(set(passed) - set(one_of_each))
+    chance.shuffle(one_of_each)
+    chance.shuffle(others)
+    chosen = [*one_of_each, *others][:count]
     chance.shuffle(chosen)
     return chosen
 
 
-def test_killed_anywhere_it_goes_on_and_neither_loses_nor_doubles_anything(swept: Swept) -> None:
-    print(f"SWEEP_SEED={SEED} SWEEP_POINTS={POINTS}")
+@pytest.mark.parametrize("points", [12, pytest.param(150, marks=[pytest.mark.nightly, pytest.mark.timeout(3600)])])
+def test_killed_anywhere_it_goes_on_and_neither_loses_nor_doubles_anything(swept: Swept, points: int) -> None:
+    print(f"TESTS_SWEEP_SEED={SEED}")
     chance = random.Random(SEED)  # noqa: S311 - drawing points
     plans = []
     for command, changed in STEPS:
         swept.write(changed=changed)
         done = swept.engine(command)
         assert done.returncode == 0, done.stdout + done.stderr
-        plans.append(drawn(swept.points(), -(-POINTS // len(STEPS)), chance))
+        plans.append(drawn(swept.points(), -(-points // len(STEPS)), chance))
         swept.assert_settled(up=command == "up", proved=MARKER if changed else "")
         if not changed:
             valkey = swept.client.containers.get(f"{NAME}-valkey")

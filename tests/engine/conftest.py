@@ -15,12 +15,6 @@ from engine.state import Backend
 from tests.engine.fakes import FakeProvider, Stack
 
 
-def pytest_collection_finish() -> None:
-    """What was imported stays: :func:`without_leftovers` need not go through all of it each time."""
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.fixture(autouse=True)
 def no_power_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written is read as it was, with or without waiting for the disk."""

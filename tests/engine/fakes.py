@@ -118,6 +118,7 @@ class FakeProvider:
 class Recorder:
     """Records what a display would show."""
 
+    shown: list[tuple[str, str]] = field(default_factory=list)
     plans: list[tuple[str, str]] = field(default_factory=list)
     ended: list[tuple[str, str]] = field(default_factory=list)
     changes: dict[str, list[Change]] = field(default_factory=dict)
@@ -125,7 +126,7 @@ class Recorder:
     notes: list[str] = field(default_factory=list)
 
     def seen(self, urn: str, parent: str) -> None:
-        pass
+        self.shown.append((urn.rsplit("::", 1)[1], parent.rpartition("::")[2]))
 
     def plan(self, op: str, urn: str, changes: list[Change]) -> None:
         name = urn.rsplit("::", 1)[1]

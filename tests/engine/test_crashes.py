@@ -63,6 +63,16 @@ def test_a_stale_record_of_a_create_does_not_touch_what_was_made_since(
     assert "pending_operations" not in stack.backend.file.read_text()
 
 
+def test_what_was_found_again_is_recorded_before_the_next_run_begins(stack: Stack, provider: FakeProvider) -> None:
+    provider.on["created a"] = killed
+    with pytest.raises(Killed):
+        stack.run(*program())
+    provider.on.clear()
+    stack.deployment()
+    assert stack.resources()["a"]["id"] == "a-1"
+    assert "pending_operations" not in stack.backend.file.read_text()
+
+
 def test_a_deletion_that_was_cut_off_is_finished(stack: Stack, provider: FakeProvider) -> None:
     stack.run(thing("a"))
     provider.on["deleted a-1"] = lambda: (_ for _ in ()).throw(OutcomeUnknownError("the provider went away."))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.engine.two_engines import Project
+from tests.integration.hand_made import ensure_images
 from tests.lease import free_port
 
 pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker]
@@ -125,8 +126,7 @@ def docker(*command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    if docker("image", "inspect", IMAGE).returncode:
-        pytest.skip(f"the image {IMAGE} is not on this machine")
+    ensure_images(IMAGE)
     docker("tag", IMAGE, OTHER_IMAGE)
     files = {"Pulumi.yaml": PROJECT, "__main__.py": PROGRAM}
     project = Project(tmp_path_factory.mktemp("handover"), files)

@@ -397,7 +397,15 @@ def derived(
     client.images.remove(f"{repository}:{name.tag}", force=True)
 
 
-@pytest.mark.parametrize("derived", UNDONE, indirect=True)
+SHORT: Final = ("configured-otherwise", "without-its-capability")
+"""Ends of the names of those that `make test` undoes too: one of each image, and what one looks for in files."""
+
+
+@pytest.mark.parametrize(
+    "derived",
+    [pytest.param(name, marks=[] if name.endswith(SHORT) else pytest.mark.nightly) for name in UNDONE],
+    indirect=True,
+)
 def test_what_is_undone_of_an_image_is_found_and_nothing_else(
     client: docker.DockerClient, derived: tuple[str, Undone], monkeypatch: pytest.MonkeyPatch
 ) -> None:

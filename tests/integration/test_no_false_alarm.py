@@ -15,12 +15,11 @@ from tests.integration.hand_made import PAIR_URL, Pair
 from verification.report import as_text
 from verification.subject import Door
 
-pytestmark = [pytest.mark.docker, pytest.mark.nightly]
+pytestmark = pytest.mark.docker
 
-RUNS = 50
 EVENTS_PER_SECOND = 200.0
 SOCKETS_EACH = 20
-LONGEST_SECONDS = 600.0
+LONGEST_SECONDS = 1500.0
 """How long the load may last at most: 50 runs take about a minute on a machine that does nothing else."""
 AWAY_SECONDS = 6
 """Long enough for the apps' listeners to have failed and to be waiting for their next try."""
@@ -35,7 +34,8 @@ def apps(pair: Pair) -> tuple[str, str]:
     return names
 
 
-def test_fifty_runs_under_a_load_of_events_are_all_proved(pair: Pair, apps: tuple[str, str]) -> None:
+@pytest.mark.parametrize("runs", [8, pytest.param(200, marks=[pytest.mark.nightly, pytest.mark.timeout(1800)])])
+def test_all_runs_under_a_load_of_events_are_proved(pair: Pair, apps: tuple[str, str], runs: int) -> None:
     door = Door(address=pair.address(apps[0]), port=8080)
 
     async def prove_under_load() -> tuple[list[str], int]:
@@ -51,7 +51,7 @@ def test_fifty_runs_under_a_load_of_events_are_all_proved(pair: Pair, apps: tupl
                 other = apps[0] if app == apps[1] else apps[1]
                 await stack.enter_async_context(publishing(sockets.recorded, other, EVENTS_PER_SECOND, LONGEST_SECONDS))
                 recorded = sockets.recorded
-            for _ in range(RUNS):
+            for _ in range(runs):
                 report = await asyncio.to_thread(pair.verified, *apps, url=PAIR_URL, door=door)
                 told += [as_text(report)] if report["verdict"] != "proved" else []
             arrived = len(recorded.arrived)
@@ -59,8 +59,8 @@ def test_fifty_runs_under_a_load_of_events_are_all_proved(pair: Pair, apps: tupl
 
     told, arrived = asyncio.run(prove_under_load())
 
-    assert not told, f"{len(told)} of {RUNS} runs are not proved; the first:\n{told[0]}"
-    assert arrived > RUNS  # there was a load
+    assert not told, f"{len(told)} of {runs} runs are not proved; the first:\n{told[0]}"
+    assert arrived > runs  # there was a load
 
 
 def test_after_valkey_was_away_the_apps_are_waited_for_and_proved(pair: Pair, apps: tuple[str, str]) -> None:

@@ -118,6 +118,7 @@ def test_within_the_least_limits_it_boots_and_waits_for_no_hub_that_accepts_and_
     assert count_threads(control) > 2 * HOST_CORES
 
 
+@pytest.mark.nightly
 def test_stopped_while_it_embeds_it_is_killed_when_its_grace_has_passed(booting: tuple[Container, Container]) -> None:
     ours, control = booting
     control.kill()
@@ -135,6 +136,7 @@ def test_stopped_while_it_embeds_it_is_killed_when_its_grace_has_passed(booting:
     assert ours.wait()["StatusCode"] == 128 + signal.SIGKILL
 
 
+@pytest.mark.nightly
 def test_replicas_as_heavy_as_the_official_ones_come_up_with_the_defaults_and_are_proved(
     client: docker.DockerClient, heavy: str, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from docker.errors import APIError
 
 from engine.errors import EngineError
 from engine.secrets import Secrets
+from engine.state import Backend
 from engine.workspace import Project, load_project
 from launcher import __main__ as command_line
 from launcher import engines
@@ -72,6 +74,10 @@ def test_an_encrypted_setting_is_opened(project: Project, monkeypatch: pytest.Mo
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
     with pytest.raises(EngineError, match="Wrong passphrase"):
         read_settings(project, "team")
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
+    with pytest.raises(EngineError, match="none is given"):
+        read_settings(project, "team")
+    assert not (project.directory / ".pulumi-state").exists(), "no other is made for it"
 
 
 def test_a_passphrase_is_made_for_a_new_stack_and_never_for_one_that_was_begun(project: Project) -> None:
@@ -82,6 +88,36 @@ def test_a_passphrase_is_made_for_a_new_stack_and_never_for_one_that_was_begun(p
     with pytest.raises(EngineError, match="none is given"):
         engines.run(engine, "preview", project, "team")
     assert not (project.directory / ".pulumi-state").exists()
+
+
+def state_of(project: Project, salt: str) -> Path:
+    """A state without resources, encrypted under a passphrase."""
+    Backend(project.directory / ".pulumi-state", "open-webui", "team").write(
+        {
+            "version": 3,
+            "checkpoint": {
+                "stack": "organization/open-webui/team",
+                "latest": {"secrets_providers": {"type": "passphrase", "state": {"salt": salt}}},
+            },
+        }
+    )
+    return project.directory / ".pulumi-state/.pulumi/stacks/open-webui/team.json"
+
+
+def test_a_stack_is_begun_once_it_has_a_state(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    state_of(project, Secrets.new("right").salt)
+    assert begun(project, "team")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
+    assert not begun(project, "team"), "as far as can be seen from here"
+
+
+def test_nothing_is_written_where_the_state_is_tried(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = state_of(project, Secrets.new("right").salt)
+    before = file.read_bytes()
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "right")
+    refuse_unusable_state(project, "team", dict)
+    assert (project.stacks_directory / "Pulumi.team.yaml").read_bytes() == b""
+    assert file.read_bytes() == before
 
 
 def test_the_state_is_tried_before_the_cli_is_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,8 +149,12 @@ def test_of_a_backend_that_is_no_directory_the_passphrase_alone_is_tried(
 def test_what_runs_already_is_not_begun_again_where_its_state_may_be_elsewhere(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def docker_with(*containers: object) -> Any:
-        return SimpleNamespace(api=SimpleNamespace(containers=lambda **_: list(containers)))
+    def docker_with(*found: object) -> Any:
+        def containers(*, all: bool, filters: dict[str, Any]) -> list[object]:  # noqa: A002 - as there
+            assert (all, list(filters)) == (True, ["label"])
+            return list(found)
+
+        return SimpleNamespace(api=SimpleNamespace(containers=containers))
 
     refuse_a_second_beginning(docker_with("one"), project, "team")
     write(project, encryptionsalt=Secrets.new("right").salt)
@@ -124,6 +164,7 @@ def test_what_runs_already_is_not_begun_again_where_its_state_may_be_elsewhere(
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{project.directory}/.pulumi-state")
     refuse_a_second_beginning(docker_with("one"), project, "team")
     monkeypatch.delenv("PULUMI_BACKEND_URL")
+    refuse_a_second_beginning(docker_with("one"), replace(project, backend="file:///srv/state"), "team")
     file = project.directory / ".pulumi-state/.pulumi/stacks/open-webui/team.json"
     file.parent.mkdir(parents=True)
     file.touch()

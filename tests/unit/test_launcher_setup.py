@@ -79,6 +79,7 @@ def test_a_dockerd_that_ends_shows_the_end_of_its_log(monkeypatch: pytest.Monkey
     dockerd.chmod(0o755)
     monkeypatch.setattr(docker_daemon, "_connect", lambda: (None, ""))
     monkeypatch.setattr(docker_daemon, "_dockerd", lambda: str(dockerd))
+    monkeypatch.setattr(docker_daemon, "_SOCKET", Path("/no/such/socket"))
     monkeypatch.setattr(docker_daemon, "_services", list)
     monkeypatch.setattr(docker_daemon, "root_prefix", list)
     monkeypatch.setattr(docker_daemon, "_LOG", tmp_path / ".cache/dockerd.log")

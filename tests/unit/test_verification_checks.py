@@ -918,6 +918,10 @@ def test_the_replica_that_does_not_listen_is_named() -> None:
     assert "not listening: second" in item.evidence
     assert item.fix.startswith("docker restart second ")
 
+    both = replace(found, apps=(*found.apps, app("third", container=container("third", "172.20.0.5"))))
+
+    assert result(both, "pubsub-subscribers").fix.startswith("docker restart second third ")
+
 
 def test_where_each_container_listens_but_too_few_do_one_of_them_is_to_be_restarted() -> None:
     workers = probe(environment=variables(UVICORN_WORKERS="2"))
@@ -928,10 +932,14 @@ def test_where_each_container_listens_but_too_few_do_one_of_them_is_to_be_restar
     assert item.fix.startswith("docker restart open-webui ")
 
 
-def test_a_socket_client_that_cannot_connect_is_told_with_why() -> None:
+def test_a_socket_client_that_cannot_connect_or_get_its_event_out_is_told_with_why() -> None:
     item = result(probed(live=Live(error="refused", seconds=7.6)), "live-event")
 
     assert item.evidence == "open-webui: no socket.io client could connect (refused) in 8 s"
+
+    item = result(probed(live=Live(connected=True, error="publishing: NOPERM")), "live-event")
+
+    assert item.evidence == "open-webui: publishing: NOPERM"
 
 
 def test_several_processes_of_one_container_are_expected_to_listen() -> None:
@@ -943,7 +951,9 @@ def test_several_processes_of_one_container_are_expected_to_listen() -> None:
 
 
 def test_more_listeners_from_the_apps_own_address_are_its_own_workers() -> None:
-    assert result(evidence(valkey=valkey(subscribers=4)), "pubsub-subscribers").status == "passed"
+    item = result(evidence(valkey=valkey(subscribers=4)), "pubsub-subscribers")
+
+    assert (item.status, item.evidence) == ("passed", "PUBSUB NUMSUB socketio is 4, 1 app process")
 
 
 def test_subscribers_are_asked_with_the_apps_account_where_the_client_is_refused() -> None:
@@ -957,7 +967,10 @@ def test_subscribers_that_nobody_may_ask_for_do_not_hinder_the_proof() -> None:
         apps=(app(probe=probe(subscribers=None)),), valkey=valkey(subscribers=None, subscriber_addresses=None)
     )
 
-    assert result(found, "pubsub-subscribers").status == "unknown"
+    item = result(found, "pubsub-subscribers")
+    assert (item.status, item.cause) == ("unknown", "subscribers-refused")
+    lost = replace(found, apps=(app(probe=probe(subscribers=None, live=NOT_RECEIVED)),))
+    assert result(lost, "live-event").cause == "event-not-received", "not knowing is no cause"
     assert verdict_of(judge(found)) == "proved"
 
 
@@ -968,26 +981,58 @@ def test_where_rooms_have_no_channel_the_shared_one_is_enough() -> None:
 
 
 def test_each_path_is_needed() -> None:
-    assert result(probed(live=replace(probe().live, room_milliseconds=None)), "live-event").status == "failed"
-    assert result(probed(live=replace(probe().live, shared_milliseconds=None)), "live-event").status == "failed"
+    assert result(evidence(), "live-event").evidence == "open-webui: room channel 0.7 ms, shared channel 0.6 ms"
+    missing = {
+        "room": replace(probe().live, room_milliseconds=None),
+        "shared": replace(probe().live, shared_milliseconds=None),
+    }
+    for path, live in missing.items():
+        item = result(probed(live=live), "live-event")
+        assert item.status == "failed"
+        assert f"no event over the {path} channel in 1 attempts" in item.evidence
+    item = result(probed(live=NOT_RECEIVED), "live-event")
+    assert "no event over the room and shared channel in 30 attempts, 75 s" in item.evidence
 
 
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
-        ({"environment": {}}, "manager-not-redis"),
-        ({"connections": connected("WEBSOCKET_REDIS_URL", problem="auth", error="x")}, "valkey-auth-refused"),
-        ({"connections": connected("WEBSOCKET_REDIS_URL", problem="refused", error="x")}, "valkey-unreachable"),
-        ({"connections": connected("WEBSOCKET_REDIS_URL", addresses=("10.0.0.9",))}, "name-resolves-elsewhere"),
-        ({"live": replace(NOT_RECEIVED, denied="SUBSCRIBE socketio: NOPERM")}, "valkey-acl-denied"),
+        ({"environment": {}}, "environment: manager-not-redis"),
+        ({"connections": connected("WEBSOCKET_REDIS_URL", problem="auth", error="x")}, "connect: valkey-auth-refused"),
+        (
+            {"connections": connected("WEBSOCKET_REDIS_URL", problem="refused", error="x")},
+            "connect: valkey-unreachable",
+        ),
+        (
+            {"connections": connected("WEBSOCKET_REDIS_URL", addresses=("10.0.0.9",))},
+            "name-resolution: name-resolves-elsewhere",
+        ),
+        ({"live": replace(NOT_RECEIVED, denied="SUBSCRIBE socketio: NOPERM")}, "valkey-acl: valkey-acl-denied"),
+        ({"environment": variables(UVICORN_WORKERS="2")}, "pubsub-subscribers: replica-not-subscribed"),
         # What does not break live events is not blamed, although it fails its own check and stands above.
-        ({"connections": connected("REDIS_URL", problem="unset", url="", host="")}, "event-not-received"),
+        ({"connections": connected("REDIS_URL", problem="unset", url="", host="")}, ": event-not-received"),
     ],
 )
 def test_a_lost_event_is_blamed_on_its_root(changes: dict[str, Any], cause: str) -> None:
     item = result(probed(**({"live": NOT_RECEIVED} | changes)), "live-event")
+    root, _, code = cause.partition(": ")
 
-    assert (item.status, item.cause) == ("failed", cause)
+    assert (item.status, item.cause) == ("failed", code)
+    assert not root or item.evidence.endswith(f"; because of what `{root}` found")
+
+
+def test_a_lost_event_is_blamed_on_what_does_not_run_or_answer() -> None:
+    lost = app(probe=probe(live=NOT_RECEIVED))
+    stopped = valkey(container=container("redis-valkey", "", Status="exited"))
+
+    assert (
+        "because of what `containers-running` found"
+        in result(evidence(apps=(lost,), valkey=stopped), "live-event").evidence
+    )
+    assert (
+        "because of what `valkey-pong` found"
+        in result(evidence(apps=(lost,), valkey=valkey(answer="", problem="timeout")), "live-event").evidence
+    )
 
 
 def test_without_a_probe_nothing_is_proved() -> None:
@@ -1065,6 +1110,7 @@ def test_a_replica_that_an_update_is_about_to_remove_is_no_stranger_and_is_named
     assert (found.status, "open-webui-2 is still to be removed" in found.evidence) == ("passed", True)
     (found,) = [one for one in judge(evidence(valkey=listening)) if one.id == "pubsub-subscribers"]
     assert found.cause == "foreign-subscriber"
+    assert "(listening from 172.18.0.9)" in found.evidence
 
 
 def test_a_sound_deployment_behind_a_gateway_is_proved_by_more_checks() -> None:

@@ -38,6 +38,13 @@ def steps() -> list[dict[str, Any]]:
     ]
 
 
+def test_each_change_is_tested_and_each_night_all_of_it() -> None:
+    steps = {step["run"]: step["if"] for step in parsed(WORKFLOWS["tests"])["jobs"]["test"]["steps"] if "run" in step}
+    assert parsed(WORKFLOWS["tests"])["on"].keys() == {"pull_request", "push", "schedule", "workflow_dispatch"}
+    assert "!= 'schedule'" in steps["make test"]
+    assert "== 'schedule'" in steps["make test-all"]
+
+
 def test_there_are_a_preview_a_deployment_and_a_look_at_drift() -> None:
     assert parsed(WORKFLOWS["preview"])["on"] == {"pull_request": {"branches": ["main"]}}
     assert parsed(WORKFLOWS["deploy"])["on"] == {"push": {"branches": ["main"]}}
@@ -90,7 +97,7 @@ def test_a_running_update_is_never_cancelled_and_one_runs_at_a_time() -> None:
     job = parsed(WORKFLOWS["deploy-stack"])["jobs"]["up"]
     assert job["concurrency"] == {"group": "deploy-${{ inputs.stack }}", "cancel-in-progress": False}
     cancelled = [workflow for workflow, _, job in jobs() if job.get("concurrency", {}).get("cancel-in-progress")]
-    assert cancelled == ["preview"]
+    assert cancelled == ["preview", "tests"]
 
 
 def test_prod_follows_staging_and_each_has_an_environment_that_may_ask_for_approval() -> None:
