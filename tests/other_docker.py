@@ -26,7 +26,7 @@ from images.errors import ImageError
 from images.progress import say
 from tests.integration.second_docker import carry
 from tests.integration.trixie_docker import obstacle, trixie_docker
-from tests.stand_in import BUILD_SECONDS, ensure_stand_in
+from tests.stand_in import ensure_stand_in
 from tests.tiers import CONTAINERS, WORKERS, needed_images, pytest
 
 CANNOT_RUN: Final = 2
@@ -95,8 +95,7 @@ def have_images() -> list[str]:
     images = needed_images()
     if ensure_images(images):
         raise ImageError("its images are not there")
-    with closing(docker_access.client(BUILD_SECONDS)) as client:
-        return [*images, ensure_stand_in(client)]
+    return [*images, ensure_stand_in()]
 
 
 def copy(images: Sequence[str], host: str) -> None:
