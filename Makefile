@@ -5,6 +5,8 @@ STACK ?= dev
 ENGINE ?= auto
 # Python that makes .venv, and makes it anew where one is named that it is not of.
 PYTHON ?= python3
+# Further ones, for `make unit-pythons`.
+PYTHONS ?= 3.12 3.13
 
 BIN := .venv/bin
 LAUNCH = @$(BIN)/python -m launcher
@@ -15,7 +17,7 @@ export IMAGE_BYTECODE := $(BYTECODE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup image-contract up preview refresh verify outputs destroy pin rotate cancel drift test test-all test-cli test-docker26 bench unit lint fmt lock reference clean
+.PHONY: help python setup image-contract up preview refresh verify outputs destroy pin rotate cancel drift test test-all test-cli test-docker26 bench unit unit-pythons lint fmt lock reference clean
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=dev] [ENGINE=auto|pulumi|embedded]"
@@ -80,6 +82,9 @@ bench: python ## measure events, joins, outages and deployment on a stack of its
 
 unit: python ## the quick tests: no Docker
 	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m "not docker and not processes" tests/unit tests/engine tests/crashes
+
+unit-pythons: python ## the same on other versions of Python, which uv finds or downloads (PYTHONS="3.12 3.13")
+	@$(BIN)/python -m tests.pythons $(PYTHONS)
 
 lint: python ## ruff and mypy, over everything, and what docstrings must say
 	@$(BIN)/ruff check .

@@ -65,6 +65,7 @@ KEYS: Final = frozenset(
         "tls",
         "acmeEmail",
         "acmeDirectory",
+        "acmeRoot",
         "corsAllowOrigin",
         "adminEmail",
         "adminName",
@@ -186,11 +187,13 @@ class Tls:
         mode: ``off`` (http), ``internal`` (from a CA of its own) or ``acme`` (from a public or named CA).
         email: Where the ACME CA writes to.
         directory: The ACME CA's directory URL; empty for Caddy's default.
+        root: PEM of the ACME CA's root certificate; empty for one that machines trust anyway.
     """
 
     mode: TlsMode
     email: str = ""
     directory: str = ""
+    root: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -412,6 +415,7 @@ def _settings(reader: _Reader, project: str, stack: str) -> Settings:
         mode=cast("TlsMode", read("tls", values_of.one_of(get_args(TlsMode)))),
         email=read("acmeEmail", values_of.plain_email_or_empty),
         directory=read("acmeDirectory", values_of.https_url_or_empty),
+        root=read("acmeRoot", values_of.authorities_or_empty),
     )
     bind_address, ui_port = read("uiBindAddress", values_of.ip_address), read("uiPort", values_of.port)
     own_url = _url_of(bind_address, ui_port, tls.mode if replicated else "off")

@@ -31,6 +31,7 @@ ONLY_REPLICATED: Final[Mapping[str, str]] = {
     "tls": "off",
     "acmeEmail": "",
     "acmeDirectory": "",
+    "acmeRoot": "",
     "httpPort": "0",
     "gatewayImage": "docker.io/library/caddy:2.11.7-alpine",
     "postgresImage": "docker.io/pgvector/pgvector:0.8.7-pg17",
@@ -218,11 +219,14 @@ def _acme(settings: Settings) -> Iterator[Problem]:
         rule = "it redirects to https, and tls is off. Without TLS the UI is on uiPort"
         yield Problem(key="httpPort", rule=rule, example=None, about=("tls",))
     if tls.mode != "acme":
-        for key, value in (("acmeEmail", tls.email), ("acmeDirectory", tls.directory)):
+        for key, value in (("acmeEmail", tls.email), ("acmeDirectory", tls.directory), ("acmeRoot", tls.root)):
             if value:
                 rule = f"it would have no effect, for tls is {tls.mode}; it needs tls: acme"
                 yield Problem(key=key, rule=rule, example=None, about=("tls",))
         return
+    if tls.root and not tls.directory:
+        rule = "it is a private CA's, and acmeDirectory names none, so that a public one is asked"
+        yield Problem(key="acmeRoot", rule=rule, example=None, about=("acmeDirectory",))
     if not tls.email:
         rule = "tls is acme, and the CA writes there before a certificate ends that could not be renewed"
         yield Problem(key="acmeEmail", rule=rule, example="admin@example.com", about=("tls",))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import ssl
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -267,6 +268,21 @@ def https_url_or_empty(value: str) -> str:
     if not re.fullmatch(r"[\w.~:/?#\[\]@!$&'()*+,;=%-]*", value, re.ASCII):
         raise Invalid("other characters than those of a URL are written with %", example)
     return value
+
+
+def authorities_or_empty(value: str) -> str:
+    """Certificates of certification authorities, PEM, or nothing."""
+    if not value.strip():
+        return ""
+    trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        trusted.load_verify_locations(cadata=value)
+    except (ssl.SSLError, TypeError) as error:
+        rule = "the text of a PEM file is wanted, with all its lines, from -----BEGIN CERTIFICATE----- on"
+        raise Invalid(rule, "") from error
+    if not trusted.get_ca_certs():
+        raise Invalid("the certificate of the CA's root is wanted, not one of a server", "")
+    return f"{value.strip()}\n"
 
 
 def is_web_url(value: str) -> bool:

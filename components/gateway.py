@@ -45,6 +45,9 @@ one is everybody's to write: so Caddy needs no root."""
 CA_FILE: Final = f"{DATA_PATH}/caddy/pki/authorities/local/root.crt"
 """Certificate of the gateway's own authority (``tls internal``)."""
 
+ACME_ROOT_FILE: Final = f"{CONFIGURATION_PATH}/acme-root.pem"
+"""Root certificate of a private ACME authority."""
+
 USER: Final = "1000:1000"
 
 RELOAD: Final = ["caddy", "reload", "--config", CADDYFILE, "--adapter", "caddyfile", "--address", ADMIN]
@@ -77,7 +80,8 @@ class GatewayArgs:
         public_url: Where people open it; its host is what the certificate is for.
         tls: ``off``, ``internal`` (an authority of its own) or ``acme`` (a public one).
         acme_email: Account with the public authority, an e-mail address; empty for none.
-        acme_directory: The public authority's address; empty for Caddy's default.
+        acme_directory: The address of another authority, public or private; empty for Caddy's default.
+        acme_root: PEM of the root certificate of a private authority; empty for one that machines trust anyway.
         bind_address: IP address of the host to publish on; ``0.0.0.0`` is every one.
         port: TCP port of the host to publish on, 1 to 65535.
         http_port: With TLS, TCP port of the host on which plain HTTP is redirected; None for none.
@@ -101,6 +105,7 @@ class GatewayArgs:
     tls: TlsMode = "off"
     acme_email: str = ""
     acme_directory: str = ""
+    acme_root: str = ""
     bind_address: str = "127.0.0.1"
     port: int = 3001
     http_port: int | None = None
@@ -165,12 +170,17 @@ def caddyfile(args: GatewayArgs) -> str:
         *([f"default_sni {host}"] if args.tls == "internal" else []),
         *([f"email {args.acme_email}"] if args.tls == "acme" and args.acme_email else []),
         *([f"acme_ca {args.acme_directory}"] if args.tls == "acme" and args.acme_directory else []),
+        *([f"acme_ca_root {ACME_ROOT_FILE}"] if args.tls == "acme" and args.acme_root else []),
         # HTTP/3 would need a UDP port published.
         "servers {\n        protocols h1 h2\n    }",
     ]
     upstreams = " ".join(f"{name}:{args.upstream_port}" for name in args.upstreams)
     site = f":{HTTP_PORT}" if args.tls == "off" else f"https://{_site_host(host)}:{HTTPS_PORT}"
     tls = "    tls internal\n" if args.tls == "internal" else ""
+    if args.tls == "acme" and args.acme_directory and not args.http_port:
+        # Nothing leads to where http-01 is answered. Caddy begins with any challenge, and a CA that waits for one, as
+        # step-ca does, is not asked for another.
+        tls = "    tls {\n        issuer acme {\n            disable_http_challenge\n        }\n    }\n"
     redirect = f"http://:{HTTP_PORT} {{\n    redir {args.public_url}{{uri}} permanent\n}}\n" if args.http_port else ""
     lines = "\n".join(f"    {option}" for option in options)
     return f"""{{
@@ -228,7 +238,7 @@ class Gateway(pulumi.ComponentResource):
     Attributes:
         container_id: Id of the container, once it is healthy.
         container_name: Name of the container.
-        ca: Path in the container of the certificate of its own authority; None where it has none.
+        ca: Path in the container of the root certificate of its own or a private authority; None where it has neither.
         expected: What ``docker inspect`` must show of it.
         resources: What was made.
     """
@@ -262,7 +272,8 @@ class Gateway(pulumi.ComponentResource):
         )
         image = create_image(f"{name}-image", args.image, parent=self)
         data, volume = have_volume(f"{name}-data", args.data, owner=args.labels, parent=self)
-        self._configuration = {CADDYFILE: caddyfile(args)}
+        private = args.tls == "acme" and args.acme_root
+        self._configuration = {CADDYFILE: caddyfile(args), **({ACME_ROOT_FILE: args.acme_root} if private else {})}
         files = create_files(
             f"{name}-files",
             name=args.files_name,
@@ -284,7 +295,7 @@ class Gateway(pulumi.ComponentResource):
         )
         self.container_id = container.id
         self.container_name = args.container_name
-        self.ca = CA_FILE if args.tls == "internal" else None
+        self.ca = CA_FILE if args.tls == "internal" else ACME_ROOT_FILE if private else None
         self.expected = expected_inspect(spec)
         self.resources = GatewayResources(image=image, volume=volume, files=files, container=container)
         self._name = name

@@ -136,11 +136,19 @@ def _client(settings: dict[str, Any], adapter: Any, seconds: int, version: str) 
     made = docker.APIClient(**settings, version=version, timeout=seconds)
     if adapter:
         made.mount("http+docker://", adapter)
-    elif not made.base_url.startswith("http+docker:"):
+    elif not made.base_url.startswith("http+docker:") and not _is_loopback(name()):
         made.proxies.update(requests.utils.get_environ_proxies(made.base_url))
     # Looked at in each request, the environment's REQUESTS_CA_BUNDLE would displace the CA of DOCKER_CERT_PATH.
     made.trust_env = False
     return made
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether no proxy is asked for this host, as `docker` asks none: https://pkg.go.dev/net/http#ProxyFromEnvironment."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _settings() -> dict[str, Any]:

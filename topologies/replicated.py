@@ -172,6 +172,7 @@ def _gateway(settings: Settings, edge: Network, address: str) -> Gateway:
             tls=settings.tls.mode,
             acme_email=settings.tls.email,
             acme_directory=settings.tls.directory,
+            acme_root=settings.tls.root,
             bind_address=settings.ui_bind_address,
             port=settings.ui_port,
             http_port=settings.http_port,

@@ -38,6 +38,7 @@ VERIFY_ACCOUNT: Final = "verify"
 VALKEY_CA: Final = f"{SECRETS}/valkey-ca.pem"
 CADDYFILE: Final = "/etc/caddy/Caddyfile"
 GATEWAY_CA: Final = "/var/tmp/caddy/pki/authorities/local/root.crt"  # noqa: S108 - a volume of the gateway's
+ACME_ROOT: Final = "/etc/caddy/acme-root.pem"
 ACCOUNT_FILE: Final = "/migration/account.env"
 HTTPS_PORT: Final = "8443/tcp"
 """Where this project's own stacks keep what is asked for: of another's container nobody knows."""
@@ -355,12 +356,19 @@ def _behind_gateway(
         migration=_name(roles["migration"]),
         url=environment(app).get("WEBUI_URL", ""),
         door=_door(gateway) if gateway else None,
-        ca=GATEWAY_CA if "tls internal" in (view.read_file(_name(gateway), CADDYFILE) or "") else "",
+        ca=_authority(view.read_file(_name(gateway), CADDYFILE) or ""),
         valkey_login=login,
         isolation=Isolation(edge=edge, private=private) if edge and private else None,
         app_user=urlsplit(valkey_url).username or "" if login else "",
         account=_account(roles["migration"]),
     )
+
+
+def _authority(caddyfile: str) -> str:
+    """Where the gateway has the root of its certificates, if that is none that machines trust anyway."""
+    if "tls internal" in caddyfile:
+        return GATEWAY_CA
+    return ACME_ROOT if ACME_ROOT in caddyfile else ""
 
 
 def _account(migration: Container | None) -> AccountFile | None:

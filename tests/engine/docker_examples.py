@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import docker_access
 from engine.provider import UNKNOWN, Properties
+from tests.lease import only_one
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,8 +156,8 @@ OTHER_CHANGES: Final[list[tuple[str, str, Properties, Properties, list[str], lis
     (
         NETWORK,
         "subnet",
-        {"name": f"{PREFIX}-n", "ipamConfigs": [{"subnet": "10.77.0.0/24"}]},
-        {"ipamConfigs": [{"subnet": "10.78.0.0/24"}]},
+        {"name": f"{PREFIX}-n", "ipamConfigs": [{"subnet": "10.211.78.0/24"}]},
+        {"ipamConfigs": [{"subnet": "10.211.79.0/24"}]},
         ["ipamConfigs"],
         ["ipamConfigs"],
         True,
@@ -188,21 +189,23 @@ def changed(inputs: Properties, change: Properties) -> Properties:
 def tiny_docker() -> Iterator[Any]:
     """A client, a network, and a bare image with a shell: the files of the Valkey image, without its settings.
 
-    Whatever of the tests' names is left at the end is removed.
+    Whatever of the tests' names is left at the end is removed. One process at a time has them: the recorded examples
+    bear these names.
     """
-    client = docker_access.api_client()
-    _sweep(client)
-    source = client.create_container(VALKEY)["Id"]
-    try:
-        files = b"".join(client.export(source))
-    finally:
-        client.remove_container(source, v=True)
-    client.import_image_from_data(files, repository=IMAGE.split(":", maxsplit=1)[0], tag="1")
-    client.create_network(NETWORK_NAME)
-    yield client
-    _sweep(client)
-    client.remove_image(IMAGE, force=True)
-    client.close()
+    with only_one(PREFIX), closing(docker_access.api_client()) as client:
+        _sweep(client)
+        source = client.create_container(VALKEY)["Id"]
+        try:
+            files = b"".join(client.export(source))
+        finally:
+            client.remove_container(source, v=True)
+        client.import_image_from_data(files, repository=IMAGE.split(":", maxsplit=1)[0], tag="1")
+        try:
+            client.create_network(NETWORK_NAME)
+            yield client
+        finally:
+            _sweep(client)
+            client.remove_image(IMAGE, force=True)
 
 
 def _sweep(client: Any) -> None:

@@ -85,7 +85,7 @@ EXAMPLES: Final[list[tuple[str, str, Properties]]] = [
             "name": f"{PREFIX}-n",
             "internal": True,
             "attachable": True,
-            "ipamConfigs": [{"subnet": "10.213.7.0/24", "gateway": "10.213.7.9"}],
+            "ipamConfigs": [{"subnet": "10.211.7.0/24", "gateway": "10.211.7.9"}],
             "options": {"com.docker.network.bridge.enable_icc": "true"},
             "labels": LABELS,
         },

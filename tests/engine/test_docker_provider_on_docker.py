@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -25,6 +26,7 @@ from tests.engine.docker_examples import (
     VOLUME,
     tiny_docker,
 )
+from tests.lease import free_subnet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -273,14 +275,14 @@ def test_a_network_that_this_stack_lost_is_taken_up_and_one_in_use_stays(
     provider.delete(NETWORK, state.id, state.inputs, state.outputs)
 
 
-@pytest.mark.parametrize("subnet", [None, "10.213.249.0/24"], ids=["Docker's addresses", "stated addresses"])
+@pytest.mark.parametrize("stated", [False, True], ids=["Docker's addresses", "stated addresses"])
 def test_a_network_stays_as_it_is_whatever_the_daemons_defaults_add_to_it(
-    provider: DockerProvider, api: Any, told: list[str], subnet: str | None
+    provider: DockerProvider, api: Any, told: list[str], *, stated: bool
 ) -> None:
     """They are IPv6, or an MTU, for every network: ``default-network-opts``."""
     asked: Properties = {"name": f"{PREFIX}-defaults", "labels": LABELS}
-    if subnet:
-        asked |= {"ipamConfigs": [{"subnet": subnet, "gateway": "10.213.249.1"}], "options": IPV4_ONLY}
+    if stated:
+        asked |= {"ipamConfigs": [a_subnet()], "options": IPV4_ONLY}
     inputs, ignored = provider.check(NETWORK, None, asked), list(CHOSEN_BY_DOCKER)
     made = provider.create(NETWORK, inputs, None)
     read = provider.read(NETWORK, made.id, made.inputs, made.outputs)
@@ -288,16 +290,20 @@ def test_a_network_stays_as_it_is_whatever_the_daemons_defaults_add_to_it(
     try:
         for state in (made, read):
             assert provider.diff(NETWORK, state.id, state.inputs, state.outputs, inputs, ignored).changed == []
-        if subnet:
+        if stated:
             assert api.inspect_network(made.id)["EnableIPv6"] is False
-            moved = {**inputs, "ipamConfigs": [{"subnet": "10.213.250.0/24", "gateway": "10.213.250.1"}]}
-            assert provider.diff(NETWORK, read.id, read.inputs, read.outputs, moved, ignored).replaces == [
-                "ipamConfigs"
-            ]
+            moved = {**inputs, "ipamConfigs": [a_subnet()]}
+            decision = provider.diff(NETWORK, read.id, read.inputs, read.outputs, moved, ignored)
+            assert decision.replaces == ["ipamConfigs"]
         assert provider.create(NETWORK, inputs, None).id == made.id
         assert "taking up" in told[-1]
     finally:
         provider.delete(NETWORK, made.id, made.inputs, made.outputs)
+
+
+def a_subnet() -> dict[str, str]:
+    subnet = IPv4Network(free_subnet())
+    return {"subnet": str(subnet), "gateway": str(subnet[1])}
 
 
 def test_what_an_interrupted_create_left_behind_is_found(provider: DockerProvider, api: Any) -> None:

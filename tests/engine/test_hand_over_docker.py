@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ from tests.lease import free_port
 
 pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker]
 IMAGE = "valkey/valkey:8.0.1-alpine"
+PREFIX = f"handover-{secrets.token_hex(3)}"
 # Two names of one image: what a change of tags comes to, without a second image.
-OTHER_IMAGE = "handover/valkey:other"
+OTHER_IMAGE = f"{PREFIX}/valkey:other"
 PROJECT = f"""\
 name: handover
 runtime: {{name: python, options: {{toolchain: pip, virtualenv: {sys.prefix}}}}}
@@ -23,6 +25,7 @@ stackConfigDir: stacks
 options: {{refresh: always}}
 config:
   image: {{type: string, default: "{IMAGE}"}}
+  prefix: {{type: string, default: {PREFIX}}}
   restart: {{type: string, default: "no"}}
   label: {{type: string, default: a}}
   interval: {{type: string, default: 10s}}
@@ -39,16 +42,17 @@ import pulumi
 import pulumi_docker as docker
 
 config = pulumi.Config()
+prefix = config.require("prefix")
 marks = {"pulumi.project": pulumi.get_project(), "pulumi.stack": pulumi.get_stack()}
 labels = [docker.ContainerLabelArgs(label=key, value=value) for key, value in marks.items()]
 network = docker.Network(
     "network",
-    name="handover-network",
+    name=f"{prefix}-network",
     labels=[docker.NetworkLabelArgs(label="kind", value=config.require("label")),
             *[docker.NetworkLabelArgs(label=key, value=value) for key, value in marks.items()]],
 )
 volume = docker.Volume(
-    "volume", name="handover-volume",
+    "volume", name=f"{prefix}-volume",
     labels=[docker.VolumeLabelArgs(label=key, value=value) for key, value in marks.items()],
 )
 
@@ -58,7 +62,7 @@ def sleeper(name, opts=None, logical=None, **more):
     options = pulumi.ResourceOptions(delete_before_replace=True, replace_on_changes=["healthcheck"])
     options = pulumi.ResourceOptions.merge(options, opts)
     return docker.Container(
-        logical or name, name=f"handover-{name}", entrypoints=["sleep"], opts=options, **arguments
+        logical or name, name=f"{prefix}-{name}", entrypoints=["sleep"], opts=options, **arguments
     )
 
 
@@ -103,7 +107,7 @@ pulumi.export("pw", config.require_secret("pw"))
 CHANGES = [
     "port=PORT",
     "workers=3",
-    f"image={OTHER_IMAGE}",
+    "image=OTHER",
     "mode=off",
     "interval=7s",
     "side=false",
@@ -132,7 +136,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield project
     finally:
         project.embedded("destroy")
-        docker("volume", "rm", "handover-imported")
+        docker("volume", "rm", f"{PREFIX}-imported")
         docker("rmi", OTHER_IMAGE)
 
 
@@ -144,7 +148,7 @@ def test_the_cli_sees_no_change_in_what_the_embedded_engine_made(project: Projec
 def test_both_engines_plan_the_same_steps_and_carry_each_other_out(project: Project, change: str) -> None:
     key, _, value = change.partition("=")
     engine = ("pulumi", "embedded")[CHANGES.index(change) % 2]
-    value = str(free_port()) if value == "PORT" else value
+    value = str(free_port()) if value == "PORT" else OTHER_IMAGE if value == "OTHER" else value
     secret = ["--secret"] if key == "pw" else []
     project.embedded("config", "set", key, value, *secret)
     ours, theirs = project.plans()
@@ -155,7 +159,7 @@ def test_both_engines_plan_the_same_steps_and_carry_each_other_out(project: Proj
 
 
 def test_both_engines_repair_a_container_that_was_removed(project: Project) -> None:
-    assert docker("rm", "--force", "--volumes", "handover-first").returncode == 0
+    assert docker("rm", "--force", "--volumes", f"{PREFIX}-first").returncode == 0
     ours, theirs = project.plans()
     assert ours == theirs
     project.up("embedded")
@@ -163,7 +167,7 @@ def test_both_engines_repair_a_container_that_was_removed(project: Project) -> N
 
 
 def test_both_engines_start_a_container_that_was_stopped(project: Project) -> None:
-    assert docker("stop", "--time", "0", "handover-first").returncode == 0
+    assert docker("stop", "--time", "0", f"{PREFIX}-first").returncode == 0
     ours, theirs = project.plans()
     assert ours == theirs
     project.up("pulumi")
@@ -179,11 +183,11 @@ def test_a_container_that_did_not_come_up_is_known_to_the_other_engine(project: 
     assert ours == theirs
     project.embedded("config", "set", "sick", "false")
     project.up("pulumi" if engine == "embedded" else "embedded")
-    assert docker("inspect", "handover-sick").returncode
+    assert docker("inspect", f"{PREFIX}-sick").returncode
 
 
 def test_what_the_clis_refresh_found_gone_is_made_again_by_the_embedded_engine(project: Project) -> None:
-    assert docker("rm", "--force", "--volumes", "handover-second").returncode == 0
+    assert docker("rm", "--force", "--volumes", f"{PREFIX}-second").returncode == 0
     project.pulumi("refresh", "--yes", "--skip-preview")
     ours, theirs = project.plans()
     assert ours == theirs
@@ -192,7 +196,7 @@ def test_what_the_clis_refresh_found_gone_is_made_again_by_the_embedded_engine(p
 
 
 def test_what_the_embedded_engines_refresh_found_gone_is_made_again_by_the_cli(project: Project) -> None:
-    assert docker("rm", "--force", "--volumes", "handover-second").returncode == 0
+    assert docker("rm", "--force", "--volumes", f"{PREFIX}-second").returncode == 0
     project.embedded("refresh")
     ours, theirs = project.plans()
     assert ours == theirs
@@ -201,13 +205,13 @@ def test_what_the_embedded_engines_refresh_found_gone_is_made_again_by_the_cli(p
 
 
 def test_what_the_cli_imports_is_the_embedded_engines_to_keep(project: Project) -> None:
-    made = docker("volume", "create", "--label", "pulumi.stack=dev", "handover-imported")
+    made = docker("volume", "create", "--label", "pulumi.stack=dev", f"{PREFIX}-imported")
     assert made.returncode == 0, made.stderr
     project.pulumi(
-        "import", "docker:index/volume:Volume", "imported", "handover-imported", "--yes", "--skip-preview",
+        "import", "docker:index/volume:Volume", "imported", f"{PREFIX}-imported", "--yes", "--skip-preview",
         "--generate-code=false", "--protect=false",
     )  # fmt: skip
-    mine = 'docker.Volume("imported", name="handover-imported", labels=[{"label": "pulumi.stack", "value": "dev"}])'
+    mine = f'docker.Volume("imported", name="{PREFIX}-imported", labels=[{{"label": "pulumi.stack", "value": "dev"}}])'
     project.write({"__main__.py": f"{PROGRAM}\n{mine}\n"})
     ours, theirs = project.plans()
     assert ours == theirs

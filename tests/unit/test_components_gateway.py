@@ -5,7 +5,17 @@ from unittest.mock import Mock
 
 import pytest
 
-from components.gateway import ADMIN, CA_FILE, CADDYFILE, DATA_PATH, RELOAD, GatewayArgs, caddyfile, published_ports
+from components.gateway import (
+    ACME_ROOT_FILE,
+    ADMIN,
+    CA_FILE,
+    CADDYFILE,
+    DATA_PATH,
+    RELOAD,
+    GatewayArgs,
+    caddyfile,
+    published_ports,
+)
 from components.volume import DataVolume
 from limits import DEFAULTS
 
@@ -72,7 +82,9 @@ def test_every_gateway_has(line: str, args: GatewayArgs) -> None:
     assert lines(args).count(line) == 1, WHY[line]
 
 
-@pytest.mark.parametrize("args", [gateway(), internal(http_port=80), acme()], ids=["off", "internal", "acme"])
+@pytest.mark.parametrize(
+    "args", [gateway(), internal(http_port=80), acme(acme_directory="https://ca.lan")], ids=["off", "internal", "acme"]
+)
 def test_the_file_has_as_many_closing_braces_as_opening_ones(args: GatewayArgs) -> None:
     text = caddyfile(args).replace("{uri}", "")
     assert text.count("{") == text.count("}")
@@ -123,6 +135,19 @@ def test_a_public_authority_is_told_an_account() -> None:
 
 def test_another_authority_is_asked_where_it_is_named() -> None:
     assert "acme_ca https://ca.example.com/directory" in lines(acme(acme_directory="https://ca.example.com/directory"))
+
+
+def test_a_private_authority_is_trusted_by_its_root() -> None:
+    assert f"acme_ca_root {ACME_ROOT_FILE}" in lines(acme(acme_directory="https://ca.lan/directory", acme_root="PEM"))
+    assert "acme_ca_root" not in caddyfile(internal(acme_root="PEM"))
+
+
+def test_a_private_authority_is_asked_for_no_challenge_at_a_port_that_is_not_published() -> None:
+    named = {"acme_directory": "https://ca.lan/directory"}
+    assert "tls {\n        issuer acme {\n            disable_http_challenge\n" in caddyfile(acme(**named))
+    assert "disable_http_challenge" not in caddyfile(acme(**named, http_port=80))
+    # An issuer that is named is the only one: Caddy has a second public one where none is.
+    assert "issuer" not in caddyfile(acme())
 
 
 def test_plain_http_is_redirected_to_the_public_url_with_the_path() -> None:

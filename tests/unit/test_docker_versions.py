@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from docker.errors import DockerException
 
 import docker_access
 from docker_access.versions import NEWEST_API, TRIED, TooNewError, api_to_ask_in, untried
@@ -82,6 +83,18 @@ def test_a_client_of_a_newer_daemon_keeps_to_what_was_tried(daemon: Daemon) -> N
     client.info()
     client.close()
     assert daemon.asked[-1] == f"/v{NEWEST_API}/info"
+
+
+@pytest.mark.parametrize("daemon", [("1.41", "1.12")], indirect=True)
+def test_a_daemon_of_this_machine_is_not_asked_through_a_proxy(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    client = docker_access.api_client()
+    client.close()
+    assert daemon.asked
+    monkeypatch.setenv("DOCKER_HOST", "tcp://docker.example.org:2375")
+    with pytest.raises(DockerException, match="port=9"):
+        docker_access.api_client()
 
 
 @pytest.mark.parametrize("daemon", [("1.120", "1.100")], indirect=True)

@@ -169,6 +169,7 @@ WRITTEN = {
     "publicUrl": ["https://chat.example.com", "http://chat.example.com", "https://localhost", "https://10.0.0.1:3443"],
     "tls": ["internal", "acme"],
     "acmeEmail": ["me@example.com", "me"],
+    "acmeRoot": ["/etc/ssl/root.pem"],
     "acmeDirectory": ["https://ca.example.com/directory", "http://ca.example.com"],
     "corsAllowOrigin": ["*", "https://other.example.com"],
     "adminEmail": ["admin@example.com", "admin"],

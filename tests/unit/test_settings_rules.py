@@ -11,6 +11,7 @@ import yaml
 
 import embedding
 from accounts import Oidc
+from components.authority import generate
 from components.open_webui_environment import replicated_environment
 from limits import Pools
 from settings import OPEN_WEBUI_TRIED
@@ -33,6 +34,9 @@ ACME = {
     "uiBindAddress": "0.0.0.0",  # noqa: S104 - a setting
     "uiPort": 443,
 }
+PRIVATE_CA = {**ACME, "acmeDirectory": "https://ca.lan/acme/directory"}
+CERTIFICATES = generate("ca.lan")
+ROOT, SERVER = CERTIFICATES["ca_pem"], CERTIFICATES["cert_pem"]
 OIDC = {
     "providerUrl": "https://id.example.com/.well-known/openid-configuration",
     "clientId": "open-webui",
@@ -118,6 +122,10 @@ def merged(one: Any, other: Any) -> Any:
         ({**REPLICATED, "acmeEmail": "a@b.example"}, "acmeEmail", "no effect, for tls is off; it needs tls: acme"),
         ({**REPLICATED, "acmeDirectory": "https://ca.example/d"}, "acmeDirectory", "no effect, for tls is off"),
         ({**ACME, "acmeDirectory": "http://ca.example/d"}, "acmeDirectory", "it begins with https://"),
+        ({**ACME, "acmeRoot": ROOT}, "acmeRoot", "acmeDirectory names none, so that a public one is asked"),
+        ({**REPLICATED, "acmeRoot": ROOT}, "acmeRoot", "no effect, for tls is off"),
+        ({**PRIVATE_CA, "acmeRoot": "/etc/ssl/root.pem"}, "acmeRoot", "the text of a PEM file is wanted"),
+        ({**PRIVATE_CA, "acmeRoot": SERVER}, "acmeRoot", "the CA's root is wanted, not one of a server"),
         ({**ACME, "acmeEmail": ""}, "acmeEmail", "is '': tls is acme, and the CA writes there"),
         ({**ACME, "acmeEmail": "admin"}, "acmeEmail", "an e-mail address without quotes"),
         ({**ACME, "publicUrl": "https://192.0.2.7"}, "publicUrl", "a CA gives no certificate for 192.0.2.7"),
@@ -265,7 +273,8 @@ def test_a_mistyped_secret_is_not_shown() -> None:
         {**ACME, "uiPort": 8443, "httpPort": 80},
         {**ACME, "uiPort": 8443, "acknowledged": ["ports-forwarded"]},
         {**ACME, "uiBindAddress": "127.0.0.1", "acknowledged": ["ports-forwarded"]},
-        {**ACME, "uiPort": 8443, "publicUrl": "https://chat:8443", "acmeDirectory": "https://ca.lan/acme/directory"},
+        {**PRIVATE_CA, "uiPort": 8443, "publicUrl": "https://chat:8443"},
+        {**PRIVATE_CA, "acmeRoot": ROOT},
         {**REPLICATED, "publicUrl": "https://a.example", "acknowledged": ["tls-terminated-elsewhere"]},
         {**REPLICATED, "publicUrl": "http://a.example:8080", "uiPort": 3001},
         {**REPLICATED, "valkeyUrl": VALKEY_URL},

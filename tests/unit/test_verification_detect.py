@@ -360,6 +360,7 @@ def test_a_stack_of_ours_is_found_as_its_own_outputs_describe_it() -> None:
 
 def test_the_gateways_files_are_where_the_component_puts_them() -> None:
     assert (gateway.CADDYFILE, gateway.CA_FILE) == (module.CADDYFILE, module.GATEWAY_CA)
+    assert gateway.ACME_ROOT_FILE == module.ACME_ROOT
     assert f"{gateway.HTTPS_PORT}/tcp" == module.HTTPS_PORT
 
 
