@@ -134,13 +134,14 @@ def test_one_of_each_are_replicas_of_one_another(pairs: tuple[Pair, Pair]) -> No
     assert told["verdict"] == "proved", as_text(told)
 
 
-def test_both_images_are_configured_the_same_and_have_the_same_libraries(pairs: tuple[Pair, Pair]) -> None:
+def test_both_images_have_the_same_configuration_libraries_and_data_folder(pairs: tuple[Pair, Pair]) -> None:
     images = [pair.client.images.get(pair.image) for pair in pairs]
     real, other = (
         {
             **{key: image.attrs["Config"].get(key) for key in CONFIGURED},
             "version": image.labels[labels.IMAGE_VERSION],
             "environment": {entry for entry in image.attrs["Config"]["Env"] if not entry.startswith("PYTHON_VERSION=")},
+            "data folder": asked(pair, "stat", "-c", "%F %u:%g %a", "/app/backend/data", "/app/backend/data/cache"),
             "libraries": json.loads(asked(pair, "python3", "-c", LIBRARIES, *stand_in.LIBRARIES)),
         }
         for image, pair in zip(images, pairs, strict=True)
