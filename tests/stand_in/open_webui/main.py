@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import socketio  # type: ignore[import-not-found,unused-ignore]
@@ -19,8 +20,8 @@ from open_webui import config  # type: ignore[import-not-found,unused-ignore]
 from redis import asyncio as redis
 from redis.exceptions import RedisError
 
-LONGEST_PAUSE = 1
-"""Seconds between tries to listen: Open WebUI doubles its pause up to a minute, which tests would wait for."""
+PAUSE_SECONDS = 1
+"""Between tries to listen: Open WebUI doubles its pause up to a minute, which tests would wait for."""
 
 
 def told(name: str, default: str = "") -> str:
@@ -69,7 +70,8 @@ class RoomChannels(socketio.AsyncRedisManager):  # type: ignore[misc,unused-igno
         """Listen to its room no more."""
         self.wanted.discard(self.of_room(namespace, sid))
         if self.listening.is_set():
-            await self.pubsub.unsubscribe(self.of_room(namespace, sid))
+            with suppress(RedisError):
+                await self.pubsub.unsubscribe(self.of_room(namespace, sid))
         return await super().disconnect(sid, namespace, **options)
 
     async def _publish(self, data: dict[str, Any]) -> None:
@@ -79,7 +81,6 @@ class RoomChannels(socketio.AsyncRedisManager):  # type: ignore[misc,unused-igno
         await self.redis.publish(self.of_room(data["namespace"], room) if room else self.channel, json.dumps(data))
 
     async def _listen(self) -> AsyncIterator[Any]:
-        pause = 1
         while True:
             try:
                 self._redis_connect()
@@ -88,15 +89,14 @@ class RoomChannels(socketio.AsyncRedisManager):  # type: ignore[misc,unused-igno
                     await self.pubsub.psubscribe(f"{self.channel}#*")
                 self.listening.set()
                 async for message in self.pubsub.listen():
-                    pause = 1
                     if message["type"] in {"message", "pmessage"} and MODE != "deaf":
                         published = json.loads(message["data"])
                         yield published if MODE == "right" else {**published, "room": None}
             except (RedisError, OSError) as error:
                 self.listening.clear()
-                print(f"Cannot receive from redis... retrying in {pause} secs: {error}", flush=True)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                print(f"Cannot receive from redis... retrying in {PAUSE_SECONDS} secs: {error}", flush=True)
+                await self.pubsub.aclose()
+                await asyncio.sleep(PAUSE_SECONDS)
 
 
 class Application:
