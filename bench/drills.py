@@ -6,20 +6,12 @@ Each drill leaves the stack proved. Sockets are connected anew for each, so they
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
-
-import docker
-import docker.errors
-import requests.exceptions
 
 import docker_access
 from bench.figures import Outage, Recorded, outage
@@ -39,10 +31,6 @@ ARRIVAL_SECONDS: Final = 1.0
 """An event that has not arrived after this is taken for lost while the drill runs."""
 DOWN_SECONDS: Final = 10.0
 RESTART_SECONDS: Final = 20.0
-HEALTHY_SECONDS: Final = 120.0
-DAEMON_SECONDS: Final = 60
-PID_FILE: Final = Path("/var/run/docker.pid")
-"""Docker's daemon removes it as the last thing it does."""
 MOST_SECONDS: Final = 900.0
 """End of a publisher that nobody stops."""
 
@@ -202,49 +190,6 @@ async def settled(recorded: Recorded) -> None:
         await asyncio.sleep(0.2)
         now = time.monotonic()
     raise TrafficError(f"{LIMIT_SECONDS:.0f} s after the stack was proved again, events or requests still get lost")
-
-
-def docker_restarted(target: Target) -> float:
-    """Restart this machine's Docker daemon: all stacks go down with it.
-
-    Returns:
-        Seconds from the daemon's first answer until every container was healthy again.
-
-    Raises:
-        TimeoutError: the daemon did not stop, or not start, or the containers did not become healthy.
-    """
-    by_hand: list[str] = []
-    if Path("/run/systemd/system").is_dir():
-        subprocess.run(["systemctl", "stop", "docker.socket", "docker"], check=True)
-    else:
-        pid = int(PID_FILE.read_text(encoding="ascii"))
-        by_hand = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")[:-1]
-        os.kill(pid, signal.SIGTERM)
-    _wait_for("dockerd to end", lambda: not PID_FILE.exists())
-    if by_hand:
-        # As it was started: with other options it might not run here, or not find its containers.
-        silent = subprocess.DEVNULL
-        subprocess.run(["setsid", "--fork", *by_hand], stdin=silent, stdout=silent, stderr=silent, check=True)
-    else:
-        subprocess.run(["systemctl", "start", "docker"], check=True)
-    _wait_for("dockerd to answer", _docker_answers)
-    return target.wait_until_healthy(HEALTHY_SECONDS)
-
-
-def _docker_answers() -> bool:
-    try:
-        with closing(docker_access.client()) as daemon:
-            return bool(daemon.ping())
-    except (docker.errors.DockerException, requests.exceptions.RequestException):
-        return False
-
-
-def _wait_for(what: str, done: Callable[[], bool]) -> None:
-    end = time.monotonic() + DAEMON_SECONDS
-    while not done():
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {DAEMON_SECONDS} s for {what}")
-        time.sleep(0.1)
 
 
 async def kill(target: Target, role: str) -> float:

@@ -30,7 +30,7 @@ LIVES: Final = pytest.StashKey[Lives]()
 CONTAINER_SECONDS: Final = 900
 """How long a test of containers may take, with what it shares with others and is the first to need."""
 LOG_LINES: Final = 20
-GROUPS: Final = ("test_fault_catalogue", "prod", "dev", "test_images_contract", "test_official_weight")
+GROUPS: Final = ("prod", "faults of replicas", "test_operations_single", "dev", "test_images_contract")
 """What is begun first: a group that is begun last and takes minutes leaves the other workers idle."""
 SHARING: Final = (
     "test_tutorial", "test_deployment", "test_replicated", "test_no_secret_gets_out", "test_browser",

@@ -26,32 +26,21 @@ from images.errors import ImageError
 from images.progress import say
 from tests.integration.second_docker import carry
 from tests.integration.trixie_docker import obstacle, trixie_docker
+from tests.stand_in import ensure_stand_in
 from tests.tiers import CONTAINERS, WORKERS, needed_images, pytest
 
 CANNOT_RUN: Final = 2
 INTERRUPTED: Final = 130
-DEPLOYMENT: Final = (
-    "test_a_first_up_is_proved_and_says_where_the_ui_answers",
-    "test_the_verification_finds_it_by_itself_as_its_outputs_describe_it",
-    "test_a_second_up_and_a_preview_change_nothing",
-    "test_a_stopped_container_is_noticed_and_repaired",
-    "test_a_removed_container_is_made_anew",
-    "test_a_restarted_container_is_proved_again",
-    "test_a_paused_valkey_fails_the_update_and_names_the_way_out",
-    "test_the_debug_port_lets_this_host_ask_valkey_and_publishes_on_loopback_only",
-    "test_destroy_leaves_nothing_but_the_data_and_the_next_up_takes_it_up",
-    "test_a_network_and_volumes_that_exist_are_joined_and_outlive_the_stack",
-    "test_an_app_that_exits_fails_the_update_at_once_with_its_exit_code_and_last_lines",
-)
-"""Of the tests of a deployment those in which Docker has a say; all of them would take as long as all the rest."""
 INSIDE: Final = (
-    "tests/integration/test_replicated.py",
-    *(f"tests/integration/test_deployment.py::{name}" for name in DEPLOYMENT),
+    "tests/integration/test_deployment.py",
+    "tests/integration/test_edges.py",
+    "tests/integration/test_replicas.py",
     "tests/integration/test_drift.py",
     "tests/engine/test_docker_provider_on_docker.py",
     "tests/integration/test_images_from_a_registry.py",
     "tests/integration/test_pin.py",
 )
+"""Where Docker has a say. What needs the real application besides would take as long as all the rest."""
 OUTSIDE: Final = ("tests/integration/test_images.py",)
 """It publishes no port, and builds an image, which takes this machine's network."""
 DEFAULTS: Final = {"bridge": {"com.docker.network.driver.mtu": "1400"}}
@@ -90,9 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
 @contextmanager
 def other(host: str | None, enter: list[str]) -> Iterator[tuple[str, list[str]]]:
     """Address of the daemon, with this machine's images, and the command that enters its network."""
-    images = needed_images()
-    if ensure_images(images):
-        raise ImageError("its images are not there")
+    images = have_images()
     if host:
         copy(images, host)
         yield host, enter
@@ -101,6 +88,14 @@ def other(host: str | None, enter: list[str]) -> Iterator[tuple[str, list[str]]]
         copy(images, daemon.unix)
         # Not `ip netns exec`, which would hide the cgroups.
         yield daemon.unix, ["nsenter", f"--net=/proc/{daemon.process}/ns/net"]
+
+
+def have_images() -> list[str]:
+    """What the tests need of this machine's Docker, pulled or built if need be."""
+    images = needed_images()
+    if ensure_images(images):
+        raise ImageError("its images are not there")
+    return [*images, ensure_stand_in()]
 
 
 def copy(images: Sequence[str], host: str) -> None:

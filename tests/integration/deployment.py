@@ -69,8 +69,7 @@ class Deployment:
         before, waits, after = file.read_text(encoding="utf-8").partition("\nBOOT_SECONDS: Final = 4.0\n")
         assert waits
         file.write_text(f"{before}\nBOOT_SECONDS: Final = 0.5\n{after}", encoding="utf-8")
-        with closing(docker_access.client(stand_in.BUILD_SECONDS)) as client:
-            return stand_in.ensure_stand_in(client)
+        return stand_in.ensure_stand_in()
 
     @property
     def names(self) -> dict[str, str]:

@@ -11,6 +11,7 @@ import ipaddress
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -34,11 +35,12 @@ from tests.packages import path_of
 START_SECONDS = 60
 STOP_SECONDS = 30
 
-# Brings up the loopback of its network namespace, moves into another root file system where one is named, says which
-# process it is for systemd's protocol of listening sockets, and becomes the daemon.
+# Brings up the loopback of its network namespace, moves into another root file system where one is named, and keeps the
+# daemon running as the first process there: SIGHUP has it start another one, SIGTERM ends both. Each is told which
+# process it is for systemd's protocol of listening sockets.
 # Source: https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html
-BECOME_DOCKERD = """
-import fcntl, os, socket, struct, subprocess, sys
+KEEP_DOCKERD = """
+import fcntl, os, signal, socket, struct, subprocess, sys
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 listener, root, shared, *command = sys.argv[1:]
 with socket.socket() as any_socket:
@@ -62,8 +64,21 @@ if root:
     subprocess.run(["umount", "--lazy", "/mnt"], check=True)
 if listener:
     os.dup2(int(listener), 3)
-    os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
-os.execvp(command[0], command)
+last = 0
+def end(number, _):
+    global last
+    last = number
+    os.kill(daemon, signal.SIGTERM)
+signal.signal(signal.SIGTERM, end)
+signal.signal(signal.SIGHUP, end)
+while last != signal.SIGTERM:
+    last, daemon = signal.SIGTERM, os.fork()
+    if not daemon:
+        if listener:
+            os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+        os.execvp(command[0], command)
+    while os.wait()[0] != daemon:
+        pass
 """
 
 
@@ -73,7 +88,7 @@ class SecondDocker:
 
     Attributes:
         directory: Everything it has on disk.
-        process: Host's id of the daemon's process.
+        process: Host's id of the first process there, which keeps the daemon running.
         unix: ``unix://`` address, for a test that looks at it from the side.
         tls: ``tcp://`` address, of one that has it.
         ssh: ``ssh://`` address, of one that has it.
@@ -97,6 +112,14 @@ class SecondDocker:
         bundle.touch()
         certificates = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(self.directory / "tls")}
         return {"DOCKER_HOST": self.tls, **certificates, "REQUESTS_CA_BUNDLE": str(bundle)}
+
+    def restart(self) -> None:
+        """Have the daemon end as by `systemctl restart docker`, and wait until another one answers."""
+        file = self.directory / "pid"
+        before = file.read_text(encoding="ascii")
+        os.kill(self.process, signal.SIGHUP)
+        wait_for(lambda: file.exists() and file.read_text(encoding="ascii") != before, STOP_SECONDS)
+        wait_for(lambda: answers(self.unix), START_SECONDS)
 
     def configure_ssh(self, client: str = "", server: str = "") -> None:
         """Write the configuration of both ends of ssh anew, with lines that come before the usual ones."""
@@ -153,7 +176,7 @@ def in_namespaces(
         # It ends with who started it, even if that is killed; and what it started ends with it.
         "setpriv", "--pdeathsig", "KILL",
         "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-        sys.executable, "-c", BECOME_DOCKERD,
+        sys.executable, "-c", KEEP_DOCKERD,
         str(listener.fileno()) if listener else "", str(root or ""), tempfile.gettempdir(),
         "dockerd" if root else found or "dockerd", "--config-file", f"{directory}/daemon.json",
     ]  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 
 from bench.figures import Recorded
 from bench.traffic import Sockets, publishing
-from tests.integration.hand_made import PAIR_URL, Pair
+from tests.integration.hand_made import APP_IMAGE, PAIR_URL, Pair, ensure_images
 from verification.report import as_text
 from verification.subject import Door
 
@@ -28,7 +28,8 @@ AWAY_SECONDS = 6
 @pytest.fixture(scope="module")
 def apps(pair: Pair) -> tuple[str, str]:
     """Two replicas."""
-    names = (pair.start_app("1"), pair.start_app("2"))
+    ensure_images(APP_IMAGE)
+    names = (pair.start_app("1", image=APP_IMAGE), pair.start_app("2", image=APP_IMAGE))
     for name in names:
         pair.wait_for_boot(name)
     return names

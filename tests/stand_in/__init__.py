@@ -8,19 +8,21 @@ real application. It has no accounts and no pages.
 
 from __future__ import annotations
 
+import datetime as dt
 import fcntl
 import hashlib
 import json
 import shutil
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import docker
 import docker.errors
 import yaml
 
+import docker_access
 import labels
 from images import debian, pypi
 from images.build import BASE_PACKAGES, Blueprint, Workshop, build
@@ -32,12 +34,12 @@ from images.version import Wanted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+REPOSITORY: Final = "open-webui-stand-in"
 VERSION: Final = "0.12.4"
-NAME: Final = f"open-webui-stand-in:v{VERSION}"
 BUILD_SECONDS: Final = 600
 """How long Docker may take to answer: an import answers only at its end."""
-FINGERPRINT: Final = "open-webui-stand-in.fingerprint"
-"""Label: hash of what the image is made from. One of another is built anew."""
+KEPT_DAYS: Final = 2
+"""How long an image of another state of this project is kept."""
 
 LIBRARIES: Final = {
     "aiohttp": "3.14.5",
@@ -62,31 +64,29 @@ _COMPILE: Final = (
 )
 
 
-def ensure_stand_in(client: docker.DockerClient) -> str:
-    """Have the image in Docker; its name.
+def _fingerprint() -> str:
+    """Hash of everything that the image is made from, but for Debian's packages."""
+    content = b"".join(path.read_bytes() for path in (*sorted(_HERE.rglob("*.py")), _CONTRACT, _START))
+    return hashlib.sha256(content).hexdigest()[:12]
 
-    Args:
-        client: The Docker daemon; its timeout should be :data:`BUILD_SECONDS`.
+
+NAME: Final = f"{REPOSITORY}:v{VERSION}-f{_fingerprint()}"
+"""Another one for another content: checkouts that differ do not take it from each other."""
+
+
+def ensure_stand_in() -> str:
+    """Have the image in Docker; its name.
 
     Raises:
         ImageError: It cannot be built here.
     """
-    with _turn():
-        found = _present(client)
-        if found and (found.labels or {}).get(FINGERPRINT) == fingerprint():
-            return NAME
-        _build(client)
-        if found:
-            with suppress(docker.errors.APIError):  # a container still needs it
-                client.images.remove(str(found.id))
+    with _turn(), closing(docker_access.client(BUILD_SECONDS)) as client:
+        try:
+            client.images.get(NAME)
+        except docker.errors.ImageNotFound:
+            _build(client)
+            _remove_old_ones(client)
     return NAME
-
-
-def fingerprint() -> str:
-    """Hash of everything that the image is made from, but for Debian's packages."""
-    files = sorted(path for path in _HERE.rglob("*.py"))
-    content = b"".join(path.read_bytes() for path in (*files, _CONTRACT, _START))
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 @contextmanager
@@ -98,11 +98,12 @@ def _turn() -> Iterator[None]:
         yield
 
 
-def _present(client: docker.DockerClient) -> Any:
-    try:
-        return client.images.get(NAME)
-    except docker.errors.ImageNotFound:
-        return None
+def _remove_old_ones(client: docker.DockerClient) -> None:
+    oldest = dt.datetime.now(dt.UTC) - dt.timedelta(days=KEPT_DAYS)
+    for image in client.images.list(REPOSITORY):
+        if dt.datetime.fromisoformat(image.attrs["Created"]) < oldest:
+            with suppress(docker.errors.APIError):  # a container still needs it
+                client.images.remove(image.tags[0])
 
 
 def _build(client: docker.DockerClient) -> None:
@@ -155,5 +156,5 @@ def _blueprint(workshop: Workshop) -> Blueprint:
             f"HEALTHCHECK CMD {asked['Healthcheck'][1]}",
         ),
         # As the official image has, by which the doctor knows it under any name.
-        marks={"org.opencontainers.image.title": "open-webui", FINGERPRINT: fingerprint()},
+        marks={"org.opencontainers.image.title": "open-webui"},
     )

@@ -58,7 +58,7 @@ def test_a_docker_that_does_not_start_is_not_green(
 ) -> None:
     monkeypatch.setattr(trixie_docker, "obstacle", lambda: "")
     monkeypatch.setattr(other_docker, "obstacle", lambda: "")
-    monkeypatch.setattr(other_docker, "ensure_images", lambda _: 0)
+    monkeypatch.setattr(other_docker, "have_images", list)
 
     def fails(**_: object) -> None:
         raise error
@@ -81,7 +81,6 @@ def test_what_fails_is_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ran == [("unix:///other.sock", ["nsenter", "--net=/n"], ("tests/x",), ())]
 
 
-def test_the_modules_and_tests_that_it_runs_are_there() -> None:
+def test_the_modules_that_it_runs_are_there() -> None:
     for path in (*other_docker.INSIDE, *other_docker.OUTSIDE):
-        module, _, name = path.partition("::")
-        assert f"def {name}(" in Path(module).read_text(encoding="utf-8") if name else Path(module).exists(), path
+        assert Path(path).exists(), path

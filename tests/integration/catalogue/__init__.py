@@ -1,7 +1,8 @@
 """The fault catalogue: each fault, what the verification says of it, and what Open WebUI says of itself meanwhile.
 
 To add one: put a :class:`~tests.integration.catalogue.fault.Fault` into the ``FAULTS`` of the module of its theme, then
-run tests/integration/test_fault_catalogue.py, which writes docs/faults.md.
+run ``python -m tests.integration.catalogue.page``, which writes docs/faults.md, and
+tests/integration/test_fault_catalogue.py.
 """
 
 from __future__ import annotations

@@ -32,11 +32,15 @@ def stood_in_for(changes: dict[str, str] | None = None, **options: Any) -> Injec
     return inject
 
 
-@contextmanager
-def deaf(labs: Labs) -> Iterator[Subject]:
-    """An app that listens and passes nothing on; as long as for a listener that backs off is not waited for it."""
-    with stood_in_for(mode="deaf")(labs) as subject, mock.patch.object(observe, "LIVE_SECONDS", A_MOMENT):
-        yield subject
+def that_treats_events(mode: str) -> Inject:
+    """An app that only looks right; as long as for a listener that backs off is not waited for it."""
+
+    @contextmanager
+    def inject(labs: Labs) -> Iterator[Subject]:
+        with stood_in_for(mode=mode)(labs) as subject, mock.patch.object(observe, "LIVE_SECONDS", A_MOMENT):
+            yield subject
+
+    return inject
 
 
 @contextmanager
@@ -98,9 +102,23 @@ FAULTS = (
     ),
     Fault(
         name="Open WebUI listens, and passes nothing on",
-        inject=deaf,
+        inject=that_treats_events("deaf"),
         check="live-event",
         cause="event-not-received",
+        own="-/-",
+    ),
+    Fault(
+        name="Open WebUI knows no channels of rooms, and says that it does",
+        inject=that_treats_events("shared"),
+        check="live-event",
+        cause="event-not-received",
+        own="-/-",
+    ),
+    Fault(
+        name="Open WebUI tells everybody what is for one",
+        inject=that_treats_events("broadcast"),
+        check="live-event",
+        cause="decoy-received",
         own="-/-",
     ),
     Fault(

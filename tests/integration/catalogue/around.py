@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from tests.integration.catalogue.fault import Fault, Inject
 from tests.integration.catalogue.stand_ins import healthcheck, stand_in
-from tests.integration.hand_made import APP_IMAGE, CADDY_IMAGE, Labs
+from tests.integration.hand_made import CADDY_IMAGE, STAND_IN, Labs
 from verification.subject import Subject
 
 Role = Literal["valkey", "postgres", "gateway", "migration"]
@@ -40,7 +40,7 @@ def instead_of_the_app(script: str, **options: Any) -> Inject:
     @contextmanager
     def inject(labs: Labs) -> Iterator[Subject]:
         lab = labs.variants
-        with stand_in(lab, "stand-in-app", script, image=APP_IMAGE, **options) as name:
+        with stand_in(lab, "stand-in-app", script, image=STAND_IN, **options) as name:
             yield lab.subject(name)
 
     return inject

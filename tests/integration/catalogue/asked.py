@@ -15,6 +15,8 @@ from tests.integration.hand_made import Labs
 from tests.lease import free_port
 from verification.subject import Subject
 
+SILENT = "exec bash start.sh > /dev/null 2>&1"
+
 
 def not_as_asked(expected: dict[str, Any], **options: Any) -> Inject:
     """A sound pair and a container beside it that was made with other options than were asked for."""
@@ -104,7 +106,7 @@ FAULTS = (
     quiet(
         "at DEBUG the line is not in the log",
         "not-in-log",
-        app_that({"GLOBAL_LOG_LEVEL": "DEBUG", "ENABLE_DB_MIGRATIONS": "False"}),
+        app_that({"GLOBAL_LOG_LEVEL": "DEBUG", "ENABLE_DB_MIGRATIONS": "False"}, command=["sh", "-c", SILENT]),
     ),
     quiet(
         "Docker keeps no log of the app's container",

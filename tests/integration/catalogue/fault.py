@@ -12,11 +12,6 @@ from verification.causes import Cause
 from verification.report import Verdict
 from verification.subject import Subject
 
-QUICK_SECONDS = 20
-"""What every fault is named within, except where a listener may be backing off."""
-BACK_OFF_SECONDS = 75
-"""How long a listener that may be backing off is waited for."""
-
 Inject = Callable[[Labs], AbstractContextManager[Subject]]
 """Brings a fault about, gives what to verify, and mends it."""
 
@@ -36,7 +31,8 @@ class Fault:
         also: Causes of other checks, by check, that follow from it.
         own: Open WebUI's own ``/health`` and ``/ready`` meanwhile: a status, ``none`` for no answer, ``-`` where no
             Open WebUI is there to be asked; ``503 or none`` where both are seen.
-        bound: Within how many seconds the verification ends.
+        real: Whether `make test` judges it on Open WebUI itself too, because its own reaction is what it is about; the
+            others are judged on what stands in for it.
     """
 
     name: str
@@ -48,7 +44,7 @@ class Fault:
     first: Cause | Literal[""] = ""
     also: Mapping[str, Cause] = field(default_factory=dict)
     own: str = "200/200"
-    bound: float = QUICK_SECONDS
+    real: bool = False
 
     @property
     def causes(self) -> dict[str, Cause]:

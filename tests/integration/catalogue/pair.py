@@ -142,8 +142,6 @@ FAULTS = (
         cause="valkey-hung",
         also={"connect": "valkey-hung", "live-event": "valkey-hung"},
         own="200/503 or none",
-        # The app hangs with it, and is given its time to answer.
-        bound=30,
     ),
     Fault(
         name="Valkey takes no further clients (`maxclients`)",

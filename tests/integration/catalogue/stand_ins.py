@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from tests.integration.hand_made import SECOND, VALKEY_IMAGE, Pair
+from tests.integration.hand_made import SECOND, STAND_IN, VALKEY_IMAGE, Pair
 
-SOURCE = "# in place of open_webui\n" + Path(__file__).parents[1].joinpath("stand_in.py").read_text(encoding="utf-8")
-"""The first line is how the probe knows the app's process."""
 NO_HEALTHCHECK = {"test": ["NONE"]}
 
 
@@ -23,12 +20,12 @@ def stand_in_app(
     Args:
         lab: Whose Valkey it listens on.
         changes: Variables.
-        mode: As ``stand_in.py`` says.
+        mode: As :mod:`tests.stand_in.open_webui.main` says.
         role: What it is called.
         options: Docker's.
     """
-    more = {"command": ["python3", "-c", SOURCE, mode], "healthcheck": NO_HEALTHCHECK} | options
-    with lab.removed_after(lab.start_app(role, changes, **more)) as name:
+    more = {"image": STAND_IN, "healthcheck": NO_HEALTHCHECK} | options
+    with lab.removed_after(lab.start_app(role, {"STAND_IN_MODE": mode, **(changes or {})}, **more)) as name:
         yield name
 
 

@@ -94,7 +94,7 @@ def without_any_url(labs: Labs) -> Iterator[Subject]:
     lab = labs.variants
     nothing = {"WEBSOCKET_REDIS_URL": None, "REDIS_URL": None}
     with lab.removed_after(lab.start_app("variant", nothing)) as app:
-        yield replace(lab.subject(app), wait_seconds=15)
+        yield replace(lab.subject(app), wait_seconds=5)
 
 
 @contextmanager
@@ -114,6 +114,7 @@ FAULTS = (
         check="environment",
         cause="manager-not-redis",
         also={"live-event": "manager-not-redis"},
+        real=True,
     ),
     Fault(
         name="`ENABLE_WEBSOCKET_SUPPORT=false`",
@@ -121,6 +122,7 @@ FAULTS = (
         check="environment",
         cause="websocket-disabled",
         also={"live-event": "websocket-disabled"},
+        real=True,
     ),
     Fault(
         name="`REDIS_URL` is not set",
@@ -136,7 +138,7 @@ FAULTS = (
         cause="websocket-redis-url-missing",
         also={"connect": "url-unset"},
         own="none/none",
-        bound=40,
+        real=True,
     ),
     Fault(
         name="`WEBSOCKET_REDIS_URL` names a unix socket",
@@ -210,6 +212,7 @@ FAULTS = (
         check="connect",
         cause="valkey-auth-refused",
         also={"valkey-acl": "not-connected", "live-event": "valkey-auth-refused"},
+        real=True,
     ),
     Fault(
         name="`REDIS_URL` has a wrong password",
@@ -218,6 +221,7 @@ FAULTS = (
         cause="valkey-auth-refused",
         also={"ready": "ready-not-200"},
         own="200/503",
+        real=True,
     ),
     Fault(
         name="both passwords are wrong, and Valkey's own container has none",

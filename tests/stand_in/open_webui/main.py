@@ -19,7 +19,7 @@ from open_webui import config  # type: ignore[import-not-found,unused-ignore]
 from redis import asyncio as redis
 from redis.exceptions import RedisError
 
-LONGEST_PAUSE = 2
+LONGEST_PAUSE = 1
 """Seconds between tries to listen: Open WebUI doubles its pause up to a minute, which tests would wait for."""
 
 
@@ -99,7 +99,7 @@ class RoomChannels(socketio.AsyncRedisManager):  # type: ignore[misc,unused-igno
                 pause = min(2 * pause, LONGEST_PAUSE)
 
 
-class Applications:
+class Application:
     """The application beside its sockets."""
 
     def __init__(self) -> None:
@@ -163,4 +163,10 @@ def server() -> Any:
     return made
 
 
-app = socketio.ASGIApp(server(), Applications(), socketio_path="/ws/socket.io")
+async def begin() -> None:
+    """Never get to the end of booting where there is no Valkey to manage sockets, as Open WebUI."""
+    if told("WEBSOCKET_MANAGER") == "redis" and not EVENTS_URL:
+        await asyncio.Event().wait()
+
+
+app = socketio.ASGIApp(server(), Application(), socketio_path="/ws/socket.io", on_startup=begin)
