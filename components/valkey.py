@@ -211,12 +211,15 @@ RIGHTS: Final = {
         "+get +set +del +exists +expire +incr +incrby +decrby +strlen +append +mget "
         "+hset +hget +hdel +hexists +hlen +hkeys +hvals +hgetall +hscan +hmget "
         "+sadd +srem +smembers +scard +rpush +lrange +llen +zadd +zrem +zcount "
-        "+eval +evalsha +script|load +multi +exec +discard +publish +subscribe +unsubscribe"
+        "+eval +evalsha +script|load +multi +exec +discard +publish +subscribe +unsubscribe +psubscribe"
     ),
     VERIFY_ACCOUNT: ("-@all +ping +info +pubsub|numsub +pubsub|channels +acl|log +acl|whoami +client|list +config|get"),
     HEALTH_ACCOUNT: "-@all +ping",
 }
 """What each account may do, and no more. Commands of Open WebUI 0.12: its tasks, sockets, sign-outs and rate limits.
+
+0.12.0 listens to all rooms by their pattern, 0.12.4 to those of its sockets by name. ``PSUBSCRIBE`` takes none but a
+pattern that stands here.
 
 Source: https://valkey.io/topics/acl/
 """

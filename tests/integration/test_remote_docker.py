@@ -5,15 +5,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
 
-from tests.integration.deployment import COMMAND_SECONDS, Deployment
-from tests.integration.hand_made import STAND_IN, VALKEY_IMAGE, ensure_images
-from tests.integration.second_docker import SecondDocker, second_docker
+from limits import DEFAULTS
+from tests.integration.deployment import COMMAND_SECONDS, Deployment, no_changes
+from tests.integration.hand_made import CADDY_IMAGE, POSTGRES_IMAGE, STAND_IN, VALKEY_IMAGE, ensure_images
+from tests.integration.second_docker import SecondDocker, second_docker, wait_for
+from tests.integration.test_replicas import like_prod
+from tests.lease import free_port
 
 pytestmark = [
     pytest.mark.docker,
@@ -24,19 +27,31 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def remote() -> Iterator[SecondDocker]:
-    ensure_images(STAND_IN, VALKEY_IMAGE)
-    with second_docker(STAND_IN, VALKEY_IMAGE) as made:
+    images = (STAND_IN, VALKEY_IMAGE, POSTGRES_IMAGE, CADDY_IMAGE)
+    ensure_images(*images)
+    with second_docker(*images) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def stack(remote: SecondDocker, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """A stack that was deployed and proved through ssh."""
-    made = Deployment(tmp_path_factory.mktemp("project"), "embedded", stand_in=True)
-    up = made.make("up", **remote.over_ssh)
+    """The tutorial's pair, deployed and proved through ssh, under its names: nobody else has them there."""
+    config = {"uiPort": free_port(), "logLevel": "DEBUG", "tutorialNames": True}
+    return deployed(remote, Deployment(tmp_path_factory.mktemp("project"), "embedded", config=config, stand_in=True))
+
+
+@pytest.fixture(scope="module")
+def replicas(remote: SecondDocker, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Two stand-ins behind a gateway, deployed and proved through ssh."""
+    return deployed(remote, like_prod(tmp_path_factory.mktemp("replicas")))
+
+
+def deployed(remote: SecondDocker, stack: Deployment) -> Deployment:
+    """Up; what that said is kept."""
+    up = stack.make("up", **remote.over_ssh)
     assert up.returncode == 0, up.stdout
-    (made.directory / "up.log").write_text(up.stdout)
-    return made
+    (stack.directory / "up.log").write_text(up.stdout)
+    return stack
 
 
 def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -47,26 +62,70 @@ def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedPr
     )  # fmt: skip
 
 
-def names(address: str | None = None) -> list[Any]:
-    """Names of a daemon's containers; of this machine's without an address."""
-    client = docker.DockerClient(base_url=address, version="auto")
-    try:
-        return [item.name for item in client.containers.list(all=True, ignore_removed=True)]
-    finally:
-        client.close()
+@contextmanager
+def asked(address: str | None = None) -> Iterator[docker.DockerClient]:
+    """A daemon, from the side; this machine's without an address."""
+    with closing(docker.DockerClient(base_url=address, version="auto")) as client:
+        yield client
+
+
+def containers(client: docker.DockerClient) -> dict[str, str]:
+    """Ids of a daemon's containers by name."""
+    return {str(item.name): str(item.id) for item in client.containers.list(all=True, ignore_removed=True)}
 
 
 def test_a_stack_is_deployed_and_proved_through_ssh(stack: Deployment, remote: SecondDocker) -> None:
     said = (stack.directory / "up.log").read_text()
 
     assert f"answers at {remote.ssh}" in said
-    assert {stack.names[role] for role in ("app", "valkey")} <= set(names(remote.unix))
-    assert stack.names["app"] not in names()
+    with asked(remote.unix) as there, asked() as here:
+        found = containers(there)
+        assert {stack.names[role] for role in ("app", "valkey")} <= found.keys()
+        assert not set(found.values()) & set(containers(here).values())
     assert "proved: a live event travelled through Valkey to each of 1 replica" in said
     # The port answers on the other machine alone, and there the proof asked it.
     assert f"websocket opens at http://127.0.0.1:{stack.config['uiPort']}" in said
     assert "received an event that was published on Valkey" in said
     assert f"ssh -N -L {stack.config['uiPort']}:127.0.0.1:{stack.config['uiPort']} " in said
+
+
+def test_names_are_the_tutorials_where_the_stack_asks_for_them(stack: Deployment, remote: SecondDocker) -> None:
+    with asked(remote.unix) as there:
+        made = {one.name for one in there.containers.list(all=True, filters=stack.marks())}
+        assert made == {"open-webui", "redis-valkey", "open-webui-migration"}
+        assert [one.name for one in there.networks.list(filters=stack.marks())] == ["openwebui-network"]
+        assert {one.name for one in there.volumes.list(filters=stack.marks())} == {"open-webui", "redis-data"}
+
+
+def test_replicas_are_deployed_with_their_limits_and_proved_through_ssh(
+    replicas: Deployment, remote: SecondDocker
+) -> None:
+    said = (replicas.directory / "up.log").read_text()
+
+    assert "proved: a live event travelled through Valkey to each of 2 replicas" in said
+    assert f"websocket opens at https://localhost:{replicas.config['uiPort']}" in said
+    roles = {"app-1": "open-webui", "app-2": "open-webui", "valkey": "valkey", "postgres": "postgres"}
+    with asked(remote.unix) as there:
+        for name, role in {**roles, "gateway": "gateway"}.items():
+            host = there.containers.get(replicas.names[name]).attrs["HostConfig"]
+            assert host["PidsLimit"] == DEFAULTS[role].pids, name
+            assert host["Memory"] == DEFAULTS[role].memory << 20, name
+
+
+def test_a_running_gateway_finds_more_replicas_through_ssh(replicas: Deployment, remote: SecondDocker) -> None:
+    with asked(remote.unix) as there:
+        before = containers(there)
+        replicas.configure({"replicas": 3})
+        assert "to each of 3 replicas" in deployed(remote, replicas).directory.joinpath("up.log").read_text()
+        after = containers(there)
+        assert {name for name in before if after.get(name) != before[name]} == {replicas.names["gateway_files"]}
+        gateway = there.containers.get(replicas.names["gateway"])
+        address = gateway.attrs["NetworkSettings"]["Networks"][replicas.names["network"]]["IPAddress"]
+        third = there.containers.get(replicas.names["app-3"])
+        asks = rf'{re.escape(address)}:\d+ - "GET /health '
+        wait_for(lambda: bool(re.search(asks, third.logs().decode())), 30)
+    unchanged = replicas.make("preview", **remote.over_ssh)
+    assert no_changes(unchanged.stdout), unchanged.stdout
 
 
 def test_the_proof_and_the_doctor_ask_through_ssh(stack: Deployment, remote: SecondDocker) -> None:
