@@ -31,10 +31,13 @@ LIVES: Final = pytest.StashKey[Lives]()
 CONTAINER_SECONDS: Final = 900
 """How long a test of containers may take, with what it shares with others and is the first to need."""
 LOG_LINES: Final = 20
-GROUPS: Final = ("prod", "faults of replicas", "test_operations_single", "dev", "test_images_contract")
+GROUPS: Final = (
+    "prod", "faults of replicas", "test_operations_single", "dev", "test_remote_docker", "faults of variants",
+    "faults of pair", "faults of Open WebUI", "test_images_contract",
+)  # fmt: skip
 """What is begun first: a group that is begun last and takes minutes leaves the other workers idle."""
 SHARING: Final = (
-    "test_tutorial", "test_deployment", "test_replicated", "test_no_secret_gets_out", "test_browser",
+    "test_tutorial", "test_deployment", "test_replicated", "test_browser", "test_no_secret_gets_out",
     "test_operations_replicated",
 )  # fmt: skip
 """Modules that share a life, in this order: from those that only look to those that end it."""

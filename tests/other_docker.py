@@ -27,7 +27,7 @@ from images.progress import say
 from tests.integration.second_docker import carry
 from tests.integration.trixie_docker import obstacle, trixie_docker
 from tests.stand_in import ensure_stand_in
-from tests.tiers import CONTAINERS, WORKERS, needed_images, pytest
+from tests.tiers import CONTAINERS, needed_images, pytest
 
 CANNOT_RUN: Final = 2
 INTERRUPTED: Final = 130
@@ -113,7 +113,7 @@ def run_on(host: str, enter: list[str], inside: Sequence[str], outside: Sequence
         f"testing on Docker {told['Version']}, in version {asked} of its API "
         f"({told['MinAPIVersion']} to {told['ApiVersion']})"
     )
-    test = pytest(*WORKERS, *CONTAINERS, "-m", "docker and not nightly")
+    test = pytest(*CONTAINERS, "-m", "docker and not nightly")
     places = [([*enter, *test, *inside], inside), ([*test, *outside], outside)]
     return max(subprocess.run(command, check=False).returncode for command, paths in places if paths)
 

@@ -22,11 +22,13 @@ from pathlib import Path
 from typing import Final
 
 from images.__main__ import main as ensure_images
+from images.errors import ImageError
 from images.progress import say
 from launcher.__main__ import main as launch
 from launcher.gate import read_settings
 from launcher.stack import open_project
 from tests import packages
+from tests.stand_in import ensure_stand_in
 from tests.traces import RUN, Traces, left, traces
 
 MINUTES: Final = 60
@@ -36,8 +38,16 @@ SKIPS: Final = 0
 SKIPS_OF_OTHERS: Final = 20
 """How many by any other user."""
 WORKERS: Final = ("-n", "auto", "--maxprocesses", "4")
-"""One a core: most tests of containers wait, and a machine has one Docker."""
-CONTAINERS: Final = ("--dist", "loadgroup", "--no-loadscope-reorder", "-v", "--durations", "15")
+CONTAINERS: Final = (
+    "-n",
+    str(min(4, (os.cpu_count() or 1) + 1)),  # they wait more than they work, and a machine has one Docker
+    "--dist",
+    "loadgroup",
+    "--no-loadscope-reorder",
+    "-v",
+    "--durations",
+    "15",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,20 +83,20 @@ TIERS: Final = (
     Tier(name="engine", command=pytest(*WORKERS, "-q", "-m", "processes and not docker", "tests"), minutes=10),
     Tier(
         name="containers",
-        command=pytest(*WORKERS, "-m", "docker and not nightly", *CONTAINERS, "tests"),
+        command=pytest("-m", "docker and not nightly", *CONTAINERS, "tests"),
         minutes=60,
         containers=True,
     ),
     Tier(
         name="nightly",
-        command=pytest("-n", "1", "-m", "docker and nightly", *CONTAINERS, "tests"),
+        command=pytest("-m", "docker and nightly", *CONTAINERS, "-n", "1", "tests"),
         minutes=180,
         containers=True,
         nightly=True,
     ),
     Tier(
         name="cli",
-        command=pytest("--pulumi-cli", *WORKERS, "-m", "not nightly", *CONTAINERS, "tests"),
+        command=pytest("--pulumi-cli", "-m", "not nightly", *CONTAINERS, "tests"),
         minutes=60,
         containers=True,
         asked=True,
@@ -148,7 +158,19 @@ def run(tiers: Sequence[Tier]) -> int:
 
 def set_up_containers() -> int:
     """Have Docker, the programs and the images that several modules need; 0 if all are there."""
-    return launch(["setup", "--stack", "dev"]) or packages.main() or ensure_images(needed_images())
+    return (
+        launch(["setup", "--stack", "dev"]) or packages.main() or ensure_images(needed_images()) or ensure_a_stand_in()
+    )
+
+
+def ensure_a_stand_in() -> int:
+    """Have the image that stands in for Open WebUI's; 0 if it is there."""
+    try:
+        ensure_stand_in()
+    except ImageError as error:
+        say(f"error: {error}")
+        return 1
+    return 0
 
 
 def needed_images() -> list[str]:
