@@ -183,6 +183,14 @@ class Pair:
                 return
             time.sleep(0.25)
 
+    def wait_for_answer(self, app: str) -> None:
+        """Return once something answers at its port, whatever that is: for one that Docker never calls healthy."""
+        end = time.monotonic() + BOOT_SECONDS
+        ask = ["curl", "-s", "-o", "/dev/null", "http://127.0.0.1:8080/"]
+        while self.container(app).exec_run(ask).exit_code:
+            assert time.monotonic() < end, self.container(app).logs(tail=20).decode()
+            time.sleep(0.25)
+
     def valkey_cli(self, *words: str) -> str:
         """Ask Valkey with the account of everybody."""
         return str(self.container(self.valkey).exec_run(["valkey-cli", *words]).output.decode())

@@ -27,6 +27,8 @@ def stood_in_for(changes: dict[str, str] | None = None, **options: Any) -> Injec
     def inject(labs: Labs) -> Iterator[Subject]:
         lab = labs.variants
         with stand_in_app(lab, changes, **options) as app:
+            if "command" not in options:
+                lab.wait_for_answer(app)
             yield replace(lab.subject(app), wait_seconds=A_MOMENT)
 
     return inject
@@ -51,6 +53,7 @@ def sick_valkey(labs: Labs) -> Iterator[Subject]:
     with lab.removed_after(lab.run("sick-valkey", VALKEY_IMAGE, {}, command, healthcheck=FAILING)) as sick:
         url = f"redis://:{PASSWORD}@{sick}:6379"
         with stand_in_app(lab, {"WEBSOCKET_REDIS_URL": f"{url}/1", "REDIS_URL": f"{url}/0"}) as app:
+            lab.wait_for_answer(app)
             yield replace(lab.subject(app), valkey=sick, wait_seconds=A_MOMENT)
 
 
