@@ -71,7 +71,7 @@ test: python ## set up, then the tests: lint, unit, engine, containers; stops at
 test-all: python ## the same, then what takes hours: soaks, sweeps, drills
 	@$(BIN)/python -m tests.tiers --all
 
-test-cli: setup ## the tests that need the Pulumi CLI and its Docker plugin, which must be there
+test-cli: python ## the tests that need the Pulumi CLI and its Docker plugin, which must be there
 	@$(BIN)/python -m tests.tiers --only cli
 
 test-docker26: setup ## the tests of containers on Docker 26.1 of Debian 13, beside this machine's own (root, on Debian)

@@ -29,7 +29,7 @@ def environment(of_the_machine: Mapping[str, str], folder: Path, *, with_the_cli
     Args:
         of_the_machine: What the tests were started in.
         folder: An empty folder, for the home and for programs of a folder of :data:`FOLDERS` that has others too.
-        with_the_cli: Whether HOME and PATH stay: that is where the Pulumi CLI, its parts and its plugins are.
+        with_the_cli: Whether PATH stays, where the Pulumi CLI and its parts are, and HOME has the machine's plugins.
     """
     kept = {name: text for name, text in of_the_machine.items() if name.startswith(KEPT) or name in WHICH_DOCKER}
     home = folder / "home"
@@ -37,12 +37,15 @@ def environment(of_the_machine: Mapping[str, str], folder: Path, *, with_the_cli
     client = shutil.which("docker", path=of_the_machine.get("PATH"))
     places = dict.fromkeys([*FOLDERS, *([str(Path(client).parent)] if client else [])])
     path = os.pathsep.join(_without(NOT_THERE, place, folder) for place in map(Path, places) if place.is_dir())
-    own = {"HOME": str(home), "PATH": path}
     if with_the_cli:
-        own = {name: of_the_machine[name] for name in ("HOME", "PATH", "PULUMI_HOME") if name in of_the_machine}
+        path = of_the_machine.get("PATH", path)
+        plugins = Path(of_the_machine.get("PULUMI_HOME") or Path.home() / ".pulumi", "plugins")
+        (home / ".pulumi").mkdir()
+        if plugins.is_dir():
+            (home / ".pulumi/plugins").symlink_to(plugins)
     # A time zone of its own, as /etc/localtime is the machine's. No bytecode: Python tells a program that a test has
     # rewritten by its second and its length.
-    return {**kept, **own, "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**kept, "HOME": str(home), "PATH": path, "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _without(names: Iterable[str], place: Path, folder: Path) -> str:

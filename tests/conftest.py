@@ -86,13 +86,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     theirs = bool(config.getoption("--pulumi-cli"))
     if theirs and (obstacle := obstacle_to_cli(Path(__file__).parent.parent, asked=True)):
         raise pytest.UsageError(f"the Pulumi CLI cannot run this project: {obstacle}")
-    chosen = [item for item in items if bool(item.get_closest_marker("pulumi_cli")) == theirs]
+    # What goes on from other tests of its module needs those as well.
+    whole = {item.path for item in items if theirs and _is(item, "pulumi_cli") and _is(item, "chained")}
+    chosen = [item for item in items if _is(item, "pulumi_cli") == theirs or item.path in whole]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
     for item in chosen:
-        if item.get_closest_marker("docker"):
-            if not item.get_closest_marker("timeout"):
+        if _is(item, "docker") or _is(item, "pulumi_cli"):
+            if not _is(item, "timeout"):
                 item.add_marker(pytest.mark.timeout(CONTAINER_SECONDS))
-            if not item.get_closest_marker("xdist_group"):
+            if not _is(item, "xdist_group"):
                 item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items[:] = sorted(chosen, key=_place)
 
@@ -100,11 +102,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """See that xdist keeps groups together, and that a collection of garbage looks at no test."""
     if session.config.getoption("loadgroup", default=False):
-        scattered = [item.nodeid for item in session.items if _group(item) and not item.nodeid.endswith(_group(item))]
+        scattered = [
+            item.nodeid for item in session.items if _group(item) and not item.nodeid.endswith(f"@{_group(item)}")
+        ]
         if scattered:
             # As with 3.8.0 and pytest 9.2: https://github.com/pytest-dev/pytest-xdist
             raise pytest.UsageError(f"this pytest-xdist does not keep groups with this pytest: {scattered[0]}")
     gc.freeze()
+
+
+def _is(item: pytest.Item, marked: str) -> bool:
+    return item.get_closest_marker(marked) is not None
 
 
 def _place(item: pytest.Item) -> tuple[int, str, int]:
@@ -125,7 +133,7 @@ def _group(item: pytest.Item | None) -> str:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Fail what goes on from a test that failed."""
     before = item.config.stash[FAILED].get(_group(item))
-    if before and item.get_closest_marker("chained"):
+    if before and _is(item, "chained"):
         pytest.fail(f"not run: it goes on from {before}, which failed", pytrace=False)
 
 
@@ -142,7 +150,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report: pytest.TestReport = yield  # type: ignore[assignment]
     if report.failed:
         item.config.stash[FAILED].setdefault(_group(item), item.nodeid)
-        if call.excinfo and "Timeout" in str(call.excinfo.value) and item.get_closest_marker("docker"):
+        if call.excinfo and "Timeout" in str(call.excinfo.value) and _is(item, "docker"):
             report.sections.append(("Containers", _logs()))
     return report  # type: ignore[return-value]
 
@@ -194,6 +202,18 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def dev(request: pytest.FixtureRequest, life: Callable[[str], Deployment]) -> Deployment:
     """The single stack, under each engine."""
     return life("dev" if request.param == "embedded" else "dev by the CLI")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("dev", marks=pytest.mark.xdist_group("dev")),
+        pytest.param("prod", marks=pytest.mark.xdist_group("prod")),
+    ],
+)
+def stack(request: pytest.FixtureRequest, life: Callable[[str], Deployment]) -> Deployment:
+    """The single stack over http, and the replicated one over https with every secret that one can have."""
+    return life(request.param)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from typing import Final
 from tests.documents import commands
 from tests.integration.deployment import Deployment, settings_of
 from tests.lease import free_port
+from tests.once import Once
 
 FIRST_UP = "first-up.log"
 """File in a life's directory: what its first update printed."""
@@ -22,15 +23,11 @@ OUTPUTS = "outputs.log"
 """And, of a team's, what the command of README after that printed: secrets."""
 
 
-class DidNotBegin(Exception):  # noqa: N818 - it is an outcome
-    """A deployment that others have asked for already did not come up."""
-
-
 class Lives:
     """The deployments of a group of tests, by name, each with what ends it."""
 
     def __init__(self) -> None:
-        self._found: dict[str, Deployment | BaseException] = {}
+        self._once = Once()
         self._ends = ExitStack()
 
     def get(self, name: str, folder: Callable[[], Path]) -> Deployment:
@@ -43,24 +40,19 @@ class Lives:
         Raises:
             DidNotBegin: It did not come up when somebody asked for it before.
         """
-        found = self._found.get(name)
-        if isinstance(found, BaseException):
-            raise DidNotBegin(f"{name} did not come up before: {found}") from found
-        if found:
-            return found
-        deployment = LIVES[name](folder())
-        self._ends.callback(deployment.remove_everything)
-        try:
+
+        def make() -> Deployment:
+            deployment = LIVES[name](folder())
+            self._ends.callback(deployment.remove_everything)
             begin(deployment)
-        except BaseException as error:
-            self._found[name] = error
-            raise
-        self._found[name] = deployment
-        return deployment
+            return deployment
+
+        found: Deployment = self._once.get(name, make)
+        return found
 
     def end(self) -> None:
         """Remove them all."""
-        self._found.clear()
+        self._once = Once()
         self._ends.close()
 
 

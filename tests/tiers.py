@@ -32,6 +32,7 @@ from tests.stand_in import ensure_stand_in
 from tests.traces import RUN, Traces, left, traces
 
 MINUTES: Final = 60
+ENDING_SECONDS: Final = 30
 INTERRUPTED: Final = 130
 SKIPS: Final = 0
 """How many tests may be skipped by root, who may start a Docker daemon and mount a file system."""
@@ -144,7 +145,7 @@ def run(tiers: Sequence[Tier]) -> int:
             red = tier.name
             break
     kept = remains(folder, keep=bool(red))
-    leaks = left(before, traces(mark)) if before is not None else []
+    leaks = lasting(before, mark) if before is not None else []
     for line in leaks:
         say(f"tests: left behind: {line}")
     told = ", ".join(f"{name} {length:.0f} s" for name, length in seconds.items())
@@ -192,6 +193,14 @@ def run_one(tier: Tier, environment: dict[str, str]) -> int:
             except subprocess.TimeoutExpired:
                 process.kill()
             return 1
+
+
+def lasting(before: Traces, run: str) -> list[str]:
+    """What the tests have left; a process whose parent was killed is given time to notice."""
+    end = time.monotonic() + ENDING_SECONDS
+    while (leaks := left(before, traces(run))) and time.monotonic() < end:
+        time.sleep(1)
+    return leaks
 
 
 def remains(folder: Path, *, keep: bool) -> str:

@@ -6,7 +6,7 @@ import re
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,18 +21,6 @@ pytestmark = [pytest.mark.docker, pytest.mark.chained]
 
 QUESTION: Final = "How did your answer get here?"
 ANSWER: Final = "Each of these words is an event. It was published through Valkey, and this page shows what arrived."
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param("dev", marks=pytest.mark.xdist_group("dev")),
-        pytest.param("prod", marks=pytest.mark.xdist_group("prod")),
-    ],
-)
-def stack(request: pytest.FixtureRequest, life: Callable[[str], Deployment]) -> Deployment:
-    """The single stack over http, and the replicated one over https, with its gateway's own authority."""
-    return life(request.param)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import pytest
 
 import docker_access
 from images.ensure import ensure
+from tests.integration.deployment import remove_all
 
 pytestmark = pytest.mark.docker
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -58,10 +59,7 @@ def client() -> Iterator[docker.DockerClient]:
     client = docker_access.client()
     ensure(client, IMAGE)
     yield client
-    for container in containers(client).values():
-        client.api.remove_container(container, v=True, force=True)
-    for network in client.api.networks(filters={"name": NAME}):
-        client.api.remove_network(network["Id"])
+    remove_all(client, {"name": NAME})
     client.close()
 
 

@@ -27,6 +27,7 @@ import pytest
 
 import docker_access
 from images.ensure import ensure
+from tests.integration.deployment import remove_all
 
 pytestmark = pytest.mark.docker
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -204,13 +205,7 @@ def swept(tmp_path: Path) -> Iterator[Swept]:
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
     yield swept
-    containers, networks, volumes = swept.ours()
-    for container in containers:
-        swept.client.api.remove_container(container, v=True, force=True)
-    for network in networks:
-        swept.client.api.remove_network(network)
-    for volume in volumes:
-        swept.client.api.remove_volume(volume)
+    remove_all(swept.client, {"name": NAME})
     swept.client.close()
 
 

@@ -13,7 +13,7 @@ from tests.engine.two_engines import Project
 from tests.integration.hand_made import ensure_images
 from tests.lease import free_port
 
-pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker]
+pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker, pytest.mark.chained]
 IMAGE = "valkey/valkey:8.0.1-alpine"
 PREFIX = f"handover-{secrets.token_hex(3)}"
 # Two names of one image: what a change of tags comes to, without a second image.

@@ -11,7 +11,7 @@ import pytest
 
 from tests.engine.two_engines import Project
 
-pytestmark = pytest.mark.pulumi_cli
+pytestmark = [pytest.mark.pulumi_cli, pytest.mark.chained]
 PROJECT = f"""\
 name: handover
 runtime: {{name: python, options: {{toolchain: pip, virtualenv: {sys.prefix}}}}}

@@ -249,16 +249,21 @@ class Deployment:
 
     def remove_everything(self) -> None:
         """Remove what the stack made, whatever state a failed test left it in."""
-        marks = self.marks()
         with closing(docker_access.client()) as client:
-            for container in client.containers.list(all=True, filters=marks, ignore_removed=True):
-                remove_container(client, str(container.name))
-            for network in client.networks.list(filters=marks):
-                with suppress(docker.errors.NotFound):
-                    network.remove()
-            for volume in client.volumes.list(filters=marks):
-                with suppress(docker.errors.NotFound):
-                    volume.remove(force=True)
+            remove_all(client, self.marks())
+
+
+def remove_all(client: docker.DockerClient, filters: Mapping[str, Any]) -> None:
+    """Remove the containers, networks and volumes that Docker's filters let through; what is gone meanwhile is fine."""
+    chosen = dict(filters)
+    for container in client.containers.list(all=True, filters=chosen, ignore_removed=True):
+        remove_container(client, str(container.name))
+    for network in client.networks.list(filters=chosen):
+        with suppress(docker.errors.NotFound):
+            network.remove()
+    for volume in client.volumes.list(filters=chosen):
+        with suppress(docker.errors.NotFound):
+            volume.remove(force=True)
 
 
 def remove_container(client: docker.DockerClient, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cached_property
@@ -22,6 +22,7 @@ from images.ensure import ensure
 from tests import stand_in
 from tests.integration.deployment import remove_container
 from tests.lease import free_port
+from tests.once import Once
 from verification.report import Report
 from verification.run import verify
 from verification.subject import Door, Isolation, Login, Subject
@@ -424,22 +425,25 @@ class Labs:
     def __init__(self, client: docker.DockerClient, directory: Path, image: str = STAND_IN) -> None:
         self.client, self.directory, self.image = client, directory, image
         self._made = ExitStack()
-        self._labs: dict[str, Any] = {}
+        self._once = Once()
 
     @property
     def pair(self) -> Pair:
         """Valkey and one sound app."""
-        return self._once("pair", lambda: self._kept(Pair(self.client, self.image)))
+        found: Pair = self._once.get("pair", lambda: self._kept(Pair(self.client, self.image)))
+        return found
 
     @property
     def variants(self) -> Pair:
         """Valkey alone, for apps that differ: nobody else listens on it."""
-        return self._once("variants", lambda: self._kept(Pair(self.client, self.image)))
+        found: Pair = self._once.get("variants", lambda: self._kept(Pair(self.client, self.image)))
+        return found
 
     @property
     def accounts(self) -> Accounts:
         """Valkey and one sound app that has an administrator."""
-        return self._once("accounts", lambda: self._kept(Accounts(self.client)))
+        found: Accounts = self._once.get("accounts", lambda: self._kept(Accounts(self.client)))
+        return found
 
     @property
     def replicas(self) -> Replicas:
@@ -454,19 +458,8 @@ class Labs:
             assert unasked == {"account", "idle-socket", "migration", "log-line"}
             return made
 
-        return self._once("replicas", start)
-
-    def _once(self, name: str, make: Callable[[], _Lab]) -> _Lab:
-        """Make a deployment, or raise what has happened when it was tried: a second try would leave as much behind."""
-        if name not in self._labs:
-            try:
-                self._labs[name] = make()
-            except Exception as error:  # noqa: BLE001 - raised below
-                self._labs[name] = error
-        found = self._labs[name]
-        if not isinstance(found, Exception):
-            return found  # type: ignore[no-any-return]
-        raise RuntimeError(f"the deployment {name!r} did not start") from found
+        found: Replicas = self._once.get("replicas", start)
+        return found
 
     def _kept(self, made: _Lab) -> _Lab:
         self._made.callback(made.remove)

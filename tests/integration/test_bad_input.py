@@ -223,6 +223,7 @@ def test_an_image_that_cannot_be_had_is_named_with_the_registrys_answer(stood_in
 
 
 @embedded
+@pytest.mark.usefixtures("downloads")
 def test_a_version_that_nobody_has_is_named_with_those_there_are(stood_in: Deployment) -> None:
     with registry() as source:
         stood_in.configure({"openWebuiImage": f"{source.host}/open-webui/open-webui:v0.99.0"})

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import docker_access
 from images.uv import environment as uv_environment
 from images.uv import uv
 from tests.documents import commands
-from tests.integration.deployment import ENGINES, NOT_COPIED, PROJECT
+from tests.integration.deployment import ENGINES, NOT_COPIED, PROJECT, remove_all
 from tests.lease import free_port
 
 pytestmark = pytest.mark.docker
@@ -80,23 +81,12 @@ class Example:
         return {name for name in (*containers, *networks, *volumes) if name.startswith(self.prefix)}
 
     def remove_everything(self) -> None:
-        client = docker_access.client()
-        try:
-            for container in client.containers.list(all=True, ignore_removed=True):
-                if str(container.name).startswith(self.prefix):
-                    container.remove(force=True, v=True)
-            for network in client.networks.list():
-                if str(network.name).startswith(self.prefix):
-                    network.remove()
-            for volume in client.volumes.list():
-                if str(volume.name).startswith(self.prefix):
-                    volume.remove(force=True)
-        finally:
-            client.close()
+        with closing(docker_access.client()) as client:
+            remove_all(client, {"name": self.prefix})
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+def example(tmp_path_factory: pytest.TempPathFactory, downloads: None) -> Iterator[Example]:
     copy = tmp_path_factory.mktemp("example")
     shutil.copytree(PROJECT, copy, ignore=NOT_COPIED, dirs_exist_ok=True)
     (copy / ".venv").symlink_to(sys.prefix)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from docker.models.containers import Container
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("downloads")]
 
 # What the tutorial gives Valkey after dropping everything.
 TUTORIAL_CAPABILITIES = ["SETGID", "SETUID", "DAC_OVERRIDE"]

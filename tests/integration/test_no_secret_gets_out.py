@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from io import StringIO
 from pathlib import Path
@@ -35,18 +35,6 @@ pytestmark = pytest.mark.docker
 SHORTEST = 16
 """No secret made by this project is shorter."""
 WAIT_SECONDS = 20.0
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param("dev", marks=pytest.mark.xdist_group("dev")),
-        pytest.param("prod", marks=pytest.mark.xdist_group("prod")),
-    ],
-)
-def stack(request: pytest.FixtureRequest, life: Callable[[str], Deployment]) -> Deployment:
-    """The single stack, and the replicated one with every secret that one can have."""
-    return life(request.param)
 
 
 @pytest.fixture(scope="module")

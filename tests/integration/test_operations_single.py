@@ -21,7 +21,7 @@ from tests.integration.people import (
 )
 from tests.lease import free_port
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.chained]
 
 CHAT = "written before the move"
 

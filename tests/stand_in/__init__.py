@@ -9,14 +9,13 @@ real application. It has no accounts and no pages.
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import hashlib
 import json
 import shutil
 import tempfile
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import docker
 import docker.errors
@@ -30,9 +29,7 @@ from images.progress import progress
 from images.reference import parse
 from images.uv import CACHE
 from images.version import Wanted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.lease import only_one
 
 REPOSITORY: Final = "open-webui-stand-in"
 VERSION: Final = "0.12.4"
@@ -80,22 +77,13 @@ def ensure_stand_in() -> str:
     Raises:
         ImageError: It cannot be built here.
     """
-    with _turn(), closing(docker_access.client(BUILD_SECONDS)) as client:
+    with only_one(REPOSITORY), closing(docker_access.client(BUILD_SECONDS)) as client:
         try:
             client.images.get(NAME)
         except docker.errors.ImageNotFound:
             _build(client)
             _remove_old_ones(client)
     return NAME
-
-
-@contextmanager
-def _turn() -> Iterator[None]:
-    """Nobody else on this machine builds it meanwhile."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "stand-in.lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _remove_old_ones(client: docker.DockerClient) -> None:

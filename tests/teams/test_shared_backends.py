@@ -18,7 +18,7 @@ import pytest
 from tests.documents import commands
 from tests.teams.people import Backend, Person, bucket, postgres, send_signal, wait_for
 
-pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker]
+pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker, pytest.mark.chained]
 IMAGE = "docker.io/pgvector/pgvector:0.8.7-pg17"
 PROJECT = f"""\
 name: shared

@@ -23,7 +23,7 @@ from tests.documents import commands
 from tests.integration.deployment import Deployment
 from tests.teams.people import Person, postgres, send_signal, wait_for
 
-pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker]
+pytestmark = [pytest.mark.pulumi_cli, pytest.mark.docker, pytest.mark.chained]
 IMAGE = "docker.io/pgvector/pgvector:0.8.7-pg17"
 
 
