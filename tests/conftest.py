@@ -32,8 +32,8 @@ CONTAINER_SECONDS: Final = 900
 """How long a test of containers may take, with what it shares with others and is the first to need."""
 LOG_LINES: Final = 20
 GROUPS: Final = (
-    "prod", "faults of replicas", "test_operations_single", "dev", "test_remote_docker", "faults of variants",
-    "faults of pair", "faults of Open WebUI", "test_images_contract",
+    "prod", "test_operations_single", "faults of variants", "test_remote_docker", "dev", "test_edges",
+    "faults of replicas", "faults of pair", "test_several_stacks", "test_replicas", "faults of accounts",
 )  # fmt: skip
 """What is begun first: a group that is begun last and takes minutes leaves the other workers idle."""
 SHARING: Final = (

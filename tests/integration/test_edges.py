@@ -3,7 +3,10 @@
 They are about containers, networks, volumes and the order of their changes: Open WebUI is stood in for.
 """
 
+import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,7 +14,10 @@ import pytest
 import redis
 
 import docker_access
+from engine.workspace import environment, load_project
+from tests.documents import commands
 from tests.integration.deployment import ENGINES, Deployment, no_changes, sh
+from tests.integration.empty_docker import empty_docker
 from tests.lease import free_port
 
 pytestmark = pytest.mark.docker
@@ -24,16 +30,95 @@ def light(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield stack
 
 
-@pytest.mark.parametrize("role", ["valkey", "app"])
-@pytest.mark.parametrize("how", [("stop",), ("rm", "-fv")], ids=["stopped", "removed"])
-def test_a_container_that_is_not_running_is_noticed_and_mended(
-    light: Deployment, role: str, how: tuple[str, ...]
+def test_another_docker_is_refused_and_the_state_kept(light: Deployment) -> None:
+    before = light.state()
+    with empty_docker() as host:
+        for command in ("preview", "up", "refresh", "destroy", "drift"):
+            refused = light.make(command, DOCKER_HOST=host)
+            assert refused.returncode == 1, refused.stdout
+            assert "lives on another Docker host" in refused.stdout
+    assert light.state() == before
+    assert no_changes(light.succeed("preview"))
+
+
+def test_the_report_of_a_preview_on_another_docker_says_so(light: Deployment) -> None:
+    engine = ["pulumi"] if light.engine == "pulumi" else [sys.executable, "-m", "engine"]
+    command = [*engine, "preview", "--json", "--non-interactive", "--stack", light.stack]
+    variables = {**light.environment(), **environment(load_project(light.directory), make=False)}
+    with empty_docker() as host:
+        seen = subprocess.run(
+            command, cwd=light.directory, env={**variables, "DOCKER_HOST": host}, stdout=subprocess.PIPE, check=False
+        )
+    report = subprocess.run(
+        [sys.executable, "-m", "preview_report"],
+        input=seen.stdout,
+        cwd=light.directory,
+        capture_output=True,
+        check=False,
+    )
+    assert seen.returncode == 1
+    assert report.returncode == 2, report.stdout
+    assert b"lives on another Docker host" in report.stdout
+
+
+def test_a_stack_that_was_moved_here_with_its_data_is_taken_and_its_host_remembered(light: Deployment) -> None:
+    client = docker_access.client()
+    here = client.info()["ID"].encode()
+    client.close()
+    file = light.directory / f".pulumi-state/.pulumi/stacks/open-webui/{light.stack}.json"
+    file.write_bytes(light.state().replace(here, b"WHERE:IT:WAS"))
+    # Bytes that the Pulumi CLI keeps a checksum of elsewhere.
+    file.with_name(f"{file.name}.attrs").unlink(missing_ok=True)
+    light.succeed("refresh")
+    assert here in light.state()
+    assert b"WHERE:IT:WAS" not in light.state()
+    assert no_changes(light.succeed("preview"))
+
+
+def test_the_report_of_a_preview_that_changes_nothing_is_one_line(light: Deployment) -> None:
+    typed = commands("docs/pull-requests.md", "The report", team=light.stack)
+    tools = f"{light.directory / '.venv/bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-ec", typed], cwd=light.directory, env={**light.environment(), "PATH": tools}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1:] == [f"### Preview of stack `{light.stack}`", "", "Nothing changes."]
+
+
+def test_a_paused_valkey_fails_the_verification_and_the_update_and_both_name_the_way_out(light: Deployment) -> None:
+    sh("docker", "pause", light.names["valkey"])
+    try:
+        for output in (light.fail("verify"), light.fail("up")):
+            assert "valkey-paused" in output
+            assert f"docker unpause {light.names['valkey']}" in output
+    finally:
+        sh("docker", "unpause", light.names["valkey"])
+    assert "proved" in light.succeed("up")
+    assert "proved" in light.succeed("verify")
+
+
+@pytest.mark.parametrize(
+    ("stopped", "removed"), [("valkey", "app"), ("app", "valkey")], ids=["the app removed", "Valkey removed"]
+)
+def test_a_container_that_is_stopped_or_removed_is_noticed_and_mended(
+    light: Deployment, stopped: str, removed: str
 ) -> None:
-    sh("docker", *how, light.names[role])
+    sh("docker", "stop", light.names[stopped])
+    sh("docker", "rm", "-fv", light.names[removed])
     assert not no_changes(light.succeed("preview"))
     assert "proved" in light.succeed("up")
-    assert light.inspect(role)["State"]["Running"]
+    assert all(light.inspect(role)["State"]["Running"] for role in (stopped, removed))
     assert no_changes(light.succeed("preview"))
+
+
+def test_an_update_may_always_verify(light: Deployment) -> None:
+    light.configure({"verification": "always"})
+    assert "proved" in light.succeed("up")
+    before = light.outputs()["verification"]["asked_at"]
+    assert "proved" in light.succeed("up")
+    assert light.outputs()["verification"]["asked_at"] != before
+    light.configure({"verification": None})
 
 
 def test_the_debug_port_lets_this_host_ask_valkey_and_publishes_on_loopback_only(light: Deployment) -> None:

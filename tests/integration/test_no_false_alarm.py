@@ -35,7 +35,7 @@ def apps(pair: Pair) -> tuple[str, str]:
     return names
 
 
-@pytest.mark.parametrize("runs", [8, pytest.param(200, marks=[pytest.mark.nightly, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("runs", [4, pytest.param(200, marks=[pytest.mark.nightly, pytest.mark.timeout(1800)])])
 def test_all_runs_under_a_load_of_events_are_proved(pair: Pair, apps: tuple[str, str], runs: int) -> None:
     door = Door(address=pair.address(apps[0]), port=8080)
 

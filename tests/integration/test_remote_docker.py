@@ -1,4 +1,7 @@
-"""Everything through ``DOCKER_HOST=ssh://…`` and TLS, on a second Docker that shares no network with this machine."""
+"""Everything through ``DOCKER_HOST=ssh://…`` and TLS, on a second Docker that shares no network with this machine.
+
+That Docker can be restarted, too, without a word to anybody: what is deployed there is found as it was.
+"""
 
 import os
 import re
@@ -11,6 +14,7 @@ from pathlib import Path
 import docker
 import pytest
 
+import docker_access
 from limits import DEFAULTS
 from tests.integration.deployment import COMMAND_SECONDS, Deployment, no_changes
 from tests.integration.hand_made import CADDY_IMAGE, POSTGRES_IMAGE, STAND_IN, VALKEY_IMAGE, ensure_images
@@ -23,6 +27,8 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="starts a Docker daemon of its own, which needs root"),
     pytest.mark.skipif("DOCKER_HOST" in os.environ, reason="starts a Docker daemon beside this machine's own"),
 ]
+
+HEALTHY_SECONDS = 180
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +204,29 @@ def test_a_server_that_forwards_nothing_leaves_the_ports_unknown_and_not_failed(
     assert done.returncode == 0, done.stdout
     assert "websocket opens" not in done.stdout
     assert "administratively prohibited" in " ".join(done.stdout.split())
+
+
+def test_a_restart_of_docker_needs_no_update_and_loses_nothing(
+    replicas: Deployment, remote: SecondDocker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in remote.over_ssh.items():
+        monkeypatch.setenv(name, value)
+    replicas.run_in("app-1", "sh", "-c", "echo yes > /app/backend/data/kept")
+    replicas.run_in("postgres", "psql", "-U", "postgres", "-c", "CREATE TABLE kept AS SELECT 'yes' AS word")
+
+    remote.restart()
+
+    wait_for(lambda: all_are_healthy(replicas), HEALTHY_SECONDS)
+    assert "proved" in replicas.succeed("verify", "--no-idle")
+    assert "no drift" in replicas.succeed("drift")
+    assert replicas.run_in("app-2", "cat", "/app/backend/data/kept") == "yes"
+    assert replicas.run_in("postgres", "psql", "-U", "postgres", "-tAc", "SELECT word FROM kept") == "yes"
+
+
+def all_are_healthy(stack: Deployment) -> bool:
+    with closing(docker_access.client()) as client:
+        found = [
+            client.api.inspect_container(name)["State"]
+            for name in (*stack.apps, *(stack.names[role] for role in ("valkey", "postgres", "gateway")))
+        ]
+    return all(state["Running"] and state.get("Health", {}).get("Status") == "healthy" for state in found)

@@ -150,6 +150,13 @@ def test_both_images_have_the_same_configuration_libraries_and_data_folder(pairs
     assert other == real
 
 
+def test_it_is_compiled_whatever_the_environment_in_which_it_was_built(pairs: tuple[Pair, Pair]) -> None:
+    # Bytecode that is not held against its source, as only a build makes it: https://peps.python.org/pep-0552/
+    script = "import aiohttp, asyncio, open_webui as app; "
+    script += "print(*(open(module.__cached__, 'rb').read(5)[4] for module in (aiohttp, asyncio, app)))"
+    assert asked(pairs[1], "python3", "-c", script) == "1 1 1\n"
+
+
 def test_both_make_a_database_where_a_migration_is_run(pairs: tuple[Pair, Pair]) -> None:
     for pair in pairs:
         script = f"cd /app/backend && DATA_DIR=/tmp {MIGRATE[0]} -c '{MIGRATE[2]}' >/dev/null && ls /tmp"

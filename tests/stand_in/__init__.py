@@ -53,12 +53,8 @@ _IMAGES: Final = _HERE.parents[1] / "images"
 _CONTRACT: Final = _IMAGES / "contracts/open-webui.yaml"
 _START: Final = _IMAGES / "files/open-webui-start.sh"
 _PACKAGES: Final = ("bash", "curl", "jq", "python3", "tzdata")
-# What is imported is compiled by that; the rest of Python never is.
-_COMPILE: Final = (
-    'cd /app/backend && ENABLE_DB_MIGRATIONS=false python3 -c "import aiohttp, psycopg2, open_webui.main, '
-    "uvicorn.__main__, uvicorn.lifespan.on, uvicorn.loops.asyncio, uvicorn.protocols.http.h11_impl, "
-    'uvicorn.protocols.websockets.websockets_sansio_impl"'
-)
+# In whatever environment it is built: one that says PYTHONDONTWRITEBYTECODE, as many containers do, reaches this too.
+_COMPILE: Final = "python3 -m compileall -q --invalidation-mode unchecked-hash /usr/lib/python3* /usr/local/lib /app"
 
 
 def _fingerprint() -> str:
