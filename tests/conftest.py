@@ -32,8 +32,9 @@ CONTAINER_SECONDS: Final = 900
 """How long a test of containers may take, with what it shares with others and is the first to need."""
 LOG_LINES: Final = 20
 GROUPS: Final = (
-    "prod", "test_operations_single", "faults of variants", "test_remote_docker", "dev", "test_edges",
-    "faults of replicas", "faults of pair", "test_several_stacks", "test_replicas", "faults of accounts",
+    "faults of variants", "prod", "test_operations_single", "faults of replicas", "test_remote_docker", "test_edges",
+    "faults of pair", "faults of accounts", "dev", "test_drift", "faults of Open WebUI", "test_replicas",
+    "test_several_stacks", "test_images_contract", "test_images", "test_recovery", "test_stand_in",
 )  # fmt: skip
 """What is begun first: a group that is begun last and takes minutes leaves the other workers idle."""
 SHARING: Final = (
@@ -207,7 +208,8 @@ def dev(request: pytest.FixtureRequest, life: Callable[[str], Deployment]) -> De
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param("dev", marks=pytest.mark.xdist_group("dev")),
+        # By day what has more secrets, and more in the way of a page.
+        pytest.param("dev", marks=[pytest.mark.xdist_group("dev"), pytest.mark.nightly]),
         pytest.param("prod", marks=pytest.mark.xdist_group("prod")),
     ],
 )

@@ -41,7 +41,7 @@ SKIPS_OF_OTHERS: Final = 20
 WORKERS: Final = ("-n", "auto", "--maxprocesses", "4")
 CONTAINERS: Final = (
     "-n",
-    str(min(4, (os.cpu_count() or 1) + 1)),  # they wait more than they work, and a machine has one Docker
+    str(min(4, (os.cpu_count() or 1) + 2)),  # they wait more than they work, and a machine has one Docker
     "--dist",
     "loadgroup",
     "--no-loadscope-reorder",

@@ -24,7 +24,7 @@ from tests.documents import commands
 from tests.integration.deployment import ENGINES, NOT_COPIED, PROJECT, remove_all
 from tests.lease import free_port
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.nightly]
 
 SECONDS = 600
 INSTALLED = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"][

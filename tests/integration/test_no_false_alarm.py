@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import aiohttp
@@ -11,7 +12,7 @@ import pytest
 
 from bench.figures import Recorded
 from bench.traffic import Sockets, publishing
-from tests.integration.hand_made import APP_IMAGE, PAIR_URL, Pair, ensure_images
+from tests.integration.hand_made import APP_IMAGE, PAIR_URL, STAND_IN, Pair, ensure_images
 from verification.report import as_text
 from verification.subject import Door
 
@@ -25,17 +26,19 @@ AWAY_SECONDS = 6
 """Long enough for the apps' listeners to have failed and to be waiting for their next try."""
 
 
-@pytest.fixture(scope="module")
-def apps(pair: Pair) -> tuple[str, str]:
+@pytest.fixture(scope="module", params=[STAND_IN, pytest.param(APP_IMAGE, marks=pytest.mark.nightly)])
+def apps(pair: Pair, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """Two replicas."""
-    ensure_images(APP_IMAGE)
-    names = (pair.start_app("1", image=APP_IMAGE), pair.start_app("2", image=APP_IMAGE))
-    for name in names:
-        pair.wait_for_boot(name)
-    return names
+    ensure_images(request.param)
+    with pair.another_app("1", image=request.param) as one, pair.another_app("2", image=request.param) as other:
+        yield one, other
 
 
-@pytest.mark.parametrize("runs", [4, pytest.param(200, marks=[pytest.mark.nightly, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize(
+    ("apps", "runs"),
+    [(STAND_IN, 8), pytest.param(APP_IMAGE, 200, marks=[pytest.mark.nightly, pytest.mark.timeout(1800)])],
+    indirect=["apps"],
+)
 def test_all_runs_under_a_load_of_events_are_proved(pair: Pair, apps: tuple[str, str], runs: int) -> None:
     door = Door(address=pair.address(apps[0]), port=8080)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import docker
     from docker.models.containers import Container
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.nightly]
 
 PREFIX = f"it-weight-{os.getpid()}"
 SILENT = """
@@ -118,7 +118,6 @@ def test_within_the_least_limits_it_boots_and_waits_for_no_hub_that_accepts_and_
     assert count_threads(control) > 2 * HOST_CORES
 
 
-@pytest.mark.nightly
 def test_stopped_while_it_embeds_it_is_killed_when_its_grace_has_passed(booting: tuple[Container, Container]) -> None:
     ours, control = booting
     control.kill()
@@ -136,7 +135,6 @@ def test_stopped_while_it_embeds_it_is_killed_when_its_grace_has_passed(booting:
     assert ours.wait()["StatusCode"] == 128 + signal.SIGKILL
 
 
-@pytest.mark.nightly
 def test_replicas_as_heavy_as_the_official_ones_come_up_with_the_defaults_and_are_proved(
     client: docker.DockerClient, heavy: str, tmp_path: Path
 ) -> None:

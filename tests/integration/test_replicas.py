@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 import docker_access
+from tests.documents import commands
 from tests.integration.deployment import Deployment, no_changes, settings_of, sh
 from tests.lease import free_port
 
 pytestmark = pytest.mark.docker
 
 PASSWORD_AT_VALKEY = "0f" * 32
+CLIENT_SECRET = "c11ent-5ecret"
 
 
 def like_prod(directory: Path, **changes: object) -> Deployment:
@@ -81,6 +83,16 @@ def test_a_valkey_elsewhere_is_asked_before_anything_starts_and_then_carries_the
         assert PASSWORD_AT_VALKEY not in stood_in.state().decode()
     finally:
         sh("sh", "-c", f"docker rm -f -v {name} || true")
+
+
+def test_a_secret_of_a_provider_is_stored_encrypted(stood_in: Deployment) -> None:
+    stood_in.configure({"topology": "replicated"})
+    stood_in.type_in(commands("docs/operations.md", "Who comes in", team=stood_in.stack), answer=CLIENT_SECRET)
+    written = stood_in.stack_file.read_text(encoding="utf-8")
+    assert "secure: v1:" in written
+    assert CLIENT_SECRET not in written
+    assert CLIENT_SECRET in stood_in.type_in(f"python -m engine config get oidc --stack {stood_in.stack}")
+    assert not any(stood_in.left().values())
 
 
 @pytest.mark.pulumi_cli

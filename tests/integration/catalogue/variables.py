@@ -122,7 +122,6 @@ FAULTS = (
         check="environment",
         cause="websocket-disabled",
         also={"live-event": "websocket-disabled"},
-        real=True,
     ),
     Fault(
         name="`REDIS_URL` is not set",
@@ -138,7 +137,6 @@ FAULTS = (
         cause="websocket-redis-url-missing",
         also={"connect": "url-unset"},
         own="none/none",
-        real=True,
     ),
     Fault(
         name="`WEBSOCKET_REDIS_URL` names a unix socket",
