@@ -353,7 +353,14 @@ class _Examination:
 
 def _ask(container: Container, entry: Mapping[str, Any]) -> str:
     """What a command in a container prints; a failure of it too."""
-    code, output = container.exec_run(entry["run"], user=entry.get("as", ""), demux=False)
+
+    def run() -> tuple[int | None, Any]:
+        return container.exec_run(entry["run"], user=entry.get("as", ""), demux=False)
+
+    code, output = run()
+    if code == 0 and not output:
+        # Docker now and then loses what was printed: https://github.com/moby/moby/issues/27289
+        code, output = run()
     said = output.decode(errors="replace").strip() if isinstance(output, bytes) else ""
     return said if code == 0 else f"exit {code}: {said}"
 

@@ -36,12 +36,12 @@ ENDING_SECONDS: Final = 30
 INTERRUPTED: Final = 130
 SKIPS: Final = 0
 """How many tests may be skipped by root, who may start a Docker daemon and mount a file system."""
-SKIPS_OF_OTHERS: Final = 20
+SKIPS_OF_OTHERS: Final = 16
 """How many by any other user."""
 WORKERS: Final = ("-n", "auto", "--maxprocesses", "4")
 CONTAINERS: Final = (
     "-n",
-    str(min(4, (os.cpu_count() or 1) + 2)),  # they wait more than they work, and a machine has one Docker
+    str(min(4, (os.cpu_count() or 1) + 1)),  # they wait more than they work, and a machine has one Docker
     "--dist",
     "loadgroup",
     "--no-loadscope-reorder",

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ import docker
 import docker.errors
 import pytest
 import yaml
+from docker.models.containers import Container
 
 import docker_access
 import labels
@@ -33,6 +35,7 @@ NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "tests")
 """What no command needs: a copy of the project has everything else."""
 
 COMMAND_SECONDS = 600
+CHECK_SECONDS = 60
 ENGINES = (
     pytest.param("embedded", marks=pytest.mark.docker),
     pytest.param("pulumi", marks=[pytest.mark.docker, pytest.mark.pulumi_cli]),
@@ -221,6 +224,11 @@ class Deployment:
         """Run a command inside a container."""
         return sh("docker", "exec", self.names[role], *command)
 
+    def pause(self, role: str) -> None:
+        """Pause a container; see :func:`pause`."""
+        with closing(docker_access.client()) as client:
+            pause(client.containers.get(self.names[role]))
+
     def marks(self) -> dict[str, str | list[str] | bool]:
         """Docker's filter for what carries the stack's marks of ownership."""
         return {"label": [f"{labels.PROJECT}=open-webui", f"{labels.STACK}={self.stack}"]}
@@ -276,6 +284,24 @@ def remove_container(client: docker.DockerClient, name: str) -> None:
             if error.status_code != HTTPStatus.CONFLICT:
                 raise
             container.wait(condition="removed", timeout=30)  # Docker is at it already
+
+
+def pause(container: Container) -> None:
+    """Pause a container between two of its healthchecks, the first of which it waits for.
+
+    In the middle of one, Docker answers nobody who asks about that container until it goes on.
+    """
+
+    def last_check() -> str:
+        container.reload()
+        checks = container.attrs["State"].get("Health", {}).get("Log") or [{}]
+        return str(checks[-1].get("End"))
+
+    before, end = last_check(), time.monotonic() + CHECK_SECONDS
+    while "Health" in container.attrs["State"] and last_check() == before:
+        assert time.monotonic() < end, f"{container.name} was not checked for {CHECK_SECONDS} s"
+        time.sleep(0.02)
+    container.pause()
 
 
 def authority(stack: Deployment, which: str = "root") -> str:

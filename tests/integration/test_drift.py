@@ -112,7 +112,7 @@ def test_what_needs_no_update_is_mended_without_one(dev: Deployment) -> None:
         sh("docker", "network", "connect", network, valkey)
         sh("docker", "update", "--pids-limit", "300", valkey)
         sh("docker", "rename", valkey, f"{valkey}-renamed")
-        sh("docker", "pause", app)
+        dev.pause("app")
         mend = assert_drift(
             dev,
             f"container {app}: network {extra} is joined, asked for: not joined",

@@ -87,7 +87,7 @@ def test_the_report_of_a_preview_that_changes_nothing_is_one_line(light: Deploym
 
 
 def test_a_paused_valkey_fails_the_verification_and_the_update_and_both_name_the_way_out(light: Deployment) -> None:
-    sh("docker", "pause", light.names["valkey"])
+    light.pause("valkey")
     try:
         for output in (light.fail("verify"), light.fail("up")):
             assert "valkey-paused" in output

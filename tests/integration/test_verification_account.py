@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 import docker_access
+from tests.integration.deployment import pause
 from tests.integration.hand_made import ADMIN, ADMIN_PASSWORD, PASSWORD, Accounts, silent
 from verification.account import ask_account
 from verification.docker_view import DockerView
@@ -103,7 +104,7 @@ def test_a_chat_that_the_database_would_not_delete_is_told_and_deleted_by_a_late
 def test_nothing_stays_behind_where_a_replica_hangs_in_the_middle(lab: Accounts, subject: Subject) -> None:
     other = lab.container(subject.apps[1])
     view = DockerView()
-    other.pause()
+    pause(other)
     try:
         seen = ask_account(view, subject)
     finally:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal
 
 from tests.integration.catalogue.fault import Fault, Inject
+from tests.integration.catalogue.pair import KILLED, PAUSED
 from tests.integration.catalogue.stand_ins import healthcheck, stand_in
 from tests.integration.hand_made import CADDY_IMAGE, STAND_IN, Labs
 from verification.subject import Subject
@@ -58,18 +59,18 @@ def ended(role: Role, script: str) -> Inject:
     return inject
 
 
-def of_replicas(role: Role, command: str, undo: str) -> Inject:
+def of_replicas(role: Role, do: Callable[[Any], Any], undo: Callable[[Any], Any]) -> Inject:
     """A container of the replicated deployment, and what Docker is told to do with it."""
 
     @contextmanager
     def inject(labs: Labs) -> Iterator[Subject]:
         subject = labs.replicas.subject
         container = labs.client.containers.get(getattr(subject, role))
-        getattr(container, command)()
+        do(container)
         try:
             yield subject
         finally:
-            getattr(container, undo)()
+            undo(container)
 
     return inject
 
@@ -130,7 +131,7 @@ FAULTS = (
     ),
     Fault(
         name="Postgres is killed",
-        inject=of_replicas("postgres", "kill", "start"),
+        inject=of_replicas("postgres", *KILLED),
         check="containers-running",
         cause="postgres-exited",
         also={"health": "not-asked", "live-event": "not-asked"},
@@ -145,7 +146,7 @@ FAULTS = (
     ),
     Fault(
         name="Postgres is paused",
-        inject=of_replicas("postgres", "pause", "unpause"),
+        inject=of_replicas("postgres", *PAUSED),
         check="containers-running",
         cause="postgres-paused",
         own="-/-",
@@ -165,7 +166,7 @@ FAULTS = (
     ),
     Fault(
         name="the gateway is killed",
-        inject=of_replicas("gateway", "kill", "start"),
+        inject=of_replicas("gateway", *KILLED),
         check="containers-running",
         cause="gateway-exited",
     ),
@@ -182,7 +183,7 @@ FAULTS = (
     ),
     Fault(
         name="the gateway is paused",
-        inject=of_replicas("gateway", "pause", "unpause"),
+        inject=of_replicas("gateway", *PAUSED),
         check="containers-running",
         cause="gateway-paused",
     ),

@@ -12,6 +12,7 @@ import redis
 
 from tests.integration.catalogue.fault import Fault, Inject
 from tests.integration.catalogue.refusals import prove, told
+from tests.integration.deployment import pause
 from tests.integration.hand_made import PASSWORD, Labs, Pair
 from verification.subject import Subject
 
@@ -56,8 +57,9 @@ def meddled(
     return inject
 
 
+KILLED = (methodcaller("kill"), methodcaller("start"))
 STOPPED = (methodcaller("stop"), methodcaller("start"))
-PAUSED = (methodcaller("pause"), methodcaller("unpause"))
+PAUSED = (pause, methodcaller("unpause"))
 FROZEN = (methodcaller("kill", "STOP"), methodcaller("kill", "CONT"))
 """Its process stands still: Docker goes on calling the container running, and healthy for a while."""
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
 from typing import Any
 from unittest import mock
 
+from docker.models.containers import Container
+
 from tests.integration.catalogue.fault import Fault, Inject
 from tests.integration.catalogue.stand_ins import stand_in, stand_in_app
+from tests.integration.deployment import pause
 from tests.integration.hand_made import Labs
 from verification import account, observe
 from verification.docker_view import DockerView, Executed
@@ -38,7 +41,13 @@ def no_such_container(labs: Labs) -> Iterator[Subject]:
     yield labs.variants.subject("no-such-container")
 
 
-def just_before_it_is_asked(command: str) -> Inject:
+def kill(container: Container) -> None:
+    """Kill a container; return when it has ended."""
+    container.kill()
+    container.wait(timeout=10)
+
+
+def just_before_it_is_asked(do: Callable[[Container], None]) -> Inject:
     """An app to which Docker does something when the verification has looked at it, and not asked it yet."""
 
     @contextmanager
@@ -50,9 +59,7 @@ def just_before_it_is_asked(command: str) -> Inject:
 
             @cache  # several questions are asked side by side, and it is done once
             def interfere() -> None:
-                getattr(container, command)()
-                if command == "kill":
-                    container.wait(timeout=10)
+                do(container)
 
             def late(view: DockerView, name: str, words: list[str], **options: Any) -> Executed:
                 if name == app and words[0] == "python3":
@@ -98,7 +105,7 @@ FAULTS = (
     unasked("no container has the name", "container-missing", no_such_container, check="containers-running"),
     Fault(
         name="the app is paused while it is asked",
-        inject=just_before_it_is_asked("pause"),
+        inject=just_before_it_is_asked(pause),
         check="health",
         cause="probe-paused",
         status="unknown",
@@ -107,7 +114,7 @@ FAULTS = (
     ),
     Fault(
         name="the app is killed while it is asked",
-        inject=just_before_it_is_asked("kill"),
+        inject=just_before_it_is_asked(kill),
         check="health",
         cause="probe-not-running",
         status="unknown",
