@@ -33,6 +33,11 @@ from tests.traces import RUN, Traces, left, traces
 
 MINUTES: Final = 60
 ENDING_SECONDS: Final = 30
+HOST_SECONDS: Final = 330
+"""A language host whose Pulumi CLI was killed looks for it every five minutes, and then ends.
+
+https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/go/common/util/rpcutil/health.go
+"""
 INTERRUPTED: Final = 130
 SKIPS: Final = 0
 """How many tests may be skipped by root, who may start a Docker daemon and mount a file system."""
@@ -145,7 +150,8 @@ def run(tiers: Sequence[Tier]) -> int:
             red = tier.name
             break
     kept = remains(folder, keep=bool(red))
-    leaks = lasting(before, mark) if before is not None else []
+    seconds_to_end = HOST_SECONDS if "cli" in seconds else ENDING_SECONDS
+    leaks = lasting(before, mark, seconds_to_end) if before is not None else []
     for line in leaks:
         say(f"tests: left behind: {line}")
     told = ", ".join(f"{name} {length:.0f} s" for name, length in seconds.items())
@@ -195,9 +201,9 @@ def run_one(tier: Tier, environment: dict[str, str]) -> int:
             return 1
 
 
-def lasting(before: Traces, run: str) -> list[str]:
+def lasting(before: Traces, run: str, seconds: float) -> list[str]:
     """What the tests have left; a process whose parent was killed is given time to notice."""
-    end = time.monotonic() + ENDING_SECONDS
+    end = time.monotonic() + seconds
     while (leaks := left(before, traces(run))) and time.monotonic() < end:
         time.sleep(1)
     return leaks
