@@ -81,7 +81,7 @@ bench: python ## measure events, joins, outages and deployment on a stack of its
 	@$(BIN)/python -m bench --engine $(ENGINE) $(if $(ONLY),--only $(ONLY))
 
 unit: python ## the quick tests: no Docker
-	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m "not docker and not processes" tests/unit tests/engine tests/crashes
+	@$(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder -n auto --maxprocesses 4 -m "not docker and not processes" tests/unit tests/engine tests/crashes
 
 unit-pythons: python ## the same on other versions of Python, which uv finds or downloads (PYTHONS="3.12 3.13")
 	@$(BIN)/python -m tests.pythons $(PYTHONS)

@@ -90,7 +90,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # What goes on from other tests of its module needs those as well.
     whole = {item.path for item in items if theirs and _is(item, "pulumi_cli") and _is(item, "chained")}
     chosen = [item for item in items if _is(item, "pulumi_cli") == theirs or item.path in whole]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    config.hook.pytest_deselected(items=list(set(items) - set(chosen)))
     for item in chosen:
         if _is(item, "docker") or _is(item, "pulumi_cli"):
             if not _is(item, "timeout"):
