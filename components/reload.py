@@ -14,6 +14,7 @@ import pulumi
 from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
 from docker_access import api_client
+from docker_access.commands import Ran, run_inside
 
 SECONDS: Final = 30
 """How long the command may take."""
@@ -52,13 +53,11 @@ class ReloadProvider(ResourceProvider):
 
 def _run(props: dict[str, Any]) -> None:
     container, command = str(props["container"]), [str(word) for word in props["command"]]
-    results: list[tuple[int, bytes]] = []
+    results: list[Ran] = []
 
     def execute() -> None:
         with closing(api_client(SECONDS)) as client:
-            identity = client.exec_create(container, command)["Id"]
-            output = client.exec_start(identity)
-            results.append((client.exec_inspect(identity)["ExitCode"] or 0, output))
+            results.append(run_inside(client, container, command))
 
     thread = threading.Thread(target=execute, daemon=True)
     thread.start()
@@ -66,9 +65,9 @@ def _run(props: dict[str, Any]) -> None:
     line = f"docker exec {container} {' '.join(command)}"
     if not results:
         raise ReloadError(f"{container} has not reloaded its configuration within {SECONDS} s. Try: {line}")
-    code, output = results[0]
+    code, output, error = results[0]
     if code:
-        said = output.decode(errors="replace").strip()
+        said = f"{output}{error}".strip()
         raise ReloadError(
             f"{container} refuses its configuration (exit code {code}) and keeps the old one:\n{said}\n{line}"
         )

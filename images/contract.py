@@ -29,6 +29,7 @@ import yaml
 
 import docker_access
 import labels
+from docker_access.commands import run_inside
 from images import version
 from images.differences import DIFFERENCES, Difference
 from images.errors import ImageError
@@ -304,7 +305,7 @@ class _Examination:
             failure = self._wait_until_ready(container, case) if "ready" in case else ""
             log = "" if "ready" in case else self._ended(container)
             for what, entry in case["asks"].items():
-                found = failure or (_ask(container, entry) if "run" in entry else log)
+                found = failure or (_ask(self._client, container, entry) if "run" in entry else log)
                 yield contract.item(f"{case['what']}: {what}", entry), found
 
     @contextlib.contextmanager
@@ -351,18 +352,11 @@ class _Examination:
         return f"exit {code}\n{_log(container)}"
 
 
-def _ask(container: Container, entry: Mapping[str, Any]) -> str:
+def _ask(client: docker.DockerClient, container: Container, entry: Mapping[str, Any]) -> str:
     """What a command in a container prints; a failure of it too."""
-
-    def run() -> tuple[int | None, Any]:
-        return container.exec_run(entry["run"], user=entry.get("as", ""), demux=False)
-
-    code, output = run()
-    if code == 0 and not output:
-        # Docker now and then loses what was printed: https://github.com/moby/moby/issues/27289
-        code, output = run()
-    said = output.decode(errors="replace").strip() if isinstance(output, bytes) else ""
-    return said if code == 0 else f"exit {code}: {said}"
+    ran = run_inside(client.api, str(container.id), entry["run"], user=entry.get("as", ""))
+    said = f"{ran.output}{ran.error}".strip()
+    return said if ran.exit_code == 0 else f"exit {ran.exit_code}: {said}"
 
 
 def _log(container: Container) -> str:

@@ -19,6 +19,7 @@ import requests
 
 import docker_access
 import labels
+from docker_access.commands import run_inside
 from docker_access.versions import TooNewError
 from verification.causes import Cause
 from verification.evidence import Container, Image
@@ -211,10 +212,7 @@ class DockerView:
     def execute(
         self, name: str, command: list[str], *, seconds: float, environment: Mapping[str, str] | None = None
     ) -> Executed:
-        """Run a command inside a container; never takes longer than ``seconds``, whatever hangs.
-
-        Docker now and then loses what a command printed, under load one time in some thousands, and calls its exit
-        code 0: https://github.com/moby/moby/issues/27289. What succeeds without a word is therefore run once more.
+        """Run a command inside a container, as :func:`run_inside` does; never longer than ``seconds``, whatever hangs.
 
         Args:
             name: The container.
@@ -222,20 +220,9 @@ class DockerView:
             seconds: How long it may take.
             environment: Variables on top of the container's: the place for secrets, which Docker does not show.
         """
-
-        def run_once() -> Executed:
-            identity = self._api.exec_create(name, command, environment=dict(environment or {}))["Id"]
-            output, error = self._api.exec_start(identity, demux=True)
-            code = self._api.exec_inspect(identity)["ExitCode"]
-            text = (part.decode(errors="replace") if part else "" for part in (output, error))
-            return Executed(exit_code=code or 0, output=next(text), error=next(text))
-
-        def run() -> Executed:
-            executed = run_once()
-            return run_once() if executed == Executed() else executed
-
         try:
-            return bounded(run, seconds)
+            ran = bounded(lambda: run_inside(self._api, name, command, environment=environment), seconds)
+            return Executed(exit_code=ran.exit_code, output=ran.output, error=ran.error)
         except TimeoutError:
             return Executed(problem="timeout", error=f"no answer within {seconds:.0f} s")
         except docker.errors.APIError as error:

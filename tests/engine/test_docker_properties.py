@@ -12,6 +12,7 @@ import pulumi_docker
 import pytest
 from pulumi import _types
 
+from docker_access.commands import run_inside
 from engine.docker_provider import _RESOURCES, DockerProvider
 from engine.docker_provider.container_request import request
 from engine.docker_provider.properties import Table
@@ -460,8 +461,7 @@ def test_a_container_gets_its_files_its_place_on_a_network_and_its_volumes_remov
             assert joined["DriverOpts"] == {"some": "option"}
             assert {"a", "b"} <= set(joined["Aliases"])
             assert not chosen or joined["MacAddress"] == place["macAddress"]
-            listing = api.exec_create(state.id, ["sh", "-c", "ls -l /etc/one /etc/two; cat /etc/one /etc/two"])
-            said = api.exec_start(listing["Id"]).decode()
+            said = run_inside(api, state.id, ["sh", "-c", "ls -l /etc/one /etc/two; cat /etc/one /etc/two"]).output
             assert "-rw-r-----" in said
             assert "-rwxr--r--" in said
             assert said.endswith("12")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from components.network import CHOSEN_BY_DOCKER, IPV4_ONLY
+from docker_access.commands import run_inside
 from engine.docker_provider import DockerProvider, network
 from engine.provider import PartialFailure, Properties, ProviderError, State
 from tests.engine.docker_examples import (
@@ -94,8 +95,7 @@ def test_a_container_gets_all_it_asks_for(provider: DockerProvider, api: Any) ->
     assert found["State"]["Health"]["Status"] == "healthy"
     assert list(found["NetworkSettings"]["Networks"]) == [NETWORK_NAME]
     assert {"y", "z"} <= set(found["NetworkSettings"]["Networks"][NETWORK_NAME]["Aliases"])
-    run = api.exec_create(state.id, ["sh", "-c", "cat /etc/greeting; echo $A"])
-    assert api.exec_start(run["Id"]) == b"hello1\n"
+    assert run_inside(api, state.id, ["sh", "-c", "cat /etc/greeting; echo $A"]).output == "hello1\n"
     assert state.outputs["networkDatas"][0]["ipAddress"]
     provider.delete(CONTAINER, state.id, state.inputs, state.outputs)
     assert provider.read(CONTAINER, state.id, state.inputs, state.outputs) is None

@@ -18,6 +18,7 @@ import docker.errors
 import docker_access
 from components.authority import generate
 from components.valkey import ACCOUNTS, APP_ACCOUNT, accounts_file
+from docker_access.commands import run_inside
 from images.ensure import ensure
 from tests import stand_in
 from tests.integration.deployment import remove_container
@@ -81,8 +82,7 @@ def own_health(client: docker.DockerClient, app: str) -> dict[str, str]:
 
     def answer(path: str) -> str:
         try:
-            output: Any = client.containers.get(app).exec_run(["timeout", "12", "sh", "-c", ask + path]).output
-            said = output.decode()
+            said = run_inside(client.api, app, ["timeout", "12", "sh", "-c", ask + path]).output
         except docker.errors.APIError:  # paused, exited or gone
             said = ""
         return said if said.isdecimal() and said != "000" else "none"
@@ -194,7 +194,7 @@ class Pair:
 
     def valkey_cli(self, *words: str) -> str:
         """Ask Valkey with the account of everybody."""
-        return str(self.container(self.valkey).exec_run(["valkey-cli", *words]).output.decode())
+        return run_inside(self.client.api, self.valkey, ["valkey-cli", *words]).output
 
     def container(self, name: str) -> Any:
         return self.client.containers.get(name)
@@ -237,9 +237,9 @@ class Accounts(Pair):
             "import json, sqlite3, sys; database = sqlite3.connect('/app/backend/data/webui.db', timeout=30); "
             "print(json.dumps(database.execute(sys.argv[1]).fetchall())); database.commit()"
         )
-        code, output = self.container(self.app).exec_run(["python3", "-c", source, statement])
-        assert code == 0, output
-        return json.loads(output)
+        ran = run_inside(self.client.api, self.app, ["python3", "-c", source, statement])
+        assert ran.exit_code == 0, ran
+        return json.loads(ran.output)
 
     @property
     def chats(self) -> list[str]:
@@ -379,7 +379,7 @@ class Replicas:
         """Ask Valkey with an account."""
         command = ["valkey-cli", "--tls", "--cacert", "/run/secrets/ca.pem", "--user", account, *words]
         password = {"REDISCLI_AUTH": self.passwords[account]}
-        return str(self.get(self.valkey).exec_run(command, environment=password).output.decode())
+        return run_inside(self.client.api, self.valkey, command, environment=password).output
 
     def get(self, name: str) -> Any:
         return self.client.containers.get(name)

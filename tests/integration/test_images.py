@@ -16,6 +16,7 @@ import docker
 import pytest
 
 import labels
+from docker_access.commands import run_inside
 from images.ensure import ensure
 from images.errors import ImageError
 
@@ -57,9 +58,9 @@ def start(client: docker.DockerClient, volume: str) -> Iterator[Callable[..., Co
 
 
 def ask(container: Container, *command: str) -> str:
-    code, output = container.exec_run(list(command))
-    assert isinstance(output, bytes)
-    return f"{code} {output.decode()}".strip()
+    assert container.client
+    ran = run_inside(container.client.api, str(container.id), command)
+    return f"{ran.exit_code} {ran.output}{ran.error}".strip()
 
 
 def wait_until(question: Callable[[], bool], seconds: float, container: Container) -> None:

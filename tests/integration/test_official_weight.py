@@ -13,6 +13,7 @@ import pytest
 from components.container import STOP_GRACE_SECONDS
 from components.open_webui import HEALTHCHECK, USER
 from components.open_webui_environment import base_environment
+from docker_access.commands import run_inside
 from images.ensure import ensure
 from limits import DEFAULTS, LEAST, threads
 from tests.integration.deployment import Deployment, settings_of
@@ -67,9 +68,8 @@ def wait_until(question: Callable[[], bool], seconds: float, container: Containe
 
 def answer(container: Container, line: str) -> str:
     """What a shell line prints in it."""
-    output = container.exec_run(["sh", "-c", line]).output
-    assert isinstance(output, bytes)
-    return output.decode().strip()
+    assert container.client
+    return run_inside(container.client.api, str(container.id), ["sh", "-c", line]).output.strip()
 
 
 def said(container: Container) -> list[str]:

@@ -17,6 +17,7 @@ import redis
 import docker_access
 import labels
 from components.open_webui import MIGRATE
+from docker_access.commands import run_inside
 from tests import stand_in
 from tests.integration.hand_made import APP_IMAGE, PAIR_URL, PASSWORD, STAND_IN, Pair, silent
 from verification.checks import judge
@@ -84,9 +85,9 @@ def shape(value: Any) -> Any:
 
 def asked(pair: Pair, *command: str) -> str:
     """What a command prints in the app's container."""
-    code, output = pair.container(pair.app).exec_run(list(command))
-    assert code == 0, output
-    return str(output.decode())
+    ran = run_inside(pair.client.api, pair.app, command)
+    assert ran.exit_code == 0, ran
+    return ran.output
 
 
 def published(pair: Pair, image: str) -> list[tuple[str, Any]]:

@@ -107,7 +107,9 @@ class Docker:
 
     base_url, api_version = "http://docker", "1.41"
 
-    def __init__(self, *, limit: int | None = None, gone: bool = False, code: int = 0, said: bytes = b"") -> None:
+    def __init__(
+        self, *, limit: int | None = None, gone: bool = False, code: int = 0, said: bytes = b"reloaded"
+    ) -> None:
         self.limit, self.gone, self.code, self.said = limit, gone, code, said
         self.posted: list[tuple[str, Any]] = []
         self.executed: list[tuple[str, list[str]]] = []
@@ -121,12 +123,12 @@ class Docker:
         self.posted.append((address, json))
         return SimpleNamespace(raise_for_status=lambda: None)
 
-    def exec_create(self, container: str, command: list[str]) -> dict[str, str]:
+    def exec_create(self, container: str, command: list[str], **_: Any) -> dict[str, str]:
         self.executed.append((container, command))
         return {"Id": "exec"}
 
-    def exec_start(self, _id: str) -> bytes:
-        return self.said
+    def exec_start(self, _id: str, **_: Any) -> tuple[bytes, None]:
+        return self.said, None
 
     def exec_inspect(self, _id: str) -> dict[str, int]:
         return {"ExitCode": self.code}
@@ -188,7 +190,7 @@ def test_a_configuration_that_is_refused_fails_the_update_with_what_was_said_and
 def test_a_container_that_does_not_answer_fails_the_update(docker: Docker, monkeypatch: pytest.MonkeyPatch) -> None:
     answered = threading.Event()
     monkeypatch.setattr(reload, "SECONDS", 0)
-    monkeypatch.setattr(docker, "exec_start", lambda _: b"" if answered.wait(10) else b"never")
+    monkeypatch.setattr(docker, "exec_start", lambda _id, **_: (b"said" if answered.wait(10) else b"never", None))
     try:
         with pytest.raises(ReloadError, match="gateway has not reloaded its configuration within 0 s"):
             ReloadProvider().create(RELOADED)

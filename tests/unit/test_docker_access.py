@@ -8,11 +8,14 @@ import re
 import socket
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from docker.errors import DockerException
 
 import docker_access
+from docker_access.commands import Ran, run_inside
 from docker_access.ssh import dial_stdio, explained, through
 from launcher.__main__ import where_it_listens
 from tests.unit.test_settings import read
@@ -233,3 +236,31 @@ def test_an_update_of_another_machine_says_how_to_open_the_ui(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@far:2222")
     assert where_it_listens(read({"uiPort": "3100", "uiBindAddress": bind})) == line
+
+
+@pytest.mark.parametrize(
+    ("answers", "ran", "runs"),
+    [
+        ([(None, None), (b"PONG", None)], Ran(0, "PONG", ""), 2),
+        ([(None, None), (None, None)], Ran(0, "", ""), 2),
+        ([(None, b"refused")], Ran(0, "", "refused"), 1),
+    ],
+    ids=["lost, then there", "silent", "a complaint"],
+)
+def test_what_succeeds_without_a_word_is_run_once_more(
+    answers: list[tuple[bytes | None, bytes | None]], ran: Ran, runs: int
+) -> None:
+    given = iter(answers)
+    begun = []
+
+    def begin(name: str, _command: list[str], **_: Any) -> dict[str, str]:
+        begun.append(name)
+        return {"Id": "1"}
+
+    client: Any = SimpleNamespace(
+        exec_create=begin,
+        exec_start=lambda _id, **_: next(given),
+        exec_inspect=lambda _id: {"ExitCode": 0},
+    )
+    assert run_inside(client, "app", ["valkey-cli", "ping"]) == ran
+    assert len(begun) == runs

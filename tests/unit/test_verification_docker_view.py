@@ -7,7 +7,7 @@ import docker.errors
 import pytest
 import requests
 
-from verification.docker_view import CouldNotAsk, DockerView, Executed, _origin
+from verification.docker_view import CouldNotAsk, DockerView, _origin
 from verification.evidence import Container
 
 
@@ -76,33 +76,3 @@ def test_the_report_says_in_what_a_local_build_is_not_as_the_official_image() ->
     assert _origin("Debian", "") == "built locally from Debian"
     said = "built locally from PyPI open-webui 0.12.4, not as the official image in local-models, python (README)"
     assert _origin("PyPI open-webui 0.12.4", "local-models, python") == said
-
-
-@pytest.mark.parametrize(
-    ("answers", "executed", "runs"),
-    [
-        ([(None, None), (b"PONG", None)], Executed(output="PONG"), 2),
-        ([(None, None), (None, None)], Executed(), 2),
-        ([(None, b"refused")], Executed(error="refused"), 1),
-    ],
-    ids=["lost, then there", "silent", "a complaint"],
-)
-def test_what_succeeds_without_a_word_is_run_once_more(
-    answers: list[tuple[bytes | None, bytes | None]], executed: Executed, runs: int
-) -> None:
-    given = iter(answers)
-    begun = []
-
-    def begin(name: str, _command: list[str], **_: Any) -> dict[str, str]:
-        begun.append(name)
-        return {"Id": "1"}
-
-    view: Any = DockerView.__new__(DockerView)
-    view._api = SimpleNamespace(
-        exec_create=begin,
-        exec_start=lambda _id, **_: next(given),
-        exec_inspect=lambda _id: {"ExitCode": 0},
-    )
-
-    assert view.execute("app", ["valkey-cli", "ping"], seconds=5) == executed
-    assert len(begun) == runs
