@@ -24,7 +24,8 @@ from docker_access.versions import TooNewError
 from verification.causes import Cause
 from verification.evidence import Container, Image
 
-API_SECONDS: Final = 10
+API_SECONDS: Final = 30
+"""How long Docker may take for one answer: on a machine at its limit it took more than ten seconds for a small file."""
 LOG_LINES: Final = 20
 
 _T = TypeVar("_T")
