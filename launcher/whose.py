@@ -51,8 +51,8 @@ def owner_of(project: Project, stack: str) -> Owner:
             raise LauncherError(str(error)) from None
     if resources and not owner.identity:
         say(
-            f"stack {stack} was deployed before states had identities: the next `make up STACK={stack}` gives its state "
-            "one, and makes its containers anew with it"
+            f"stack {stack} was deployed before states had identities: the next `make up STACK={stack}` gives it one, "
+            "and makes its containers anew with it"
         )
     return owner
 
