@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import docker_access
+import labels
 from tests.integration.deployment import ENGINES, Deployment
 
 if TYPE_CHECKING:
@@ -57,6 +58,41 @@ def test_data_that_another_checkout_left_are_not_taken_up_unasked(
     assert f"volume {stood_in.names['app_data']}" in other.fail("up")
     # Where they were left they are.
     assert "proved" in stood_in.succeed("up")
+
+
+@pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
+def test_a_stack_from_before_there_were_identities_is_given_one_and_keeps_its_data(stood_in: Deployment) -> None:
+    changed = {
+        "topologies/__init__.py": ("mark_what_is_made(", "("),
+        "components/docker_host.py": (', "marks": Owner.new().marks', ""),
+    }
+    originals = {name: (stood_in.directory / name).read_text(encoding="utf-8") for name in changed}
+    for name, (now, before) in changed.items():
+        assert originals[name].count(now) >= 1
+        (stood_in.directory / name).write_text(originals[name].replace(now, before), encoding="utf-8")
+    stood_in.succeed("up")
+    assert marks(stood_in) == {""}
+    stood_in.run_in("valkey", "valkey-cli", "set", "kept", "yes")
+    for name, text in originals.items():
+        (stood_in.directory / name).write_text(text, encoding="utf-8")
+
+    said = stood_in.succeed("up")
+
+    assert f"stack {stood_in.stack} was deployed before states had identities" in said
+    assert "proved" in said
+    (mark,) = marks(stood_in)
+    assert len(mark) == 16
+    assert stood_in.run_in("valkey", "valkey-cli", "get", "kept") == "yes"
+    again = stood_in.succeed("up")
+    assert "before states had identities" not in again
+    assert "unchanged" in again
+
+
+def marks(deployment: Deployment) -> set[str]:
+    """Which states the stack's containers were made from; empty for one that they do not name."""
+    with closing(docker_access.client()) as client:
+        listed = client.api.containers(all=True, filters=deployment.marks())
+        return {found["Labels"].get(labels.STATE, "") for found in listed}
 
 
 def checkout(of: Deployment, directory: Path) -> Deployment:
