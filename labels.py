@@ -12,6 +12,12 @@ PROJECT: Final = "pulumi.project"
 STACK: Final = "pulumi.stack"
 """Pulumi stack that owns the object, for example ``dev``."""
 
+STATE: Final = "pulumi.state"
+"""Identity of the state an object was made from: random, made with the state; every checkout's is another."""
+
+ORIGIN: Final = "pulumi.state-origin"
+"""Where that state is kept, for people: ``USER@HOST:FOLDER``, or the address of a shared backend."""
+
 ROLE: Final = "pulumi.role"
 """What a container is for: ``open-webui``, ``valkey``, ``postgres``, ``gateway``, ``migration``, ``postgres-setup``
 or ``files``."""

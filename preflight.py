@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import json
+import os
 import signal
 import socket
 from dataclasses import dataclass, replace
@@ -88,14 +89,20 @@ def end_quietly_when_interrupted() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+WITHOUT_DOCKER: Final = "WITHOUT_DOCKER"
+"""Environment variable: with any text, the program declares what it declares, and looks at no Docker."""
+
+
 def preflight(settings: Settings) -> None:
-    """Look at Docker and the host, for the running program.
+    """Look at Docker and the host, for the running program; not at all where :data:`WITHOUT_DOCKER` is set.
 
     Raises:
         pulumi.RunError: what :func:`look` found; Pulumi shows it without a traceback.
     """
     import pulumi  # noqa: PLC0415 - half a second that the launcher saves
 
+    if os.environ.get(WITHOUT_DOCKER):
+        return
     try:
         for advice in look(settings):
             pulumi.log.warn(advice)

@@ -252,7 +252,7 @@ def _refresh(options: argparse.Namespace) -> int:
     return _perform(options, "refresh")
 
 
-def _perform(options: argparse.Namespace, kind: Kind, **how: bool) -> int:
+def _perform(options: argparse.Namespace, kind: Kind, **how: Any) -> int:
     workspace = _workspace(options)
     workspace.derive_ahead()
     from engine.operation import perform  # noqa: PLC0415 - while the key is derived

@@ -20,7 +20,7 @@ from contextlib import ExitStack, redirect_stdout
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, cast
 
-from engine.config import Config, load_config
+from engine.config import Config
 from engine.dynamic_host import end_host, start_host
 from engine.errors import EngineError, only_the_cli
 from engine.interrupts import Lasting, interruptible
@@ -110,7 +110,13 @@ class Providers:
 
 
 def perform(
-    workspace: Workspace, kind: Kind, *, preview: bool = False, expect_no_changes: bool = False, as_json: bool = False
+    workspace: Workspace,
+    kind: Kind,
+    *,
+    preview: bool = False,
+    expect_no_changes: bool = False,
+    as_json: bool = False,
+    providers: type[Providers] = Providers,
 ) -> int:
     """Run one operation; returns the exit code.
 
@@ -120,6 +126,7 @@ def perform(
         preview: Only show what would be done.
         expect_no_changes: Exit with 1 if something would change.
         as_json: Print the result as JSON, and everything else to standard error.
+        providers: Makes the providers.
 
     Raises:
         EngineError: It could not be begun, or the state could not be saved.
@@ -132,7 +139,7 @@ def perform(
                 workspace.backend.tidy()
             if as_json:
                 cleanup.enter_context(redirect_stdout(sys.stderr))
-            run = Run(workspace, kind, preview=preview, quiet=as_json)
+            run = Run(workspace, kind, preview=preview, quiet=as_json, providers=providers)
             cleanup.callback(run.providers.close)
             cleanup.enter_context(interruptible(run))
             code = run.execute(expect_no_changes=expect_no_changes)
@@ -154,9 +161,12 @@ class Run:
         kind: What to do.
         preview: Only show what would be done.
         quiet: Show nothing but diagnostics, on standard error.
+        providers: Makes the providers.
     """
 
-    def __init__(self, workspace: Workspace, kind: Kind, *, preview: bool, quiet: bool) -> None:
+    def __init__(
+        self, workspace: Workspace, kind: Kind, *, preview: bool, quiet: bool, providers: type[Providers] = Providers
+    ) -> None:
         self.workspace = workspace
         self.kind = kind
         self.preview = preview
@@ -170,7 +180,7 @@ class Run:
 
         console = Console(file=cast("TextIO", Lasting(sys.stderr if quiet else sys.stdout)), highlight=False)
         self.display = Display(console, preview=preview, quiet=quiet, hidden=self.secrets.plaintexts)
-        self.providers = Providers(workspace.project, self.display)
+        self.providers = providers(workspace.project, self.display)
         dynamic = document is not None and PROVIDER_PREFIX + DYNAMIC in json.dumps(document)
         if kind == "destroy":
             # What is only in the state is forgotten without its provider: few have a host to start for.
@@ -179,9 +189,7 @@ class Run:
             self.providers.start_dynamic_host()
             if kind == "refresh":
                 self.providers.import_ahead("docker", "engine.dynamic")
-        self.config: Future[Config] = _in_background(
-            lambda: load_config(workspace.project, workspace.stack, self.secrets)
-        )
+        self.config: Future[Config] = _in_background(lambda: workspace.config(self.secrets))
         self.deployment: Future[Deployment] = _in_background(lambda: self._prepare(document))
 
     def _prepare(self, document: dict[str, Any] | None) -> Deployment:

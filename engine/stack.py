@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from engine.config import read_salt, write_salt
+from engine.config import Config, load_config, read_salt, write_salt
 from engine.errors import EngineError, UsageError
 from engine.secrets import Secrets
 from engine.state import Backend, Checkpoint, load, salt_of
@@ -73,6 +73,10 @@ class Workspace:
         if write:
             write_salt(self.stack_file, secrets.salt)
         return secrets
+
+    def config(self, secrets: Secrets) -> Config:
+        """The stack's configuration, its secrets opened."""
+        return load_config(self.project, self.stack, secrets)
 
     def checkpoint(self, document: dict[str, Any] | None, secrets: Secrets) -> Checkpoint:
         """The state, its secrets opened (under the salt it was written with)."""

@@ -16,6 +16,7 @@ import docker.errors
 import requests.exceptions
 
 import docker_access
+from docker_access.deployments import takes_over
 from docker_access.ssh import destination
 from engine.errors import EngineError
 from engine.workspace import load_project, stack_names
@@ -24,12 +25,12 @@ from images.errors import ImageError
 from images.progress import say
 from launcher import backends, engines
 from launcher.docker_daemon import ensure_docker
-from launcher.docker_host import refuse_another_docker
 from launcher.errors import LauncherError
-from launcher.gate import read_settings, refuse_a_second_beginning, refuse_unusable_state
+from launcher.gate import read_settings, refuse_unusable_state
 from launcher.pin import pin
 from launcher.rotation import listing, rotate
 from launcher.stack import PROJECT_FOLDER, kept_volumes, open_project, remove_failed_one_shots
+from launcher.whose import owner_of
 from preflight import PreflightError, look
 from settings import SettingsError
 from surroundings import print_in_any_encoding, user_name
@@ -37,6 +38,7 @@ from surroundings import print_in_any_encoding, user_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from docker_access.deployments import Owner
     from engine.workspace import Project
     from settings import Settings
 
@@ -112,7 +114,7 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
         case "drift":
             from launcher.drift import drift  # noqa: PLC0415 - 0.2 s that other commands save
 
-            refuse_another_docker(project, stack)
+            owner_of(project, stack)
             return drift(project, stack, json_wanted=options.json)
         case "rotate" if not options.secret:
             print(listing(read_settings(project, stack)))
@@ -121,7 +123,8 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
             say(rotate(project, read_settings(project, stack), options.secret))
             command = "up"
     engine = engines.choose(options.engine, project)
-    if engine.name == "pulumi":
+    # Before anything of another state's is removed, too.
+    if engine.name == "pulumi" or takes_over():
         refuse_unusable_state(project, stack, lambda: engines.exported(project, stack))
     match command:
         case "outputs":
@@ -136,14 +139,13 @@ def _operate(engine: engines.Engine, command: engines.Command, project: Project,
     say(engine.line)
     settings = read_settings(project, stack) if command in {"up", "preview"} else None
     client = ensure_docker()
-    refuse_another_docker(project, stack)
-    refuse_a_second_beginning(client, project, stack)
+    owner = owner_of(project, stack)
     if settings:
         # Its advice is the program's to give, which looks too.
         look(settings)
         _have_images(client, settings)
     if command in {"up", "destroy"}:
-        _make_way(client, engine, command, project, stack)
+        _make_way(client, engine, command, project, stack, owner)
     code = engines.run(engine, command, project, stack)
     if settings and command == "up" and code == 0:
         if engine.name == "pulumi":
@@ -156,12 +158,14 @@ def _operate(engine: engines.Engine, command: engines.Command, project: Project,
     return code
 
 
-def _make_way(client: docker.DockerClient, engine: engines.Engine, command: str, project: Project, stack: str) -> None:
+def _make_way(
+    client: docker.DockerClient, engine: engines.Engine, command: str, project: Project, stack: str, owner: Owner
+) -> None:
     # In an update the embedded engine takes over what it can use of what was left.
-    if command == "destroy" or engine.name == "pulumi":
+    if command == "destroy" or engine.name == "pulumi" or takes_over():
         from launcher.recovery import remove_strays  # noqa: PLC0415 - what it needs takes 60 ms to import
 
-        for what in remove_strays(client, project, stack):
+        for what in remove_strays(client, project, stack, owner):
             say(f"recovery: removed {what}, which this stack made and its state does not know")
     if command == "up":
         for container in remove_failed_one_shots(client, project, stack):
@@ -173,10 +177,10 @@ def _cancel(project: Project, stack: str, *, force: bool) -> int:
     if code == 0 and backends.is_shared(project):
         from launcher.recovery import remove_unfinished  # noqa: PLC0415 - what it needs takes 60 ms to import
 
-        refuse_another_docker(project, stack)
+        owner = owner_of(project, stack)
         # No `up` may do this there: it may be what another machine's run is making.
         deployment = engines.exported(project, stack)["deployment"]
-        for what in remove_unfinished(ensure_docker(), project, stack, deployment):
+        for what in remove_unfinished(ensure_docker(), project, stack, owner, deployment):
             say(f"recovery: removed {what}, whose creation was cut short")
     return code
 
@@ -239,6 +243,7 @@ def _verify(engine: engines.Engine, project: Project, stack: str, *, idle: bool 
     if "subject" not in outputs:
         raise LauncherError(f"stack {stack} is not deployed (it has no output `subject`). Run: make up STACK={stack}")
     ensure_docker()
+    owner_of(project, stack)
     # What it should find holds secrets: it is told on standard input.
     done = subprocess.run(
         [sys.executable, "-m", "verification", "--subject", "-", *IDLE[idle]],

@@ -6,20 +6,15 @@ thereby say the same words, and an update that is refused leaves the state file 
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from engine.config import load_config, read_salt
-from engine.workspace import BACKEND_VARIABLE, passphrase, stack_file, state_directory, state_file
+from engine.workspace import passphrase, stack_file, state_file
 from launcher.backends import refuse_wrong_passphrase
-from launcher.errors import LauncherError
-from launcher.stack import ownership
 from settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    import docker
 
     from engine.workspace import Project
 
@@ -70,24 +65,3 @@ def refuse_unusable_state(project: Project, stack: str, export: Callable[[], Map
     document = workspace.backend.read()
     if begun(project, stack):
         workspace.stack_secrets(document, write=False).encrypt("")
-
-
-def refuse_a_second_beginning(client: docker.DockerClient, project: Project, stack: str) -> None:
-    """Refuse to begin a stack that runs already, where its state is not in the project's own directory.
-
-    Somebody forgot to name the backend that has it: a new beginning would replace every container and make new secrets.
-
-    Raises:
-        LauncherError: No backend was named, the stack was begun, it has containers, and there is no state.
-    """
-    file = state_file(project, stack)
-    named = os.environ.get(BACKEND_VARIABLE) or project.backend
-    if named or file is None or file.exists() or not read_salt(stack_file(project, stack)):
-        return
-    if client.api.containers(all=True, filters={"label": ownership(project, stack)}):
-        raise LauncherError(
-            f"stack {stack} runs on this Docker host, and its state is not in {file}. If a team's backend has it, name "
-            f"that: {BACKEND_VARIABLE}=... (docs/teams.md). If the state is lost, say so: with "
-            f"{BACKEND_VARIABLE}=file://{state_directory(project)} its containers are made anew around its data. "
-            f"If its passphrase is lost too, remove `encryptionsalt` from {stack_file(project, stack)} instead."
-        )

@@ -9,44 +9,62 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import docker.errors
-
+import labels
+from docker_access.deployments import Owner, takes_over
 from engine.lock import locked
 from engine.state import Backend, latest_of
 from engine.workspace import backend_directory, state_file
 from images.progress import say
+from launcher.engines import exported
 from launcher.stack import ownership
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import docker
 
     from engine.workspace import Project
 
 
-def remove_strays(client: docker.DockerClient, project: Project, stack: str) -> list[str]:
-    """Remove the stack's containers and networks that its state does not know; data volumes stay.
+def remove_strays(client: docker.DockerClient, project: Project, stack: str, owner: Owner) -> list[str]:
+    """Remove the stack's containers and networks that were made from its state, which does not know them.
+
+    Data volumes stay. Where the user takes over what another state has deployed, that is removed too.
 
     Runs under the stack's lock, which it takes over from a process of this machine that is gone: what another run has
-    just made, and not recorded yet, is no stray.
+    just made, and not recorded yet, is no stray. On a shared backend that cannot be known, and nothing of the stack's
+    own is removed.
+
+    Args:
+        client: Docker.
+        project: The project.
+        stack: The stack.
+        owner: Its state.
 
     Returns:
         What was removed, as in ``container open-webui-team``.
 
     Raises:
         EngineError: Somebody else holds the lock.
+        LauncherError: A shared backend does not answer.
     """
     if state_file(project, stack) is None:
-        return []
+        if not takes_over():
+            return []
+        known = set(_ids(exported(project, stack).get("deployment") or {}))
+        return _remove(client, project, stack, lambda _, id_, state: id_ not in known and state != owner.identity)
     backend = Backend(backend_directory(project), project.name, stack)
     with locked(backend):
         document = backend.read()
-        return _remove_all_but(client, project, stack, set(_ids(latest_of(document) if document else {})))
+        known = set(_ids(latest_of(document) if document else {}))
+        removable = {owner.identity, ""}
+        return _remove(
+            client, project, stack, lambda _, id_, state: id_ not in known and (state in removable or takes_over())
+        )
 
 
 def remove_unfinished(
-    client: docker.DockerClient, project: Project, stack: str, deployment: Mapping[str, Any]
+    client: docker.DockerClient, project: Project, stack: str, owner: Owner, deployment: Mapping[str, Any]
 ) -> list[str]:
     """Remove the stack's containers and networks whose creation was cut short, so that their names are free again.
 
@@ -56,6 +74,7 @@ def remove_unfinished(
         client: Docker.
         project: The project.
         stack: The stack.
+        owner: Its state.
         deployment: Of ``pulumi stack export``; what was being created stands among its pending operations.
 
     Returns:
@@ -63,31 +82,36 @@ def remove_unfinished(
     """
     pending = [one["resource"] for one in deployment.get("pending_operations") or () if one["type"] == "creating"]
     names = {str(resource.get("inputs", {}).get("name")) for resource in pending}
-    return _remove_all_but(client, project, stack, set(_ids(deployment)), names)
+    known = set(_ids(deployment))
+    removable = {owner.identity, ""}
+    return _remove(
+        client, project, stack, lambda name, id_, state: id_ not in known and name in names and state in removable
+    )
 
 
-def _remove_all_but(
-    client: docker.DockerClient, project: Project, stack: str, known: set[str], names: set[str] | None = None
+def _remove(
+    client: docker.DockerClient, project: Project, stack: str, is_stray: Callable[[str, str, str], bool]
 ) -> list[str]:
-    """Remove what carries the stack's marks, by ids that are to stay; if names are given, of these only."""
+    """Remove what carries the stack's labels, by a question about name, id and state; empty is the state before."""
     marks: dict[str, Any] = {"label": ownership(project, stack)}
     removed = []
     for container in client.api.containers(all=True, filters=marks):
         name = container["Names"][0].lstrip("/")
-        if container["Id"] not in known and (names is None or name in names):
-            _remove(client.api, name)
+        if is_stray(name, container["Id"], container["Labels"].get(labels.STATE, "")):
+            _remove_container(client.api, name)
             removed.append(f"container {name}")
-    for network in client.networks.list(filters=marks):
-        if network.id in known or not (names is None or network.name in names):
+    for network in client.api.networks(filters=marks):
+        name, labelled = network["Name"], network["Labels"] or {}
+        if not is_stray(name, network["Id"], labelled.get(labels.STATE, "")):
             continue
         # One in use stays: by whom is the engine's to say.
-        if not client.api.inspect_network(str(network.id))["Containers"]:
-            network.remove()
-            removed.append(f"network {network.name}")
+        if not client.api.inspect_network(network["Id"])["Containers"]:
+            client.api.remove_network(network["Id"])
+            removed.append(f"network {name}")
     return removed
 
 
-def _remove(api: docker.APIClient, name: str) -> None:
+def _remove_container(api: docker.APIClient, name: str) -> None:
     from engine.docker_provider.container_waiting import await_made  # noqa: PLC0415 - 80 ms, where there is a stray
 
     found = await_made(api, name, say)

@@ -6,7 +6,6 @@ import argparse
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Final
 
 LONGEST: Final = 65_000
@@ -17,21 +16,25 @@ BOTS: Final = '.[] | select(.user.type == "Bot") | {id, body}'
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the comment, or rewrite the one that begins with the same line; the exit code, 1 if GitHub refused."""
+    """Write each comment, or rewrite the one that begins with the same line; the exit code, 1 if GitHub refused.
+
+    Standard input is JSON: what ``python -m preview_report`` printed, by stack; what is empty is passed over.
+    """
     parser = argparse.ArgumentParser(prog="python -m preview_report.comment", description=__doc__)
-    parser.add_argument("file", metavar="FILE", type=Path, help="what `python -m preview_report` printed")
     parser.add_argument("--repository", required=True, metavar="OWNER/NAME")
     parser.add_argument("--pull-request", required=True, metavar="NUMBER", type=int)
     options = parser.parse_args(arguments)
     comments = f"repos/{options.repository}/issues/{options.pull_request}/comments"
-    body = shortened(options.file.read_text(encoding="utf-8", errors="replace"))
+    bodies = [shortened(body) for _, body in sorted(json.load(sys.stdin).items()) if body]
     try:
-        known = found(_gh("--paginate", f"{comments}?per_page=100", "--jq", BOTS), body)
-        if known is None:
-            _gh("--method", "POST", comments, "--input", "-", body=body)
-        else:
-            where = f"repos/{options.repository}/issues/comments/{known}"
-            _gh("--method", "PATCH", where, "--input", "-", body=body)
+        listing = _gh("--paginate", f"{comments}?per_page=100", "--jq", BOTS) if bodies else ""
+        for body in bodies:
+            known = found(listing, body)
+            if known is None:
+                _gh("--method", "POST", comments, "--input", "-", body=body)
+            else:
+                where = f"repos/{options.repository}/issues/comments/{known}"
+                _gh("--method", "PATCH", where, "--input", "-", body=body)
     except subprocess.CalledProcessError as error:
         sys.stderr.write(
             f"error: GitHub did not take the comment: {error.stderr.strip()}\nThe job needs `pull-requests: write` and "

@@ -14,6 +14,11 @@ KINDS: Final = {CONTAINER: "container", IMAGE: "image", NETWORK: "network", VOLU
 CONSEQUENCES: Final = frozenset({"image", "labels", "networksAdvanced"})
 """Properties of a container that follow from what it depends on; one engine names them, the other does not."""
 
+DECLARED: Final = (
+    "\n\nBy the program and its stack file alone, against those of the base: what was changed by hand, or has not been "
+    "deployed yet, is not in it."
+)
+
 
 def marker(stack: str) -> str:
     """The first line, invisible: by it the comment on a pull request is found again."""
@@ -30,7 +35,7 @@ def markdown(preview: Preview) -> str:
     else:
         body = "\n\n".join(part for part in (_other_host(preview), *_warnings(preview), _meaning(preview)) if part)
         body += "\n\n" + _table(preview)
-    return f"{marker(preview.stack)}\n{title}\n\n{body}"
+    return f"{marker(preview.stack)}\n{title}\n\n{body}{DECLARED if preview.declared else ''}"
 
 
 def _failed(preview: Preview) -> str:

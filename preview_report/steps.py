@@ -63,12 +63,14 @@ class Preview:
         steps: One for each resource, components and providers left out, in an order of their own.
         first: The stack is not deployed yet.
         errors: Why it failed; empty for a preview that succeeded.
+        declared: It is by the program and its stack file alone; nothing that is deployed was looked at.
     """
 
     stack: str
     steps: tuple[Step, ...]
     first: bool = False
     errors: tuple[str, ...] = ()
+    declared: bool = False
 
     @property
     def changes(self) -> tuple[Step, ...]:
@@ -115,6 +117,7 @@ def read(text: str, stack: str = "") -> Preview:
         steps=tuple(sorted(_steps(raw), key=lambda step: (step.component, step.type, step.name))),
         first=any(step["op"] == "create" and _type(step["urn"]) == STACK for step in raw),
         errors=tuple(_errors(document.get("diagnostics") or ())),
+        declared=document.get("declared") is True,
     )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from engine.docker_provider.properties import Table
 
-__all__ = ["DockerProvider"]
+__all__ = ["DockerProvider", "table_of"]
 
 GET_NETWORK: Final = "docker:index/getNetwork:getNetwork"
 
@@ -137,6 +137,11 @@ class DockerProvider:
 
     def _call(self, urn: str, timeout_seconds: float | None = None) -> Call:
         return Call(docker=self._docker, log=partial(self._log, urn), timeout_seconds=timeout_seconds)
+
+
+def table_of(urn: str) -> Table:
+    """The properties of a resource's type."""
+    return _resource(urn).TABLE
 
 
 def _resource(urn: str) -> _Resource:

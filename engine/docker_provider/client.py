@@ -156,11 +156,17 @@ def labels_of(inputs: dict[str, Any]) -> dict[str, str]:
     return {entry["label"]: entry["value"] for entry in inputs.get("labels") or []}
 
 
-def is_ours(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
+def is_the_stacks(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
     """Whether labels found on an object name the very project and stack that the inputs would write on it."""
     asked = labels_of(inputs)
     marks = (labels.PROJECT, labels.STACK)
     return all(mark in asked and (found or {}).get(mark) == asked[mark] for mark in marks)
+
+
+def is_ours(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
+    """Whether they name the very state too; an object that names none is from before there were any."""
+    states = {one[labels.STATE] for one in (labels_of(inputs), found or {}) if labels.STATE in one}
+    return is_the_stacks(inputs, found) and len(states) <= 1
 
 
 def ownership(found: dict[str, str] | None) -> str:

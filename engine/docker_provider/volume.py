@@ -8,13 +8,14 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
+import labels
 from engine.docker_provider.client import (
     NOT_FOUND,
     Call,
     Docker,
     DockerRefused,
     docker_errors,
-    is_ours,
+    is_the_stacks,
     labels_of,
     look,
     ownership,
@@ -27,6 +28,7 @@ from engine.provider import Properties, ProviderError, State
 
 TYPE: Final = "docker:index/volume:Volume"
 DELETE_BEFORE_REPLACE: Final = None
+OF_ITS_STATE: Final = (labels.STATE, labels.ORIGIN)
 REMOVAL_SECONDS: Final = 30
 """How long a volume may still be in use while it is removed, as in the plugin."""
 
@@ -43,6 +45,8 @@ TABLE: Final = {
 
 def create(call: Call, inputs: Properties) -> State:
     """Create the volume, or take up one of that name with the same labels, driver and options: its data stay.
+
+    The state it was made from does not count: data outlive it. Whose they are was asked before.
 
     Raises:
         ProviderError: A volume of that name exists and differs; Docker would silently hand it out.
@@ -64,7 +68,7 @@ def create(call: Call, inputs: Properties) -> State:
 
 
 def _refuse_strange(inputs: Properties, found: dict[str, Any]) -> None:
-    differing = diff(TABLE, _recorded(_observed(found), settled=True), inputs).changed
+    differing = _differing(inputs, found)
     if not differing:
         return
     name = inputs["name"]
@@ -116,10 +120,17 @@ def delete(call: Call, volume_id: str, inputs: Properties, outputs: Properties) 
 def find(call: Call, inputs: Properties) -> str | None:
     """Name of the volume, if it is ours and as asked for."""
     found = _inspect(call.docker, inputs["name"])
-    if found is None or not is_ours(inputs, found["Labels"]):
+    if found is None or not is_the_stacks(inputs, found["Labels"]):
         return None
-    now = _recorded(_observed(found), settled=True)
-    return None if diff(TABLE, now, inputs).changed else str(found["Name"])
+    return None if _differing(inputs, found) else str(found["Name"])
+
+
+def _differing(inputs: Properties, found: dict[str, Any]) -> list[str]:
+    now, asked = (
+        {**one, "labels": [label for label in one.get("labels") or [] if label["label"] not in OF_ITS_STATE]}
+        for one in (_recorded(_observed(found), settled=True), inputs)
+    )
+    return diff(TABLE, now, asked).changed
 
 
 def _observed(found: dict[str, Any]) -> Properties:

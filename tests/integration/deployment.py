@@ -146,9 +146,9 @@ class Deployment:
         finally:
             self.remove_everything()
 
-    def succeed(self, command: str, *options: str) -> str:
+    def succeed(self, command: str, *options: str, **environment: str) -> str:
         """Run a command that must succeed; what it printed."""
-        done = self.make(command, *options)
+        done = self.make(command, *options, **environment)
         assert done.returncode == 0, done.stdout
         return done.stdout
 

@@ -23,17 +23,19 @@ def test_a_lost_state_is_made_anew_around_the_data(stood_in: Deployment) -> None
     stood_in.run_in("valkey", "valkey-cli", "set", "kept", "yes")
     shutil.rmtree(stood_in.directory / ".pulumi-state")
     # The passphrase went with it, and the stack file still holds its salt.
-    assert "remove `encryptionsalt`" in stood_in.fail("up")
+    assert "remove `encryptionsalt`" in stood_in.fail("up", TAKE_OVER="1")
     stood_in.stack_file.unlink()
     stood_in.configure({})
-    assert "proved" in stood_in.succeed("up")
+    assert "TAKE_OVER=1" in stood_in.fail("up")
+    assert len(stood_in.left()["containers"]) == 3
+    assert "proved" in stood_in.succeed("up", TAKE_OVER="1")
     assert len(stood_in.left()["containers"]) == 3
     assert stood_in.run_in("app", "cat", "/app/backend/data/kept") == "kept"
     assert stood_in.run_in("valkey", "valkey-cli", "get", "kept") == "yes"
     shutil.rmtree(stood_in.directory / ".pulumi-state")
     stood_in.stack_file.unlink()
     stood_in.configure({})
-    assert f"removed container {stood_in.names['app']}" in stood_in.succeed("destroy")
+    assert f"removed container {stood_in.names['app']}" in stood_in.succeed("destroy", TAKE_OVER="1")
     assert stood_in.left() == {
         "containers": [],
         "networks": [],
@@ -81,7 +83,8 @@ def test_what_docker_still_makes_for_a_killed_run_is_no_remainder(stood_in: Depl
                 assert asking.poll() is None
         finally:
             asking.kill()
-        assert f"removed container {stood_in.names['app']}" in stood_in.succeed("destroy")
+        # It carries no mark of a state, and there is none: only whoever says so has it removed.
+        assert f"removed container {stood_in.names['app']}" in stood_in.succeed("destroy", TAKE_OVER="1")
         assert stood_in.left()["containers"] == []
         client.volumes.get(stood_in.names["app_data"]).remove()
 
@@ -94,7 +97,7 @@ def test_what_another_run_is_making_is_no_stray(stood_in: Deployment) -> None:
     backend.locks.mkdir(parents=True)
     lock = f'{{"pid":1,"username":"u","hostname":"elsewhere","timestamp":"{timestamp()}"}}'
     (backend.locks / "0.json").write_text(lock)
-    assert "is locked" in stood_in.fail("destroy")
+    assert "is locked" in stood_in.fail("destroy", TAKE_OVER="1")
     assert stood_in.left()["containers"] == [stood_in.names["app"]]
 
 

@@ -101,7 +101,8 @@ def test_the_other_sees_the_same_stack(team: Team) -> None:
 def test_who_forgets_the_variables_does_not_begin_it_anew(team: Team) -> None:
     container = team.container()
     refused = team.alone.types(f"make up STACK={team.stack.stack}", fails=True)
-    assert f"stack {team.stack.stack} runs on this Docker host, and its state is not in" in refused
+    assert f"stack {team.stack.stack} of project open-webui is deployed on this Docker from another state" in refused
+    assert "PULUMI_BACKEND_URL=" in refused
     assert team.container() == container
 
 

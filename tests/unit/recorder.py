@@ -23,6 +23,8 @@ from pulumi.runtime.stack import run_pulumi_func
 import labels
 from settings import SECRET_KEYS
 
+DOCKER_HOST = "pulumi-python:dynamic/openwebui:DockerHost"
+MARKS = {labels.STATE: "5afe5afe", labels.ORIGIN: "ann@chat-host:/srv/web"}
 CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
 NETWORK = "docker:index/network:Network"
@@ -92,6 +94,8 @@ class Recorder(pulumi.runtime.Mocks):
             outputs |= {"exitCode": 0, "containerLogs": ""}
         elif args.typ == "docker:index/remoteImage:RemoteImage":
             outputs["imageId"] = f"sha256:{args.inputs['name']}"
+        elif args.typ == DOCKER_HOST:
+            outputs["marks"] = MARKS
         elif args.typ == SECRET:
             outputs["value"] = secret_of(args.name)
         elif args.typ == CERTIFICATE:

@@ -9,8 +9,8 @@ import pytest
 from components.docker_host import DockerHostProvider
 from docker_host import OtherDockerHostError, identity, refuse_another
 from engine.workspace import Project, load_project
-from launcher.docker_host import refuse_another_docker
 from launcher.errors import LauncherError
+from launcher.whose import owner_of
 
 OWNERSHIP = {"pulumi.project": "open-webui", "pulumi.stack": "team"}
 RECORDED = {"engine": "AAAA", "name": "chat-host"}
@@ -27,12 +27,12 @@ class Docker:
     def info(self) -> dict[str, Any]:
         return {"ID": self.engine, "Name": "runner"} if self.engine is not None else {}
 
-    def containers(self, *, all: bool, limit: int, filters: dict[str, Any]) -> list[Any]:  # noqa: A002 - Docker's name
+    def containers(self, *, filters: dict[str, Any], **_: Any) -> list[Any]:
         self.filters.append(filters)
         return []
 
     def volumes(self, *, filters: dict[str, Any]) -> dict[str, Any]:
-        return {"Volumes": self.found or None}
+        return {"Volumes": [{"Name": name, "CreatedAt": "", "Labels": OWNERSHIP} for name in self.found] or None}
 
     def networks(self, *, filters: dict[str, Any]) -> list[Any]:
         return []
@@ -87,8 +87,9 @@ def test_the_provider_has_a_refresh_fail_on_another_docker(monkeypatch: pytest.M
 
 def test_the_provider_sees_no_change_in_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.docker_host.api_client", lambda _: Docker(engine="AAAA"))
-    made = DockerHostProvider().create({"labels": OWNERSHIP})
-    assert made.outs == {"labels": OWNERSHIP, "engine": "AAAA", "name": "runner"}
+    made = DockerHostProvider().create({"labels": OWNERSHIP, "marks": None})
+    assert made.outs
+    assert (made.outs["engine"], made.outs["name"]) == ("AAAA", "runner")
     assert not DockerHostProvider().diff("docker-host", made.outs or {}, {"labels": OWNERSHIP}).changes
 
 
@@ -106,16 +107,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 def test_the_launcher_refuses_another_docker_before_an_engine_begins(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("launcher.docker_host.api_client", lambda: Docker(engine="BBBB"))
+    monkeypatch.setattr("launcher.whose.api_client", lambda: Docker(engine="BBBB"))
     with pytest.raises(LauncherError, match="lives on another Docker host"):
-        refuse_another_docker(project, "team")
+        owner_of(project, "team")
 
 
 def test_the_launcher_leaves_a_stack_alone_that_is_not_deployed(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("launcher.docker_host.api_client", lambda: Docker(engine="BBBB"))
-    refuse_another_docker(project, "other")
+    monkeypatch.setattr("launcher.whose.api_client", lambda: Docker(engine="BBBB"))
+    owner_of(project, "other")
 
 
 def test_the_identity_is_dockers_own_id_and_the_name_of_its_machine() -> None:

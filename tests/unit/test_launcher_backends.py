@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from docker_access.deployments import Owner
 from engine.errors import EngineError
 from engine.secrets import Secrets
 from engine.workspace import Project, load_project
@@ -147,16 +148,17 @@ def test_only_what_a_killed_run_was_making_is_removed_with_its_lock(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     containers = {"1": "open-webui-team", "2": "open-webui-team-valkey", "3": "open-webui-team-by-hand"}
-    listed = [{"Id": number, "Names": [f"/{name}"]} for number, name in containers.items()]
+    listed = [{"Id": number, "Names": [f"/{name}"], "Labels": {}} for number, name in containers.items()]
     removed: list[str] = []
-    network = SimpleNamespace(
-        id="4", name="open-webui-team-network", remove=lambda: removed.append("open-webui-team-network")
-    )
     client: Any = SimpleNamespace(
-        api=SimpleNamespace(containers=lambda **_: listed, inspect_network=lambda _: {"Containers": {}}),
-        networks=SimpleNamespace(list=lambda **_: [network]),
+        api=SimpleNamespace(
+            containers=lambda **_: listed,
+            networks=lambda **_: [{"Id": "4", "Name": "open-webui-team-network", "Labels": None}],
+            inspect_network=lambda _: {"Containers": {}},
+            remove_network=removed.append,
+        )
     )
-    monkeypatch.setattr(recovery, "_remove", lambda _, name: removed.append(name))
+    monkeypatch.setattr(recovery, "_remove_container", lambda _, name: removed.append(name))
     deployment = {
         "resources": [{"id": "2"}],
         "pending_operations": [
@@ -165,6 +167,7 @@ def test_only_what_a_killed_run_was_making_is_removed_with_its_lock(
             {"type": "updating", "resource": {"inputs": {"name": "open-webui-team-by-hand"}}},
         ],
     }
-    said = recovery.remove_unfinished(client, project, "team", deployment)
+    owner = Owner(identity="", origin="")
+    said = recovery.remove_unfinished(client, project, "team", owner, deployment)
     assert said == ["container open-webui-team", "network open-webui-team-network"]
-    assert removed == ["open-webui-team", "open-webui-team-network"]
+    assert removed == ["open-webui-team", "4"]

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import requests.exceptions
@@ -20,8 +17,7 @@ from engine.state import Backend
 from engine.workspace import Project, load_project
 from launcher import __main__ as command_line
 from launcher import engines
-from launcher.errors import LauncherError
-from launcher.gate import begun, read_settings, refuse_a_second_beginning, refuse_unusable_state
+from launcher.gate import begun, read_settings, refuse_unusable_state
 from settings import SettingsError
 
 HERE = Path(__file__).resolve().parents[2]
@@ -144,31 +140,6 @@ def test_of_a_backend_that_is_no_directory_the_passphrase_alone_is_tried(
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
     with pytest.raises(EngineError, match="Wrong passphrase"):
         refuse_unusable_state(project, "team", dict)
-
-
-def test_what_runs_already_is_not_begun_again_where_its_state_may_be_elsewhere(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def docker_with(*found: object) -> Any:
-        def containers(*, all: bool, filters: dict[str, Any]) -> list[object]:  # noqa: A002 - as there
-            assert (all, list(filters)) == (True, ["label"])
-            return list(found)
-
-        return SimpleNamespace(api=SimpleNamespace(containers=containers))
-
-    refuse_a_second_beginning(docker_with("one"), project, "team")
-    write(project, encryptionsalt=Secrets.new("right").salt)
-    refuse_a_second_beginning(docker_with(), project, "team")
-    with pytest.raises(LauncherError, match=r"stack team runs .*PULUMI_BACKEND_URL=file://.*/\.pulumi-state"):
-        refuse_a_second_beginning(docker_with("one"), project, "team")
-    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{project.directory}/.pulumi-state")
-    refuse_a_second_beginning(docker_with("one"), project, "team")
-    monkeypatch.delenv("PULUMI_BACKEND_URL")
-    refuse_a_second_beginning(docker_with("one"), replace(project, backend="file:///srv/state"), "team")
-    file = project.directory / ".pulumi-state/.pulumi/stacks/open-webui/team.json"
-    file.parent.mkdir(parents=True)
-    file.touch()
-    refuse_a_second_beginning(docker_with("one"), project, "team")
 
 
 @pytest.mark.parametrize(

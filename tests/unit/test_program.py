@@ -13,6 +13,7 @@ from tests.unit.recorder import (
     CLIENT_SECRET,
     CONTAINER,
     DOCKER_HOST,
+    MARKS,
     NETWORK,
     PIDS_LIMIT,
     SECRET,
@@ -116,6 +117,16 @@ def test_every_volume_and_network_of_our_own_carries_the_marks_of_its_stack(prog
     for name, made in {**program.of_type(VOLUME), **program.of_type(NETWORK)}.items():
         assert label(made, labels.PROJECT) == "open-webui", name
         assert label(made, labels.STACK), name
+
+
+def test_everything_that_is_made_carries_the_marks_of_the_state_it_is_made_from(program: Recorder) -> None:
+    for name, made in {**program.containers, **program.of_type(VOLUME), **program.of_type(NETWORK)}.items():
+        assert {mark: label(made, mark) for mark in MARKS} == MARKS, name
+
+
+def test_no_volume_or_network_is_replaced_for_a_mark(program: Recorder) -> None:
+    for name in {**program.of_type(VOLUME), **program.of_type(NETWORK)}:
+        assert "labels" in program.requests[name].ignoreChanges, name
 
 
 def test_what_serves_is_restarted_by_docker_and_nothing_else_is(program: Recorder) -> None:

@@ -77,7 +77,7 @@ def test_no_workflow_has_rights_and_each_job_has_the_least() -> None:
     for path in WORKFLOWS.values():
         assert parsed(path)["permissions"] == {}, path.name
     for workflow, name, job in jobs():
-        more = {"pull-requests": "write"} if workflow == "preview" else {}
+        more = {"pull-requests": "write"} if name == "comment" else {}
         assert job["permissions"] == {"contents": "read", **more}, f"{workflow}: {name}"
 
 
@@ -89,8 +89,31 @@ def test_the_token_of_the_checkout_is_not_left_for_what_runs_after_it() -> None:
 
 def test_a_fork_gets_no_secrets() -> None:
     assert not any("pull_request_target" in path.read_text(encoding="utf-8") for path in WORKFLOWS.values())
-    job = parsed(WORKFLOWS["preview"])["jobs"]["preview"]
-    assert job["if"] == "github.event.pull_request.head.repo.full_name == github.repository"
+    assert "secrets." not in WORKFLOWS["preview"].read_text(encoding="utf-8")
+    comment = parsed(WORKFLOWS["preview"])["jobs"]["comment"]
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in comment["if"]
+
+
+def test_the_program_of_a_pull_request_runs_without_a_secret_and_without_a_token() -> None:
+    jobs = parsed(WORKFLOWS["preview"])["jobs"]
+    assert "environment" not in jobs["preview"]
+    assert "token" not in json.dumps(jobs["preview"]).replace("persist-credentials", "").lower()
+    assert "DOCKER_HOST" not in json.dumps(jobs["preview"])
+    (checkout,) = [step for step in jobs["comment"]["steps"] if "uses" in step]
+    assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+
+
+def test_a_preview_of_what_is_deployed_waits_for_whoever_answers_for_it() -> None:
+    workflow = parsed(WORKFLOWS["preview-deployed"])
+    assert workflow["on"].keys() == {"workflow_dispatch"}
+    assert workflow["jobs"]["preview"]["environment"] == "preview"
+
+
+@pytest.mark.parametrize("workflow", ["preview", "preview-deployed"])
+def test_each_stack_that_is_previewed_has_its_report_commented_on(workflow: str) -> None:
+    job = parsed(WORKFLOWS[workflow])["jobs"]["preview"]
+    stacks = job["strategy"]["matrix"]["stack"]
+    assert job["outputs"] == {stack: f"${{{{ steps.preview.outputs.{stack} }}}}" for stack in stacks}
 
 
 def test_a_running_update_is_never_cancelled_and_one_runs_at_a_time() -> None:
@@ -197,7 +220,7 @@ class Runner:
             "HOME": str(self.home), "PYTHON": sys.executable,
             "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(PROJECT),
             "GITHUB_REPOSITORY": "team/chat", "GITHUB_STEP_SUMMARY": str(self.home / "summary.md"),
-            "STACK": "dev", "PULL_REQUEST": "7",
+            "GITHUB_OUTPUT": str(self.home / "output"), "STACK": "dev", "PULL_REQUEST": "7",
         }  # fmt: skip
         return subprocess.run(
             ["bash", str(GITHUB / script)], cwd=self.home, env={**own, **variables}, capture_output=True, text=True,
@@ -218,66 +241,79 @@ def report(case: str) -> str:
     return (PREVIEWS / f"{case}.md").read_text(encoding="utf-8")
 
 
-def test_a_first_preview_writes_a_comment_and_the_summary(runner: Runner) -> None:
-    runner.answers("pulumi", preview("port"))
+def comment(runner: Runner, **reports: str) -> subprocess.CompletedProcess[str]:
+    return runner.run("comment.sh", REPORTS=json.dumps(reports))
+
+
+@pytest.mark.parametrize(("case", "code"), [("port", 0), ("refused", 1), ("another-host", 2)])
+def test_a_preview_is_in_the_summary_and_in_the_output_of_its_stack_and_ends_as_it_ended(
+    runner: Runner, case: str, code: int
+) -> None:
+    runner.answers("pulumi", preview(case), 1 if code else 0)
     done = runner.run("preview.sh")
+    assert done.returncode == code, done.stderr
+    assert runner.calls == [["pulumi", "preview", "--json", "--non-interactive", "--stack", "dev", ""]]
+    assert (runner.home / "summary.md").read_text() == report(case)
+    first, *lines, end = (runner.home / "output").read_text().splitlines()
+    assert first == f"dev<<{end}"
+    assert len(end) == 64
+    assert "\n".join(lines) == report(case).rstrip("\n")
+
+
+def test_a_preview_that_printed_nothing_fails_the_job_and_says_nothing_to_anybody(runner: Runner) -> None:
+    runner.answers("pulumi", "", 255)
+    done = runner.run("preview.sh")
+    assert done.returncode == 1
+    assert "this is no preview" in done.stderr
+    assert not (runner.home / "output").exists()
+
+
+@pytest.mark.processes
+def test_beside_its_base_a_stack_is_previewed_without_pulumi_docker_or_a_secret(runner: Runner) -> None:
+    for name in ("engine", "preview_report", "stacks", "Pulumi.yaml", "__main__.py"):
+        (runner.home / name).symlink_to(PROJECT / name)
+    done = runner.run("preview.sh", BASE=str(PROJECT), STACK="staging", DOCKER_HOST="unix:///nowhere")
     assert done.returncode == 0, done.stderr
-    pulumi, listing, written = runner.calls
-    assert pulumi == ["pulumi", "preview", "--json", "--non-interactive", "--stack", "dev", ""]
+    assert runner.calls == []
+    assert "Nothing changes." in (runner.home / "summary.md").read_text()
+
+
+def test_a_first_report_becomes_a_comment_a_stack(runner: Runner) -> None:
+    done = comment(runner, dev=report("port"), prod=report("image"), staging="")
+    assert done.returncode == 0, done.stderr
+    listing, *written = runner.calls
     assert listing[2:4] == ["--paginate", "repos/team/chat/issues/7/comments?per_page=100"]
-    assert written == [
-        "gh",
-        "api",
-        "--method",
-        "POST",
-        "repos/team/chat/issues/7/comments",
-        "--input",
-        "-",
-        report("port"),
-    ]
-    assert (runner.home / "summary.md").read_text() == report("port")
+    to = ["gh", "api", "--method", "POST", "repos/team/chat/issues/7/comments", "--input", "-"]
+    assert written == [[*to, report("port")], [*to, report("image")]]
 
 
-def test_a_later_preview_rewrites_its_own_comment_and_no_other(runner: Runner) -> None:
+def test_a_later_report_rewrites_its_own_comment_and_no_other(runner: Runner) -> None:
     comments = [
         (1, "looks good"),
         (2, "<!-- preview_report: prod -->\nother"),
         (3, "<!-- preview_report: dev -->\r\nold"),
     ]
     runner.answers("gh", "".join(json.dumps({"id": number, "body": body}) + "\n" for number, body in comments))
-    runner.answers("pulumi", preview("no-change"))
-    assert runner.run("preview.sh").returncode == 0
+    assert comment(runner, dev=report("no-change")).returncode == 0
     assert runner.calls[-1][2:5] == ["--method", "PATCH", "repos/team/chat/issues/comments/3"]
     assert runner.calls[-1][-1] == report("no-change")
 
 
-@pytest.mark.parametrize(("case", "code"), [("refused", 1), ("another-host", 2)])
-def test_a_preview_that_failed_is_commented_on_too_and_fails_the_job(runner: Runner, case: str, code: int) -> None:
-    runner.answers("pulumi", preview(case), 1)
-    assert runner.run("preview.sh").returncode == code
-    assert runner.calls[-1][-1] == report(case)
-
-
-def test_a_preview_that_printed_nothing_fails_the_job_without_a_comment(runner: Runner) -> None:
-    runner.answers("pulumi", "", 255)
-    done = runner.run("preview.sh")
-    assert done.returncode == 1
-    assert "this is no preview" in done.stderr
-    assert [call[0] for call in runner.calls] == ["pulumi"]
+def test_without_a_report_github_is_not_asked(runner: Runner) -> None:
+    assert comment(runner, dev="").returncode == 0
+    assert runner.calls == []
 
 
 def test_a_comment_that_github_refuses_fails_the_job_and_names_the_right(runner: Runner) -> None:
-    runner.answers("pulumi", preview("port"))
     runner.answers("gh", "", 1)
-    done = runner.run("preview.sh")
+    done = comment(runner, dev=report("port"))
     assert done.returncode == 1
     assert "pull-requests: write" in done.stderr
 
 
 def test_only_what_a_workflow_may_have_written_is_rewritten(runner: Runner) -> None:
-    runner.answers("pulumi", preview("port"))
-    runner.run("preview.sh")
-    assert 'select(.user.type == "Bot")' in runner.calls[1][-2]
+    comment(runner, dev=report("port"))
+    assert 'select(.user.type == "Bot")' in runner.calls[0][-2]
 
 
 def test_comments_without_text_are_passed_over() -> None:

@@ -1,0 +1,157 @@
+"""Whose a stack's deployment on a Docker is.
+
+Project and stack have the same names in every checkout. So each state has an identity of its own, which everything
+that is made from it carries as a label: what carries another one is another state's, and is left alone.
+docs/adr/0021-whose-a-deployment-is.md says why.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import labels
+from surroundings import user_name
+
+if TYPE_CHECKING:
+    import docker
+
+TAKE_OVER: Final = "TAKE_OVER"
+"""Environment variable; ``1`` takes over what another state has deployed."""
+
+SHOWN: Final = 5
+"""How many names a message lists."""
+
+
+class AnothersDeploymentError(Exception):
+    """What is deployed belongs to another state; it was not touched."""
+
+    # Pulumi prints the type with its module in front of the text; an exception of builtins goes without.
+    __module__ = "builtins"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """A state, as what is made from it names it.
+
+    Attributes:
+        identity: Random; empty for a state that has made nothing, or nothing since there are identities.
+        origin: Where it is kept, for people: ``USER@HOST:FOLDER``, or the address of a shared backend.
+    """
+
+    identity: str
+    origin: str
+
+    @classmethod
+    def new(cls) -> Owner:
+        """The owner of a state that begins here."""
+        return cls(identity=secrets.token_hex(8), origin=origin())
+
+    @classmethod
+    def of(cls, remembered: Mapping[str, Any], origin: str) -> Owner:
+        """The owner that a state remembers.
+
+        Args:
+            remembered: Outputs of its :class:`components.docker_host.DockerHost`; empty where there are none.
+            origin: Where it is kept, where it does not say.
+        """
+        marks = remembered.get("marks") or {}
+        return cls(identity=marks.get(labels.STATE, ""), origin=marks.get(labels.ORIGIN) or origin)
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """Its labels."""
+        return {labels.STATE: self.identity, labels.ORIGIN: self.origin}
+
+
+def origin(environ: Mapping[str, str] = os.environ) -> str:
+    """Where the state of a program that runs in this folder is kept; without a password in it.
+
+    ``pulumi login`` is not asked: a backend that only it names is taken for the folder.
+    """
+    address = urlsplit(environ.get("PULUMI_BACKEND_URL", ""))
+    if address.scheme in {"", "file"}:
+        return f"{user_name()}@{socket.gethostname()}:{address.path.removesuffix('/.pulumi-state') or Path.cwd()}"
+    return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+
+
+def takes_over(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the user said to take over what another state has deployed."""
+    return environ.get(TAKE_OVER, "") not in {"", "0"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    kind: str
+    name: str
+    since: str
+    marks: Mapping[str, str]
+
+
+def refuse_anothers(
+    client: docker.APIClient, ownership: Mapping[str, str], owner: Owner, *, begun: bool, take_over: bool | None = None
+) -> None:
+    """See that what is there of a stack was made from this state, or may be used by it.
+
+    A container or network of another state is another's; so is a volume, unless its state was kept where this one is:
+    data outlive the state they were made from. What carries no identity is from before there were any.
+
+    Args:
+        client: A client of Docker.
+        ownership: The stack's labels, project and stack.
+        owner: This state.
+        begun: Whether what carries no identity may have been made from this state.
+        take_over: Whether to let it be; by default what :func:`takes_over` says.
+
+    Raises:
+        AnothersDeploymentError: It was made from another state.
+    """
+    if takes_over() if take_over is None else take_over:
+        return
+    made = list(_made(client, ownership))
+    anothers = [one for one in made if _is_anothers(one, owner, begun=begun)]
+    if anothers:
+        raise AnothersDeploymentError(_message(ownership, anothers))
+
+
+def _made(client: docker.APIClient, ownership: Mapping[str, str]) -> Iterator[_Made]:
+    filters: Any = {"label": [f"{key}={value}" for key, value in sorted(ownership.items())]}
+    for found in client.containers(all=True, filters=filters):
+        since = dt.datetime.fromtimestamp(found["Created"], tz=dt.UTC).isoformat(timespec="minutes")
+        yield _Made(kind="container", name=found["Names"][0].lstrip("/"), since=since, marks=found["Labels"])
+    for found in client.networks(filters=filters):
+        yield _Made(kind="network", name=found["Name"], since=found["Created"][:16], marks=found["Labels"] or {})
+    for found in client.volumes(filters=filters)["Volumes"] or ():
+        yield _Made(kind="volume", name=found["Name"], since=found["CreatedAt"][:16], marks=found["Labels"] or {})
+
+
+def _is_anothers(made: _Made, owner: Owner, *, begun: bool) -> bool:
+    identity = made.marks.get(labels.STATE)
+    if identity is None:
+        return made.kind == "container" and not begun
+    if made.kind == "volume" and made.marks.get(labels.ORIGIN) == owner.origin:
+        return False
+    return identity != owner.identity
+
+
+def _message(ownership: Mapping[str, str], anothers: list[_Made]) -> str:
+    stack = ownership[labels.STACK]
+    names = [f"{one.kind} {one.name}" for one in anothers]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    origins = sorted({one.marks.get(labels.ORIGIN, "") for one in anothers} - {""})
+    since = min(one.since for one in anothers)
+    return (
+        f"stack {stack} of project {ownership[labels.PROJECT]} is deployed on this Docker from another state, begun in "
+        f"{', '.join(origins) or 'a place that is not known'}, since {since}: {', '.join(names[:SHOWN])}{more}. "
+        "Nothing was changed. Ways out: work from that state (in that folder; or name the backend that has it, "
+        f"PULUMI_BACKEND_URL=..., docs/teams.md); deploy a stack of another name (STACK=NAME); or, if that state is "
+        f"lost or given up, say so with {TAKE_OVER}=1 (make up STACK={stack} {TAKE_OVER}=1): its containers are "
+        "replaced, its data volumes stay and are used."
+    )
