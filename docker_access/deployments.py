@@ -2,7 +2,7 @@
 
 Project and stack have the same names in every checkout. So each state has an identity of its own, which everything
 that is made from it carries as a label: what carries another one is another state's, and is left alone.
-docs/adr/0021-whose-a-deployment-is.md says why.
+docs/adr/0023-whose-a-deployment-is.md says why.
 """
 
 from __future__ import annotations
