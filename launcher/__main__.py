@@ -227,7 +227,7 @@ def _say_what_was_kept(client: docker.DockerClient, project: Project, stack: str
     if kept:
         names = " ".join(kept)
         say(f"kept the data of stack {stack}: {names}")
-        say(f"the next `make up` takes it up again; to remove it: docker volume rm {names}")
+        say(f"`make up STACK={stack}` takes it up again; to remove it: docker volume rm {names}")
 
 
 IDLE: Final = {None: [], True: ["--idle"], False: ["--no-idle"]}

@@ -90,6 +90,11 @@ class Container:
         return int(self.inspect.get("RestartCount", 0))
 
     @property
+    def stack(self) -> str:
+        """Pulumi stack that made it, by its label; empty where somebody else did, or it is gone."""
+        return str(((self.inspect.get("Config") or {}).get("Labels") or {}).get(labels.STACK, ""))
+
+    @property
     def networks(self) -> dict[str, dict[str, Any]]:
         """What Docker tells of it on each of its networks, by the network's name."""
         return (self.inspect.get("NetworkSettings") or {}).get("Networks") or {}
@@ -527,5 +532,4 @@ class Evidence:
     @property
     def stack(self) -> str:
         """Pulumi stack that the containers are of, by their labels; empty where none tells."""
-        marks = (container.inspect.get("Config", {}).get("Labels") or {} for container in self.containers)
-        return next((str(found[labels.STACK]) for found in marks if labels.STACK in found), "")
+        return next((container.stack for container in self.containers if container.stack), "")

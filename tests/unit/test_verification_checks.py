@@ -661,7 +661,9 @@ def test_an_app_that_answers_before_dockers_first_healthcheck_is_running() -> No
     assert result(evidence(apps=(early,)), "containers-running").status == "passed"
 
 
-@pytest.mark.parametrize(("stack", "fix"), [("prod", "make up STACK=prod"), ("", "make up")])
+@pytest.mark.parametrize(
+    ("stack", "fix"), [("prod", "make up STACK=prod"), ("", "deploy it again, the way it was deployed")]
+)
 def test_the_line_that_mends_it_is_for_the_stack_that_the_containers_are_of(stack: str, fix: str) -> None:
     known = container("open-webui", APP_ADDRESS)
     known.inspect["Config"]["Labels"] = {"pulumi.stack": stack} if stack else None

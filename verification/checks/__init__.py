@@ -23,7 +23,7 @@ from verification.checks.answers import (
 from verification.checks.configuration import as_asked, environment, log_line, replicas_agree
 from verification.checks.containers import containers_running, migration
 from verification.checks.events import live_event, pubsub_subscribers
-from verification.checks.finding import Check, CheckResult
+from verification.checks.finding import Check, CheckResult, for_stack
 from verification.checks.isolation import gateway_replicas, isolation
 from verification.checks.valkey import (
     connect,
@@ -163,7 +163,7 @@ def judge(evidence: Evidence, only: Collection[str] = ()) -> list[CheckResult]:
             status=finding.status,
             cause=finding.cause,
             evidence=finding.evidence,
-            fix=finding.fix.replace("make up", f"make up STACK={evidence.stack}") if evidence.stack else finding.fix,
+            fix=for_stack(finding.fix, evidence.stack),
             seconds=finding.seconds,
         )
         for check in CHECKS

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from verification.causes import OF_URL, Cause
-from verification.checks.finding import Finding, failed, first_failure, listed, passed, unanswered, unknown
+from verification.checks.finding import UPDATE, Finding, failed, first_failure, listed, passed, unanswered, unknown
 from verification.evidence import STATE_URL, WEBSOCKET_URL, App, Connection, Container, Denial, Evidence, Valkey
 
 DENIALS_SHOWN: Final = 5
@@ -53,7 +53,7 @@ def _no_pong(valkey: Valkey, evidence: Evidence) -> Finding:  # noqa: PLR0911 - 
     seen = f"{valkey.client or 'neither redis-cli nor valkey-cli'} in {name}: {valkey.answer or valkey.problem}"
     refused = re.match(r"NOAUTH|WRONGPASS|NOPERM|AUTH failed", valkey.answer)
     if valkey.login and not valkey.problem and (refused or not valkey.client):
-        fix = f"docker restart {name}    # it reads its users when it starts; then make up"
+        fix = f"docker restart {name}    # it reads its users when it starts; then {UPDATE}"
         return failed("valkey-login-refused", f"{seen} (asked as {valkey.login})", fix, valkey.seconds)
     refusal = refused_with(valkey)
     answered = [not item.problem for app in evidence.apps for item in app.probe.connections.values() if item.url]
@@ -86,7 +86,7 @@ def _mend(cause: Cause, valkey: Valkey) -> str:
     name, info = valkey.name, valkey.info
     cli = f"docker exec {name} valkey-cli" if valkey.container else f"at {name}: valkey-cli"
     primary = f"{info['master_host']}:{info.get('master_port', 6379)}" if info.get("master_host") else ""
-    limit = "raise the memory of valkey (limits of the stack), then make up"
+    limit = f"raise the memory of valkey (limits of the stack), then {UPDATE}"
     if not valkey.login:
         twice = 2 * int(info.get("maxmemory", 0))
         limit = f"{cli} config set maxmemory {twice}    # and in its configuration"
