@@ -239,6 +239,9 @@ class Live:
             nobody has.
         denied: Valkey's refusal of a channel or command, empty when there was none.
         attempts: How many rounds of events were published.
+        sent_milliseconds: From what made the app's own process publish to its message on Valkey; None where none was
+            seen.
+        sending_error: Why it could not be looked for.
         seconds: How long it took in all.
     """
 
@@ -252,6 +255,8 @@ class Live:
     decoy_received: bool = False
     denied: str = ""
     attempts: int = 0
+    sent_milliseconds: float | None = None
+    sending_error: str = ""
     seconds: float = 0.0
 
     @property

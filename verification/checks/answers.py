@@ -104,21 +104,25 @@ def front_door(evidence: Evidence) -> Finding:
 
 
 def _not_at_the_door(evidence: Evidence, answer: HttpAnswer | None) -> Finding:
-    if answer:
-        return unknown("not-asked", f"{evidence.url}: {answer.error}")
-    return unknown("no-url", "no URL was given, or a container does not run")
+    if not evidence.url:
+        return unknown("no-url", "no URL was given")
+    if answer is None:
+        return unknown("not-asked", f"{evidence.url}: not asked, a container does not run", applies=True)
+    fix = "ask on the Docker host itself, or reach it by ssh: DOCKER_HOST=ssh://USER@HOST"
+    return unknown("not-asked", f"{evidence.url}: {answer.error}", fix, applies=True)
 
 
 def front_door_event(evidence: Evidence) -> Finding:
     """An event published on Valkey reaches a page at the URL: it is these replicas' URL, and lets messages through."""
     page, where = evidence.page, evidence.url
     if page is None:
-        return unknown("not-asked", "no URL was given, or live-event or front-door says why not")
+        why = "live-event or front-door says why not" if where else "no URL was given"
+        return unknown("not-asked", why, applies=bool(where))
     if not page.joined:
         seen = f"{where}: websockets open, and a page is not taken in: {page.error or 'nobody answers'}"
         return failed("upgrade-blocked", seen, _upgrade_fix(evidence), page.seconds)
     if page.receivers is None:
-        return unknown("not-asked", page.error)
+        return unknown("not-asked", page.error, applies=True)
     if page.arrived:
         each = f"each of {page.count} websockets" if page.count > 1 else "a websocket"
         return passed(f"{each} at {where} received an event that was published on Valkey", page.seconds)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from verification.checks.finding import UPDATE, Finding, failed, listed, made_anew, passed, unknown
 from verification.evidence import Evidence, Reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+TOOLS: Final = "name an image of the gateway that has sh and nc (gatewayImage of the stack)"
 
 
 def isolation(evidence: Evidence) -> Finding:  # noqa: PLR0911 - one a fault
@@ -36,10 +38,12 @@ def isolation(evidence: Evidence) -> Finding:  # noqa: PLR0911 - one a fault
         fix = " && ".join(_closed(network, reach, evidence) for network in open_networks)
         return failed("network-not-internal", seen, fix, reach.seconds)
     if reach.error:
-        return unknown("isolation-not-asked", f"not tried from network {reach.edge}: {reach.error}")
+        return unknown(
+            "isolation-not-asked", f"not tried from network {reach.edge}: {reach.error}", TOOLS, applies=True
+        )
     if not reach.control:
         seen = f"from network {reach.edge} no replica answers either, so trying the others tells nothing"
-        return unknown("isolation-not-asked", seen)
+        return unknown("isolation-not-asked", seen, applies=True)
     seen = f"none of {reach.tried} addresses and names of {names} answers from {reach.edge}"
     return passed(f"{seen}, where {listed(reach.control)} can be reached; none is published", reach.seconds)
 
@@ -64,8 +68,10 @@ def gateway_replicas(evidence: Evidence) -> Finding:
     reach = evidence.reach
     if reach is None:
         return unknown("not-asked", "no gateway's network was named, or a container does not run")
-    if reach.error or not reach.control:
-        return unknown("not-asked", reach.error or f"from network {reach.edge} no replica answers: health tells more")
+    if reach.error:
+        return unknown("not-asked", reach.error, TOOLS, applies=True)
+    if not reach.control:
+        return unknown("not-asked", f"from network {reach.edge} no replica answers: health tells more", applies=True)
     if reach.missed:
         seen = f"from network {reach.edge} {listed(reach.missed)} cannot be reached, {listed(reach.control)} can"
         away = {app.container.name for app in evidence.apps if reach.edge not in app.container.networks}

@@ -41,7 +41,9 @@ def _no_pong_by_url(valkey: Valkey, evidence: Evidence) -> Finding:
     own = first_failure([connect(evidence), connect_redis_url(evidence)], passed(""))
     if own.status == "failed" and own.cause:
         return failed(own.cause, f"{seen}; {own.evidence}", own.fix, valkey.seconds)
-    return unknown("valkey-not-asked", seen, "correct the URL that Valkey is asked by; the apps have another")
+    return unknown(
+        "valkey-not-asked", seen, "correct the URL that Valkey is asked by; the apps have another", applies=True
+    )
 
 
 def _no_pong(valkey: Valkey, evidence: Evidence) -> Finding:  # noqa: PLR0911 - one an answer
@@ -383,7 +385,8 @@ def _locked_down(valkey: Valkey, user: str) -> Iterator[Finding]:
         seen = f"{name} answers PONG to a client without an account"
         yield failed("valkey-open", seen, f"docker restart {name}    # its ACL file says `user default off`")
     if user and valkey.denials is None and not valkey.problem:
-        yield unknown("valkey-not-asked", f"{name}: {valkey.login or 'its account'} may not read the ACL LOG")
+        seen = f"{name}: {valkey.login or 'its account'} may not read the ACL LOG"
+        yield unknown("valkey-not-asked", seen, "grant it: +acl|log", applies=True)
 
 
 def _said(denial: Denial) -> str:
