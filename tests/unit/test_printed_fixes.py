@@ -195,6 +195,29 @@ NO_COMMANDS = {
 }
 
 
+PULUMI = re.compile(r"(?:\bpulumi|python -m engine) (?:up|config set|cancel|destroy|refresh|preview)\b(?!.*--stack)")
+NO_COMMAND_OF_A_STACK = {
+    # How to make what it reads, of whichever stack.
+    "preview_report/steps.py",
+    "preview_report/__main__.py",
+}
+
+
+def test_every_command_of_pulumi_that_a_message_names_names_its_stack() -> None:
+    found = [(where, " ".join(text.split())) for where, text in texts()]
+    wrong = [
+        f"{where}: {text}"
+        for where, text in found
+        if PULUMI.search(text) and where.partition(":")[0] not in NO_COMMAND_OF_A_STACK
+    ]
+
+    assert wrong == []
+
+
+def test_no_message_has_a_container_killed_or_removes_what_is_not_named() -> None:
+    assert [(where, text) for where, text in texts() if re.search(r"docker rm (-f|--force)|docker .*\$\(", text)] == []
+
+
 def test_every_command_of_make_that_a_message_names_names_its_stack() -> None:
     acting = targets()
     assert {"up", "drift", "destroy", "setup"} <= acting

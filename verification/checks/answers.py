@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from verification.causes import Cause
-from verification.checks.finding import Finding, failed, first_failure, listed, passed, unanswered, unknown
+from verification.checks.finding import UPDATE, Finding, failed, first_failure, listed, passed, unanswered, unknown
 from verification.evidence import App, Evidence, HttpAnswer
 from verification.front_door import origin_of
 
@@ -225,7 +225,7 @@ def version(evidence: Evidence) -> Finding:
             return failed(
                 "version-unsupported",
                 f"{name} runs Open WebUI {text}: {_why_not(numbers)}",
-                "pulumi config set openWebuiImage ghcr.io/open-webui/open-webui:v0.12.4",
+                f"name ghcr.io/open-webui/open-webui:v0.12.4 (openWebuiImage of the stack), then {UPDATE}",
             )
     return passed("Open WebUI " + listed(sorted(set(found.values()))))
 
