@@ -150,7 +150,11 @@ def _left_behind(client: docker.DockerClient, project: Project, stack: str) -> I
 def _previewed(engine: engines.Engine, project: Project, stack: str) -> Preview:
     done: subprocess.CompletedProcess[str] = engines.preview_as_json(engine, project, stack)
     if done.returncode:
-        raise LauncherError(f"what the update would do cannot be told; nothing was changed:\n{done.stderr.strip()}")
+        # The Pulumi CLI says it in the document alone, and nothing at all where it could not begin.
+        said = "\n".join(read(done.stdout, stack).errors) if done.stdout.strip() else ""
+        raise LauncherError(
+            f"what the update would do cannot be told; nothing was changed:\n{said or done.stderr.strip()}"
+        )
     return read(done.stdout, stack)
 
 
@@ -169,5 +173,10 @@ def _ask(plan: list[str], question: str, anyway: str) -> None:
         say(f"plan: {line}")
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+    try:
+        answer = sys.stdin.readline().strip().lower()
+    except KeyboardInterrupt:
+        answer = "no"
+        say("")
+    if answer not in {"y", "yes"}:
         raise NotAgreedError(f"not agreed to; nothing was changed. Without the question: {anyway}")

@@ -164,14 +164,36 @@ def test_a_stack_without_containers_is_deployed_without_a_question_and_a_preview
     asked.assert_not_called()
 
 
+@pytest.mark.parametrize(
+    ("printed", "complained", "said"),
+    [
+        ("", "error: uiPort 3000 is taken\n", "error: uiPort 3000 is taken"),
+        (recorded("refused"), "", "stack staging cannot be deployed on this host"),
+    ],
+)
 def test_a_preview_that_fails_stops_the_update_with_its_words(
+    monkeypatch: pytest.MonkeyPatch,
+    project: Project,
+    typed: Callable[[str], None],
+    printed: str,
+    complained: str,
+    said: str,
+) -> None:
+    typed("y\n")
+    previews(monkeypatch, printed, 1, complained)
+
+    with pytest.raises(LauncherError, match=rf"nothing was changed:\n{said}"):
+        confirm_update(ENGINE, docker_with(RUNNING), project, "team")
+
+
+def test_ctrl_c_at_the_question_is_a_no(
     monkeypatch: pytest.MonkeyPatch, project: Project, typed: Callable[[str], None]
 ) -> None:
     typed("y\n")
-    previews(monkeypatch, "", 1, "error: uiPort 3000 is taken\n")
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(readline=Mock(side_effect=KeyboardInterrupt)))
 
-    with pytest.raises(LauncherError, match="nothing was changed:\nerror: uiPort 3000 is taken"):
-        confirm_update(ENGINE, docker_with(RUNNING), project, "team")
+    with pytest.raises(NotAgreedError):
+        confirm_destroy(docker_with(RUNNING), project, "team")
 
 
 @pytest.mark.parametrize("command", ["up", "destroy"])
