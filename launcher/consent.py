@@ -6,8 +6,8 @@ terminal an update goes on as it was asked for, and so does the destruction of a
 
 from __future__ import annotations
 
-import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.errors import EngineError
@@ -19,7 +19,7 @@ from launcher.errors import LauncherError
 from launcher.gate import read_settings
 from launcher.stack import failed_one_shots, ownership
 from preview_report.meaning import HOLDS, ONE_SHOTS, has_data, meanings
-from preview_report.steps import CONTAINER, NETWORK, VOLUME, Preview, Step, read
+from preview_report.steps import CONTAINER, NETWORK, VOLUME, Preview, PreviewError, Step, read
 from settings import SettingsError
 
 if TYPE_CHECKING:
@@ -148,14 +148,15 @@ def _left_behind(client: docker.DockerClient, project: Project, stack: str) -> I
 
 
 def _previewed(engine: engines.Engine, project: Project, stack: str) -> Preview:
-    done: subprocess.CompletedProcess[str] = engines.preview_as_json(engine, project, stack)
-    if done.returncode:
-        # The Pulumi CLI says it in the document alone, and nothing at all where it could not begin.
-        said = "\n".join(read(done.stdout, stack).errors) if done.stdout.strip() else ""
-        raise LauncherError(
-            f"what the update would do cannot be told; nothing was changed:\n{said or done.stderr.strip()}"
-        )
-    return read(done.stdout, stack)
+    done = engines.preview_as_json(engine, project, stack)
+    # The Pulumi CLI says why it failed in the document alone, and prints none where it could not begin.
+    preview = None
+    with suppress(PreviewError):
+        preview = read(done.stdout, stack)
+    if preview and not (done.returncode or preview.errors):
+        return preview
+    said = "\n".join(preview.errors) if preview else ""
+    raise LauncherError(f"what the update would do cannot be told; nothing was changed:\n{said or done.stderr.strip()}")
 
 
 def _production(project: Project, stack: str) -> str:
