@@ -48,7 +48,7 @@ BOOT_SECONDS = 120
 
 PAIR_URL = "http://chat.test"
 """What a pair's app takes for its address; a test connects it elsewhere."""
-PING_SECONDS = 4
+PING_SECONDS = 10
 """How often a pair's app pings a silent websocket: its own 25 s would be waited for."""
 
 URL = "https://chat.test:8443"

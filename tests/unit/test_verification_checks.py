@@ -581,6 +581,7 @@ FAULTS: list[tuple[str, str, Evidence]] = [
     # front-door-event
     ("front-door-event", "url-leads-elsewhere", behind_gateway(page=Page(joined=True, receivers=0))),
     ("front-door-event", "event-not-received", behind_gateway(page=Page(joined=True, receivers=1))),
+    ("front-door-event", "idle-timeout-too-short", behind_gateway(page=Page(joined=True, receivers=0, error="ended"))),
     ("front-door-event", "event-not-received", behind_gateway(page=Page(joined=True, receivers=0, rooms=False))),
     ("front-door-event", "upgrade-blocked", behind_gateway(page=Page(error="closed 1001"))),
     # replicas-agree

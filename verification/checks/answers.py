@@ -9,7 +9,7 @@ from typing import Final
 
 from verification.causes import Cause
 from verification.checks.finding import UPDATE, Finding, failed, first_failure, listed, passed, unanswered, unknown
-from verification.evidence import App, Evidence, HttpAnswer
+from verification.evidence import App, Evidence, HttpAnswer, Page
 from verification.front_door import origin_of
 
 MINIMUM_VERSION: Final = (0, 12, 0)
@@ -126,13 +126,19 @@ def front_door_event(evidence: Evidence) -> Finding:
     if page.arrived:
         each = f"each of {page.count} websockets" if page.count > 1 else "a websocket"
         return passed(f"{each} at {where} received an event that was published on Valkey", page.seconds)
+    return _not_arrived(page, where)
+
+
+def _not_arrived(page: Page, where: str) -> Finding:
+    if page.error:
+        seen = f"{where}: a websocket that had been taken in ended after {page.seconds:.0f} s ({page.error})"
+        return failed("idle-timeout-too-short", seen, _patience_fix(where), page.seconds)
     if page.rooms and not page.receivers:
         which = f"at least one of {page.count} websockets" if page.count > 1 else "the websocket"
         seen = f"{where}: nobody on this Valkey knows {which} that opened there: another Open WebUI's"
         fix = "give the address of this one: publicUrl of the stack, or --url; or correct where the gateway leads to"
         return failed("url-leads-elsewhere", seen, fix, page.seconds)
-    ended = f" ({page.error})" if page.error else ""
-    seen = f"{where}: an event that Valkey delivered to {page.receivers} did not reach the page it was for{ended}"
+    seen = f"{where}: an event that Valkey delivered to {page.receivers} did not reach the page it was for"
     fix = f"let messages through as they come (nginx: proxy_buffering off), in every proxy before {where}"
     return failed("event-not-received", seen, fix, page.seconds)
 
@@ -194,11 +200,15 @@ def idle_socket(evidence: Evidence) -> Finding:
         return unknown("not-asked", f"{pings}: that is not waited for", "lower WEBSOCKET_SERVER_PING_INTERVAL")
     words = f"closed after {idle.silence:.0f} s of silence ({idle.error})" if idle.error else ""
     words = words or f"not closed, and silent for {idle.silence:.0f} s: something on the way forgot the connection"
-    fix = (
-        f"raise the idle timeout of every proxy on the way to {where} above {idle.ping_interval:g} s "
+    fix = _patience_fix(where, f"{idle.ping_interval:g} s")
+    return failed("idle-timeout-too-short", f"{where}: a websocket was {words}; {pings}", fix, idle.seconds)
+
+
+def _patience_fix(where: str, interval: str = "Open WebUI's ping interval, 25 s as a rule,") -> str:
+    return (
+        f"raise the idle timeout of every proxy on the way to {where} above {interval} "
         "(nginx: proxy_read_timeout and proxy_send_timeout), or lower WEBSOCKET_SERVER_PING_INTERVAL"
     )
-    return failed("idle-timeout-too-short", f"{where}: a websocket was {words}; {pings}", fix, idle.seconds)
 
 
 def _or(values: set[str]) -> str:
