@@ -160,7 +160,7 @@ def _operate(
     if not yes and command == "up":
         confirm_update(engine, client, project, stack)
     if not yes and command == "destroy":
-        confirm_destroy(client, project, stack)
+        confirm_destroy(client, project, stack, lambda: read_settings(project, stack))
     if command in {"up", "destroy"}:
         _make_way(client, engine, command, project, stack)
     code = engines.run(engine, command, project, stack)

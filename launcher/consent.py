@@ -16,18 +16,18 @@ from engine.workspace import backend_directory, state_file
 from images.progress import progress, say
 from launcher import engines
 from launcher.errors import LauncherError
-from launcher.gate import read_settings
 from launcher.stack import failed_one_shots, ownership
 from preview_report.meaning import HOLDS, ONE_SHOTS, has_data, meanings
 from preview_report.steps import CONTAINER, NETWORK, VOLUME, Preview, PreviewError, Step, read
 from settings import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import docker
 
     from engine.workspace import Project
+    from settings import Settings
 
 WORDS: Final = {"delete": "deletes", "replace": "replaces", "update": "updates", "create": "creates"}
 
@@ -53,14 +53,22 @@ def confirm_update(engine: engines.Engine, client: docker.DockerClient, project:
     _ask(plan, f"Update stack {stack}?", f"make up STACK={stack} YES=1")
 
 
-def confirm_destroy(client: docker.DockerClient, project: Project, stack: str) -> None:
+def confirm_destroy(
+    client: docker.DockerClient, project: Project, stack: str, settings: Callable[[], Settings]
+) -> None:
     """Have the end of a stack agreed to: at a terminal, and of one of production by ``YES=1`` alone.
+
+    Args:
+        client: Docker.
+        project: The project.
+        stack: The stack.
+        settings: Reads its settings.
 
     Raises:
         NotAgreedError: It was not.
         EngineError: The state cannot be read.
     """
-    why, anyway = _production(project, stack), f"make destroy STACK={stack} YES=1"
+    why, anyway = _production(settings), f"make destroy STACK={stack} YES=1"
     if not (why or at_a_terminal()):
         return
     plan = [*removals(_deployment(project, stack)), *_left_behind(client, project, stack)]
@@ -159,11 +167,11 @@ def _previewed(engine: engines.Engine, project: Project, stack: str) -> Preview:
     raise LauncherError(f"what the update would do cannot be told; nothing was changed:\n{said or done.stderr.strip()}")
 
 
-def _production(project: Project, stack: str) -> str:
+def _production(settings: Callable[[], Settings]) -> str:
     """Why the stack is to be treated as one of production; empty where it is none."""
     try:
-        return "has production: true" if read_settings(project, stack).production else ""
-    except (EngineError, SettingsError) as error:
+        return "has production: true" if settings().production else ""
+    except (EngineError, LauncherError, SettingsError) as error:
         return f"may be one of production, its settings cannot be read ({str(error).splitlines()[0].rstrip(':')})"
 
 

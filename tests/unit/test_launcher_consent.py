@@ -19,6 +19,7 @@ from launcher import __main__ as command_line
 from launcher import consent, engines
 from launcher.consent import NotAgreedError, confirm_destroy, confirm_update, interruptions, removals
 from launcher.errors import LauncherError
+from launcher.gate import read_settings
 from preview_report.steps import read
 
 if TYPE_CHECKING:
@@ -83,6 +84,10 @@ def previews(monkeypatch: pytest.MonkeyPatch, text: str, code: int = 0, said: st
     asked = Mock(return_value=subprocess.CompletedProcess([], code, text, said))
     monkeypatch.setattr(engines, "preview_as_json", asked)
     return asked
+
+
+def destroying(client: Any, project: Project) -> None:
+    confirm_destroy(client, project, "team", lambda: read_settings(project, "team"))
 
 
 def recorded(name: str) -> str:
@@ -193,7 +198,7 @@ def test_ctrl_c_at_the_question_is_a_no(
     monkeypatch.setattr("sys.stdin", SimpleNamespace(readline=Mock(side_effect=KeyboardInterrupt)))
 
     with pytest.raises(NotAgreedError):
-        confirm_destroy(docker_with(RUNNING), project, "team")
+        destroying(docker_with(RUNNING), project)
 
 
 @pytest.mark.parametrize("command", ["up", "destroy"])
@@ -211,9 +216,9 @@ def test_what_another_run_left_is_taken_away_only_when_that_is_agreed_to(
     failed.name = "open-webui-team-migration"
     client.containers.list.return_value = [failed]
 
-    asks = confirm_destroy if command == "destroy" else partial(confirm_update, ENGINE)
+    asks = destroying if command == "destroy" else partial(confirm_update, ENGINE, stack="team")
     with pytest.raises(NotAgreedError):
-        asks(client, project, "team")
+        asks(client, project)
 
     said = capsys.readouterr().err
     assert "removes or takes over container open-webui-team-old (exited), which the state does not know" in said
@@ -240,16 +245,16 @@ def test_the_plan_of_a_destruction_names_what_goes_and_what_stays() -> None:
 def test_a_destruction_is_asked_about_at_a_terminal_alone(
     project: Project, typed: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    confirm_destroy(docker_with(RUNNING), project, "team")
+    destroying(docker_with(RUNNING), project)
     assert capsys.readouterr().err == ""
 
     typed("y\n")
-    confirm_destroy(docker_with(RUNNING), project, "team")
+    destroying(docker_with(RUNNING), project)
     assert "plan: removes container open-webui-team\n" in capsys.readouterr().err
 
     typed("\n")
     with pytest.raises(NotAgreedError, match="make destroy STACK=team YES=1"):
-        confirm_destroy(docker_with(RUNNING), project, "team")
+        destroying(docker_with(RUNNING), project)
 
 
 PRODUCTION = yaml.safe_load((HERE / "stacks/Pulumi.prod.yaml").read_text(encoding="utf-8"))["config"]
@@ -276,7 +281,7 @@ def test_a_stack_of_production_is_destroyed_by_name_alone(
         typed("y\n")
 
     with pytest.raises(NotAgreedError, match=rf"stack team {why}.*make destroy STACK=team YES=1"):
-        confirm_destroy(docker_with(RUNNING), project, "team")
+        destroying(docker_with(RUNNING), project)
 
     said = capsys.readouterr().err
     assert "plan: removes container open-webui-team" in said
@@ -288,7 +293,7 @@ def test_what_is_not_deployed_is_destroyed_without_a_word(project: Project, type
     deploy(project)
     typed("n\n")
 
-    confirm_destroy(docker_with(), project, "team")
+    destroying(docker_with(), project)
 
 
 # --- through the command line -----------------------------------------------------------------------------------------
