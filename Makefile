@@ -1,6 +1,7 @@
 # STACK   the environment: a file stacks/Pulumi.<stack>.yaml
 # ENGINE  auto (the Pulumi CLI if it is on PATH and works, else the embedded engine), pulumi, or embedded
 # SECRET  which secret `make rotate` makes anew; `make rotate` alone lists those the stack has
+# YES     1 agrees beforehand to what up, rotate and destroy ask about at a terminal
 STACK ?= dev
 ENGINE ?= auto
 # Python that makes .venv, and makes it anew where one is named that it is not of.
@@ -24,7 +25,7 @@ help: ## this list
 	@echo
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 	@echo
-	@sed -n 's/^# \(STACK\|ENGINE\|SECRET\) /  \1 /p' Makefile
+	@sed -n 's/^# \(STACK\|ENGINE\|SECRET\|YES\) /  \1 /p' Makefile
 
 python:
 	@$(PYTHON) -m launcher.python_env $(if $(filter-out file,$(origin PYTHON)),--this-python)
@@ -35,8 +36,8 @@ setup: python ## everything this machine lacks: Python packages, Docker, images 
 image-contract: python ## whether images, pulled or built here, are as the official ones (of all stacks, or STACK=NAME)
 	$(LAUNCH) $@ --stack '$(if $(filter-out file,$(origin STACK)),$(STACK))'
 
-up: python ## set up, deploy, and prove that events travel through Valkey
-	$(DEPLOY)
+up: python ## set up, deploy, and prove that events travel through Valkey; asks before it interrupts people (YES=1: does not)
+	$(DEPLOY) $(if $(YES),--yes)
 
 preview: python ## what `up` would change
 	$(DEPLOY)
@@ -50,14 +51,14 @@ verify: python ## run the proof now, on what is deployed (IDLE=0 spares the half
 outputs: python ## the stack's outputs as JSON (make -s outputs; secrets too with SHOW_SECRETS=1)
 	$(DEPLOY) $(if $(SHOW_SECRETS),--show-secrets)
 
-destroy: python ## remove the stack; data volumes stay unless the stack says otherwise
-	$(DEPLOY)
+destroy: python ## remove the stack, when you have agreed (YES=1); data volumes stay unless the stack says otherwise
+	$(DEPLOY) $(if $(YES),--yes)
 
 pin: python ## write the digests of the stack's image tags into its stack file
 	$(DEPLOY)
 
 rotate: python ## make one secret anew and prove it (SECRET=NAME)
-	$(DEPLOY) --secret '$(SECRET)'
+	$(DEPLOY) --secret '$(SECRET)' $(if $(YES),--yes)
 
 cancel: python ## remove the lock a run left behind (YES=1: also of a run at work, or of another machine)
 	$(DEPLOY) $(if $(YES),--yes)

@@ -73,5 +73,6 @@ def _message(recorded: Mapping[str, Any], here: Mapping[str, str], stack: str, m
         f"stack {stack} lives on another Docker host: on {recorded['name']} (Docker {recorded['engine']}). The Docker "
         f"that answers is on {here['name']} ({here['engine']}) and has nothing of the stack; everything would seem "
         "gone. Way out: name the right one (DOCKER_HOST=ssh://USER@HOST); or preview against the state alone (pulumi "
-        f"preview --refresh=false); or, if the stack is to move here, restore its data volumes first ({create})."
+        f"preview --refresh=false --stack {stack}); or, if the stack is to move here, restore its data volumes first "
+        f"({create})."
     )

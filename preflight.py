@@ -146,7 +146,7 @@ def docker_does_not_answer(error: Exception) -> str:
         return str(error)
     host = docker_access.address()
     where = f"DOCKER_HOST={host}" if host else "the default socket (DOCKER_HOST is not set)"
-    way_out = "correct or unset DOCKER_HOST" if host else "run `make setup`, which installs and starts Docker"
+    way_out = "correct or unset DOCKER_HOST" if host else "start it, as with `sudo systemctl start docker`"
     return f"Docker does not answer at {where}: {docker_access.reason(error)}. Way out: {way_out}."
 
 
@@ -195,7 +195,7 @@ def _container_problems(settings: Settings, name: str, container: Mapping[str, A
     if owner:
         yield (
             f"container {name} exists and is not this stack's ({owner}, image {container['Config']['Image']}). "
-            f"Rename it (docker rename {name} {name}-old), remove it (docker rm -f {name}), "
+            f"Rename it (docker rename {name} {name}-old), remove it (docker stop {name}; docker rm {name}), "
             f"or {other_names(settings)}."
         )
 

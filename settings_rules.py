@@ -345,7 +345,7 @@ def _floating_tags(settings: Settings) -> Iterator[Problem]:
             yield Problem(
                 key=key,
                 rule="production takes no tag that names another image tomorrow. Name a full version or a digest (make "
-                "pin writes it), or add floating-tag to acknowledged",
+                f"pin STACK={settings.stack} writes it), or add floating-tag to acknowledged",
                 example=tried[key],
                 about=("acknowledged",),
             )

@@ -367,7 +367,7 @@ def one_shot_result(container_id: str, exit_code: int | None, logs: str | None, 
         tail = "\n".join(f"    {line}" for line in (logs or "").strip().splitlines()[-20:])
         raise pulumi.RunError(
             f"container {name} exited with code {exit_code}. Its last lines:\n{tail or '    (it wrote none)'}\n"
-            f"  Way out: mend what it says, then run it again: docker rm {name}, then "
+            f"  Way out: mend what it says, then run it again: docker rm --volumes {name}, then "
             f"`make up STACK={stack}` or `pulumi up --stack {stack}`",
         )
     return container_id

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from drift.observed import Observed
 from drift.recorded import Container, Join, Network, Recorded
-from verification.expected import looked_up, same
+from verification.expected import UPDATED, looked_up, same
 
 Kind = Literal["container", "network", "volume", "image", "update"]
 
@@ -21,12 +21,14 @@ class Mend:
     Attributes:
         first: Commands.
         remove: Containers to stop and remove after those.
+        strangers: Those of them that somebody else made: their anonymous volumes may hold the only copy of something.
         then: Commands after that.
         update: Whether an update has to do the rest.
     """
 
     first: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
+    strangers: tuple[str, ...] = ()
     then: tuple[str, ...] = ()
     update: bool = True
 
@@ -78,7 +80,7 @@ def _container(known: Container, stack: Recorded, observed: Observed) -> Iterato
     if not real:
         yield _gone("container", known.name)
     elif real["Id"] != known.id:
-        anew = Mend(remove=(known.name,))
+        anew = Mend(remove=(known.name,), strangers=(known.name,))
         yield _of(known, "id", known.id[:12], str(real["Id"])[:12], anew)
         yield from _properties(known, real, anew)
         yield from _variables(known, real, observed, anew)
@@ -123,16 +125,6 @@ MAY_HOLD_SECRETS: Final = frozenset({"Config.Cmd", "Config.Healthcheck.Test"})
 
 PIDS: Final = "HostConfig.PidsLimit"
 UNLIMITED: Final = "docker update --pids-limit -1"
-UPDATED: Final = (
-    "HostConfig.Memory",
-    "HostConfig.MemorySwap",
-    "HostConfig.NanoCpus",
-    "HostConfig.CpuShares",
-    "HostConfig.CpusetCpus",
-    "HostConfig.RestartPolicy",
-    PIDS,
-)
-"""What an update reads back and mends by itself; anything else needs a container made anew."""
 
 
 def _variables(known: Container, real: Mapping[str, Any], observed: Observed, anew: Mend) -> Iterator[Difference]:

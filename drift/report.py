@@ -33,7 +33,11 @@ def mend(found: Iterable[Difference], stack: str) -> str:
     removed = list(dict.fromkeys(name for one in mends for name in one.remove))
     # What is made anew needs no other treatment.
     first = [step for one in mends for step in one.first if shlex.split(step)[-1] not in removed]
-    stop = [f"docker stop {shlex.join(removed)}", f"docker rm {shlex.join(removed)}"] if removed else []
+    strangers = [name for name in removed if any(name in one.strangers for one in mends)]
+    own = [name for name in removed if name not in strangers]
+    stop = [f"docker stop {shlex.join(removed)}"] if removed else []
+    stop += [f"docker rm --volumes {shlex.join(own)}"] if own else []
+    stop += [f"docker rm {shlex.join(strangers)}"] if strangers else []
     update = [f"make up STACK={stack}"] if any(one.update for one in mends) else []
     return " && ".join(dict.fromkeys([*first, *stop, *(step for one in mends for step in one.then), *update]))
 

@@ -141,9 +141,10 @@ def _refuse_if_held(backend: Backend, but: Path | None = None, wait_seconds: flo
         time.sleep(0.02)
     path, content = others[0]
     force = "" if _holder(content) == "alive" else " --yes"
+    stack = backend.stack
     raise EngineError(
-        f"The stack {backend.stack} is locked: {_describe(path, content)}. Wait for it to end; if it is gone, remove "
-        f"the lock with `python -m engine cancel{force} --stack {backend.stack}` (or `pulumi cancel`)."
+        f"The stack {stack} is locked: {_describe(path, content)}. Wait for it to end; if it is gone, remove the lock "
+        f"with `python -m engine cancel{force} --stack {stack}` (or `pulumi cancel --stack {stack}`)."
     )
 
 

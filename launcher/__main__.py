@@ -19,11 +19,12 @@ import docker_access
 from docker_access.deployments import takes_over
 from docker_access.ssh import destination
 from engine.errors import EngineError
-from engine.workspace import load_project, stack_names
+from engine.workspace import load_project, stack_file, stack_names
 from images.ensure import ensure
 from images.errors import ImageError
 from images.progress import say
 from launcher import backends, engines
+from launcher.consent import NotAgreedError, confirm_destroy, confirm_update
 from launcher.docker_daemon import ensure_docker
 from launcher.errors import LauncherError
 from launcher.gate import read_settings, refuse_unusable_state
@@ -70,7 +71,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="drift: as JSON")
     parser.add_argument("--secret", default="", help="rotate: the secret to make anew; lists them without")
     parser.add_argument(
-        "--yes", action="store_true", help="cancel: also the lock of a run at work, or of another machine"
+        "--yes",
+        action="store_true",
+        help="up, destroy: ask nothing; cancel: also the lock of a run at work, or of another machine",
     )
     parser.add_argument(
         "--idle",
@@ -120,8 +123,7 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
             print(listing(read_settings(project, stack)))
             return 0
         case "rotate":
-            say(rotate(project, read_settings(project, stack), options.secret))
-            command = "up"
+            return _rotate(options, project)
     engine = engines.choose(options.engine, project)
     # Before anything of another state's is removed, too.
     if engine.name == "pulumi" or takes_over():
@@ -132,10 +134,23 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
             return 0
         case "verify":
             return _verify(engine, project, stack, idle=options.idle)
-    return _operate(engine, command, project, stack)
+    return _operate(engine, command, project, stack, yes=options.yes)
 
 
-def _operate(engine: engines.Engine, command: engines.Command, project: Project, stack: str) -> int:
+def _rotate(options: argparse.Namespace, project: Project) -> int:
+    file = stack_file(project, options.stack)
+    before = file.read_bytes()
+    say(rotate(project, read_settings(project, options.stack), options.secret))
+    try:
+        return _run(argparse.Namespace(**{**vars(options), "command": "up"}))
+    except NotAgreedError:
+        file.write_bytes(before)
+        raise
+
+
+def _operate(
+    engine: engines.Engine, command: engines.Command, project: Project, stack: str, *, yes: bool = False
+) -> int:
     say(engine.line)
     settings = read_settings(project, stack) if command in {"up", "preview"} else None
     client = ensure_docker()
@@ -144,6 +159,10 @@ def _operate(engine: engines.Engine, command: engines.Command, project: Project,
         # Its advice is the program's to give, which looks too.
         look(settings)
         _have_images(client, settings)
+    if not yes and command == "up":
+        confirm_update(engine, client, project, stack)
+    if not yes and command == "destroy":
+        confirm_destroy(client, project, stack, lambda: read_settings(project, stack))
     if command in {"up", "destroy"}:
         _make_way(client, engine, command, project, stack, owner)
     code = engines.run(engine, command, project, stack)
@@ -231,7 +250,7 @@ def _say_what_was_kept(client: docker.DockerClient, project: Project, stack: str
     if kept:
         names = " ".join(kept)
         say(f"kept the data of stack {stack}: {names}")
-        say(f"the next `make up` takes it up again; to remove it: docker volume rm {names}")
+        say(f"`make up STACK={stack}` takes it up again; to remove it: docker volume rm {names}")
 
 
 IDLE: Final = {None: [], True: ["--idle"], False: ["--no-idle"]}

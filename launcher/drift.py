@@ -49,7 +49,7 @@ def drift(project: Project, stack: str, *, json_wanted: bool) -> int:
         raise LauncherError(str(reason)) from None
     if _document(project, stack) != document:
         raise LauncherError(
-            f"stack {stack} was changed while it was looked at. Run `make drift` again after that update."
+            f"stack {stack} was changed while it was looked at. After that update, run again: make drift STACK={stack}"
         )
     found = differences(known, seen)
     print(as_json(found, stack) if json_wanted else as_text(found, known, stack))

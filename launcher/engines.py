@@ -162,6 +162,22 @@ def run(engine: Engine, command: Command, project: Project, stack: str) -> int:
     return code
 
 
+def preview_as_json(engine: Engine, project: Project, stack: str) -> subprocess.CompletedProcess[str]:
+    """Run a preview out of sight: what it comes to, as JSON on its standard output, and what it says of a failure."""
+    variables = _variables(project, stack)
+    if engine.name == "pulumi":
+        _select(project, stack, variables)
+        command = ["pulumi", "preview", "--json", "--stack", stack, "--non-interactive"]
+    else:
+        command = [sys.executable, "-m", "engine", "preview", "--json", "--stack", stack]
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False, cwd=project.directory,
+        env={**variables, "PYTHONIOENCODING": "utf-8"},
+    )  # fmt: skip
+    done.stderr = backends.without_password(done.stderr, backend_url(project))
+    return done
+
+
 def outputs(engine: Engine, project: Project, stack: str, *, show_secrets: bool = False) -> str:
     """Outputs of the stack as JSON text, secrets masked unless asked for.
 

@@ -13,6 +13,7 @@ from launcher.errors import LauncherError
 
 if TYPE_CHECKING:
     import docker
+    from docker.models.containers import Container
 
 PROJECT_FOLDER: Final = Path(__file__).resolve().parent.parent
 ONE_SHOTS: Final = frozenset({"migration", "postgres-setup"})
@@ -40,17 +41,24 @@ def ownership(project: Project, stack: str) -> list[str]:
     return [f"{labels.PROJECT}={project.name}", f"{labels.STACK}={stack}"]
 
 
+def failed_one_shots(client: docker.DockerClient, project: Project, stack: str) -> list[Container]:
+    """One-shot containers of the stack that failed."""
+    marks = ownership(project, stack)
+    return [
+        container
+        for container in client.containers.list(
+            all=True, filters={"label": marks, "status": "exited"}, ignore_removed=True
+        )
+        if container.labels.get(labels.ROLE) in ONE_SHOTS and container.attrs["State"]["ExitCode"] != 0
+    ]
+
+
 def remove_failed_one_shots(client: docker.DockerClient, project: Project, stack: str) -> list[str]:
     """Remove one-shot containers of the stack that failed, so that the next update runs them anew; their names."""
-    marks = ownership(project, stack)
     removed = []
-    for container in client.containers.list(
-        all=True, filters={"label": marks, "status": "exited"}, ignore_removed=True
-    ):
-        code = container.attrs["State"]["ExitCode"]
-        if container.labels.get(labels.ROLE) in ONE_SHOTS and code != 0:
-            container.remove(v=True)
-            removed.append(f"{container.name} (exit code {code})")
+    for container in failed_one_shots(client, project, stack):
+        container.remove(v=True)
+        removed.append(f"{container.name} (exit code {container.attrs['State']['ExitCode']})")
     return removed
 
 

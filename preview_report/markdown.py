@@ -52,7 +52,7 @@ def _other_host(preview: Preview) -> str:
     return (
         "> [!CAUTION]\n> Not one container of this stack was found where its state is known: this was most likely "
         "previewed against a Docker host that is not the stack's. Preview where DOCKER_HOST names the right one, or "
-        "against the state alone (`pulumi preview --refresh=false`)."
+        f"against the state alone (`pulumi preview --refresh=false --stack {plain(preview.stack)}`)."
     )
 
 

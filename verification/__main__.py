@@ -34,7 +34,7 @@ VALKEY_URL: Final = "VERIFICATION_VALKEY_URL"
 """Variable that says ``--valkey-url`` without showing it to everybody on this host."""
 
 EPILOG: Final = """\
-exit codes: 0 proved, 1 failed, 2 could not ask (Docker does not answer, no such container, wrong usage)
+exit codes: 0 proved, 1 failed, 2 unknown: what the deployment calls for could not all be asked (or wrong usage)
 example:    python -m verification --app open-webui --valkey redis-valkey --url http://127.0.0.1:3000
 What is not named is looked for: `python -m verification` alone finds an Open WebUI and what belongs to it.
 """

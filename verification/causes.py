@@ -101,6 +101,8 @@ Cause = Literal[
     "upgrade-blocked",
     "event-not-received",
     "decoy-received",
+    # sending
+    "sending-not-seen",
     # isolation
     "private-reachable",
     "private-published",

@@ -90,6 +90,11 @@ class Container:
         return int(self.inspect.get("RestartCount", 0))
 
     @property
+    def stack(self) -> str:
+        """Pulumi stack that made it, by its label; empty where somebody else did, or it is gone."""
+        return str(((self.inspect.get("Config") or {}).get("Labels") or {}).get(labels.STACK, ""))
+
+    @property
     def networks(self) -> dict[str, dict[str, Any]]:
         """What Docker tells of it on each of its networks, by the network's name."""
         return (self.inspect.get("NetworkSettings") or {}).get("Networks") or {}
@@ -234,6 +239,9 @@ class Live:
             nobody has.
         denied: Valkey's refusal of a channel or command, empty when there was none.
         attempts: How many rounds of events were published.
+        sent_milliseconds: From what made the app's own process publish to its message on Valkey; None where none was
+            seen.
+        sending_error: Why it could not be looked for.
         seconds: How long it took in all.
     """
 
@@ -247,6 +255,8 @@ class Live:
     decoy_received: bool = False
     denied: str = ""
     attempts: int = 0
+    sent_milliseconds: float | None = None
+    sending_error: str = ""
     seconds: float = 0.0
 
     @property
@@ -527,5 +537,4 @@ class Evidence:
     @property
     def stack(self) -> str:
         """Pulumi stack that the containers are of, by their labels; empty where none tells."""
-        marks = (container.inspect.get("Config", {}).get("Labels") or {} for container in self.containers)
-        return next((str(found[labels.STACK]) for found in marks if labels.STACK in found), "")
+        return next((container.stack for container in self.containers if container.stack), "")

@@ -9,6 +9,17 @@ from typing import Any, Final
 ORDERED: Final = frozenset({"Cmd", "Entrypoint", "Test"})
 """Lists in which order matters; Docker treats the others as sets."""
 
+UPDATED: Final = (
+    "HostConfig.Memory",
+    "HostConfig.MemorySwap",
+    "HostConfig.NanoCpus",
+    "HostConfig.CpuShares",
+    "HostConfig.CpusetCpus",
+    "HostConfig.RestartPolicy",
+    "HostConfig.PidsLimit",
+)
+"""What an update reads back and mends by itself; anything else needs a container made anew."""
+
 
 def looked_up(value: Any, path: str) -> Any:
     """Follow ``A.B[KEY].C``; a key in brackets may hold dots, and picks ``KEY=value`` out of a list."""

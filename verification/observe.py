@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from verification import inside
 from verification.account import ask_account
+from verification.checks.finding import UPDATE
 from verification.docker_view import CouldNotAsk
 from verification.evidence import Account, App, Container, Evidence, HttpAnswer, IdleSocket, Image, Page, Probe, Valkey
 from verification.front_door import DEFAULT_PORTS, FOREIGN_ORIGIN, FrontDoor, origin_of
@@ -110,12 +111,15 @@ def require(view: View, subject: Subject) -> None:
         CouldNotAsk: One is missing; says which there are.
     """
     there = view.names()
-    for name in (*subject.services, *filter(None, [subject.migration])):
+    asked = (*subject.services, *filter(None, [subject.migration]))
+    for name in asked:
         if name not in there:
+            stacks = (view.container(other).stack for other in asked if other in there)
+            stack = next(filter(None, stacks), "")
             raise CouldNotAsk(
                 "container-missing",
                 f"there is no container named {name!r}; there are: {', '.join(there) or '(none)'}",
-                "name one of these, or start the containers first (`make up`)",
+                "name one of these, or start the containers first" + (f": {UPDATE} STACK={stack}" if stack else ""),
             )
 
 

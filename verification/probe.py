@@ -70,6 +70,13 @@ DECOY_SECONDS: Final = 0.05
 """How long after the events a decoy might still arrive, over another connection than theirs."""
 IMPATIENT_SECONDS: Final = 3.0
 """How long events are waited for when something already seen says that none will come."""
+SENDING_TRIES: Final = 3
+SENDING_SECONDS: Final = 0.7
+"""How long the app's process may take, each time, to publish what it was made to."""
+SENDING_EVENTS: Final = 3
+"""Two do; one more in case the first was answered before the second came."""
+STRANGER_SECONDS: Final = 3.0
+"""How long too many listeners are counted again: other replicas' probes listen too, for a moment."""
 
 SIGNS: Final = {
     "misconf": "persistence",
@@ -369,6 +376,15 @@ def event_for(room: str, nonce: str, salt: str) -> str:
     return json.dumps(message)
 
 
+def is_farewell(data: Any, sid: str) -> bool:
+    """Whether a process of the app's asks the others to disconnect that client."""
+    try:
+        message = json.loads(data)
+    except ValueError:
+        return False
+    return isinstance(message, dict) and (message.get("method"), message.get("sid")) == ("disconnect", sid)
+
+
 def has_room_channels(environment: dict[str, str]) -> bool:
     """Whether the app listens to one channel for each room."""
     return environment.get("WEBSOCKET_REDIS_ROOM_CHANNELS", "True").lower() == "true"
@@ -409,6 +425,7 @@ class LiveEvents:
         self.arrival = asyncio.Event()
         self.others: list[Any] = []
         self.channel = ""
+        self.complete = False
         self.answer: dict[str, Any] = {"room_expected": has_room_channels(environment), "attempts": 0}
 
     def _received(self, nonce: Any) -> None:
@@ -434,21 +451,67 @@ class LiveEvents:
         )
         await asyncio.wait_for(connecting, seconds + 0.5)
 
-    async def reach(self, processes: int) -> int | None:
-        """Connect further sockets until every app process listens: each begins with its first socket.
+    async def reach(self, processes: int, *, several: bool) -> int | None:
+        """Count who listens.
+
+        Args:
+            processes: How many should.
+            several: Whether there are several in this container: each begins with its first socket, and further ones
+                are connected until all have.
 
         Returns:
             How many listen; None when the app's account may not ask.
         """
-        end = time.monotonic() + PROCESSES_SECONDS
+        started = time.monotonic()
         while True:
             try:
                 listening = int((await self.connector.client.pubsub_numsub(CHANNEL))[0][1])
             except Exception:  # noqa: BLE001 - refused, as a rule
                 return None
-            if listening >= processes or time.monotonic() > end:
+            passed = time.monotonic() - started
+            if listening < processes and several and passed < PROCESSES_SECONDS:
+                await self.join(1)
+            elif listening > processes and passed < STRANGER_SECONDS:
+                await asyncio.sleep(0.2)
+            else:
                 return listening
-            await self.join(1)
+
+    async def sends(self) -> None:
+        """Have the app's own process publish something, and see it on Valkey: for that it needs no account.
+
+        A client without one asks for a document several times at once. Open WebUI takes one question after the other,
+        under a lock in Valkey. At the first it disconnects the client. At the next it no longer has it, takes it for
+        one of another process's, and has its manager ask those, on the shared channel, to disconnect it. They have it
+        neither, and nothing is stored.
+
+        Source: ``with_document_lock`` and ``get_socket_session_user`` of
+        https://github.com/open-webui/open-webui/blob/v0.12.4/backend/open_webui/socket/main.py
+        """
+        listener = self.connector.client.pubsub(ignore_subscribe_messages=True)
+        try:
+            await listener.subscribe(CHANNEL)
+            for _ in range(SENDING_TRIES):
+                if (milliseconds := await self._sends(listener)) is not None:
+                    self.answer["sent_milliseconds"] = milliseconds
+                    break
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong, it was not seen
+            self.answer["sending_error"] = words_of(error)
+        finally:
+            with contextlib.suppress(Exception):
+                await listener.aclose()
+
+    async def _sends(self, listener: Any) -> float | None:
+        client = type(self.client)(reconnection=False)
+        self.others.append(client)
+        await self._open(client, CONNECT_SECONDS)
+        sid, started = client.get_sid("/"), time.monotonic()
+        for _ in range(SENDING_EVENTS):
+            await client.emit("ydoc:document:join", {"document_id": f"verification-{self.salt}-{sid}"})
+        while (left := started + SENDING_SECONDS - time.monotonic()) > 0:
+            message = await listener.get_message(timeout=left)
+            if message and is_farewell(message["data"], sid):
+                return (time.monotonic() - started) * 1000
+        return None
 
     async def join(self, count: int) -> None:
         """Connect further sockets, as far as they can be."""
@@ -488,11 +551,11 @@ class LiveEvents:
         for kind, (nonce, before) in sent.items():
             if nonce in self.arrived:
                 self.answer[f"{kind}_milliseconds"] = (self.arrived[nonce] - before) * 1000
-        complete = all(nonce in self.arrived for nonce, _ in sent.values())
-        if complete:
+        self.complete = all(nonce in self.arrived for nonce, _ in sent.values())
+        if self.complete:
             await asyncio.sleep(DECOY_SECONDS)
         self.answer["decoy_received"] = any(nonce.startswith(f"decoy-{self.salt}") for nonce in self.arrived)
-        return complete
+        return self.complete
 
     async def attempt(self, seconds: float) -> bool:
         """Connect if need be, then one round."""
@@ -579,7 +642,11 @@ async def ask(answer: dict[str, Any], config: dict[str, Any]) -> None:
     if several and not config["counts"]:
         await events.join(SOCKETS_EACH * int(workers))
     if connectors[0].client is not None and config["counts"]:
-        answer["subscribers"] = await events.reach(int(workers) * int(config["replicas"]) if several else 0)
+        processes = int(workers) * int(config["replicas"]) if workers.isdigit() else 0
+        answer["subscribers"] = await events.reach(processes, several=several)
+    # Only now: whoever counts the listeners would count this one.
+    if hopeful and events.complete:
+        await events.sends()
     if config["leave"]:
         keys = {f"verification:{os.urandom(8).hex()}": connector for connector in connectors if connector.client}
         seconds = int(config["patience"]) + KEY_SECONDS

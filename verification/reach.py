@@ -45,10 +45,12 @@ class View(Protocol):
 
 def ask_reach(view: View, subject: Subject) -> Reach | None:
     """What of the private containers answers from the edge network; None when nothing is to be isolated."""
-    if subject.isolation is None or not subject.gateway:
+    if subject.isolation is None:
         return None
     started = time.monotonic()
     edge = subject.isolation.edge
+    if not subject.gateway:
+        return Reach(edge=edge, error="no gateway was named, from inside which it is tried")
     private = [view.container(name) for name in subject.isolation.private]
     apps = [view.container(name) for name in subject.apps]
     targets = {target: item.name for item in private for target in _targets(item, _port(item.name, subject))}

@@ -114,8 +114,10 @@ def _summary(verdict: Verdict, results: list[CheckResult], evidence: Evidence) -
         times = [value for live in lives for value in (live.room_milliseconds, live.shared_milliseconds) if value]
         count = len(evidence.apps)
         replicas = "replica" if count == 1 else "replicas"
-        slowest = max(times, default=0)
-        return f"proved: a live event travelled through Valkey to each of {count} {replicas} in {slowest:.1f} ms"
+        sent = any(result.id == "sending" and result.status == "passed" for result in results)
+        what, more = ("sent and received", "") if sent else ("received", "; whether they are sent was not seen")
+        time_taken = f"in {max(times, default=0):.1f} ms"
+        return f"proved: live events through Valkey are {what} by each of {count} {replicas}, {time_taken}{more}"
     wrong = [result for result in results if result.weight == "must" and result.status == verdict]
     seen = textwrap.shorten(wrong[0].evidence.splitlines()[0], SUMMARY_WIDTH, placeholder=" ...")
     others = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""

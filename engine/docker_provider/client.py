@@ -97,7 +97,7 @@ def not_answering(error: Exception) -> ProviderError:
         )
     return ProviderError(
         f"Docker does not answer at {address} ({reason}). "
-        "Start Docker (`make setup` installs and starts it), or set DOCKER_HOST to where it listens."
+        "Start Docker, as with `sudo systemctl start docker`, or set DOCKER_HOST to where it listens."
     )
 
 

@@ -265,7 +265,7 @@ def _free_name(call: Call, inputs: Properties) -> None:
         raise ProviderError(
             f"a container named {name} exists already ({found['Id'][:12]}, image {found['Config']['Image']}, "
             f"{found['State']['Status']}) and {ownership(found['Config']['Labels'])}. "
-            f"Choose another name, or remove it with `docker rm -f {name}`."
+            f"Choose another name, or remove it with `docker stop {name}; docker rm {name}`."
         )
     call.log(f"replacing container {name}, which this stack made and lost track of")
     _remove(call.docker, found["Id"], inputs)

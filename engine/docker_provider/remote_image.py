@@ -154,7 +154,7 @@ def pull_failure(name: str, said: str) -> ProviderError:
     if is_silence(said):
         return ProviderError(
             f"the image {name} is not on this machine, and its registry does not answer: {said}. "
-            "`make setup` builds the images of this project locally; or load the image with `docker load`."
+            "`make setup STACK=NAME` builds the images of a stack locally; or load the image with `docker load`."
         )
     if re.search(r"not found|does not exist|denied|manifest unknown|unauthorized", said, re.IGNORECASE):
         return ProviderError(
@@ -163,7 +163,7 @@ def pull_failure(name: str, said: str) -> ProviderError:
         )
     return ProviderError(
         f"the image {name} could not be pulled: {said}. Try `docker pull {name}`; "
-        "`make setup` builds the images of this project locally."
+        "`make setup STACK=NAME` builds the images of a stack locally."
     )
 
 

@@ -339,7 +339,7 @@ def test_a_container_of_that_name_that_is_not_ours_is_left_alone() -> None:
     with pytest.raises(ProviderError) as caught:
         provider(api).create(CONTAINER, checked(CONTAINER, RICH_CONTAINER), None)
     assert "carries no label of ours" in str(caught.value)
-    assert f"docker rm -f {PREFIX}-rich" in str(caught.value)
+    assert f"docker stop {PREFIX}-rich; docker rm {PREFIX}-rich" in str(caught.value)
     assert "remove_container" not in api.calls
 
 

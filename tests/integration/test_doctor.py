@@ -160,7 +160,7 @@ def test_the_tutorials_compose_file_is_found_and_proved(compose: tuple[str, str]
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr.startswith(f"found {app} with Valkey {valkey} at http://127.0.0.1:")
     assert f"websocket opens at {done.stderr.split()[6]}" in done.stdout
-    assert "proved: a live event travelled through Valkey to each of 1 replica" in done.stdout
+    assert "proved: live events through Valkey are sent and received by each of 1 replica" in done.stdout
 
 
 def test_a_pair_made_by_hand_is_found_by_the_url_its_own_process_has(pair: tuple[str, str]) -> None:

@@ -138,7 +138,7 @@ def test_the_example_is_proved_changes_nothing_then_and_goes_without_a_trace(exa
     lines = script.splitlines(keepends=True)
     assert "destroy" in lines[-1]
     printed = example.run("".join(lines[:-1]), engine)
-    assert "proved: a live event travelled through Valkey to each of 1 replica" in printed
+    assert "proved: live events through Valkey are sent and received by each of 1 replica" in printed
     # Through the web server that was there; the name is the program's own setting of Open WebUI.
     page = requests.get(f"http://127.0.0.1:{example.port}/api/config", timeout=60).json()
     assert page["name"].startswith("Shop")

@@ -61,7 +61,7 @@ def test_several_settings_and_secrets_are_changed_and_one_update_carries_them_ou
     scale = commands("docs/operations.md", "Scale", team=name)
     rotate = commands("docs/operations.md", "Rotate a secret", team=name)
     printed = team.stack.type_in(only("config set", scale) + only("config set", rotate) + only("make rotate", rotate))
-    assert "to each of 3 replicas" in printed
+    assert "by each of 3 replicas" in printed
     assert not any(secret in printed for secret in (OWN_PASSWORD, API_KEY))
     assert f"OPENAI_API_KEYS={API_KEY}" in team.stack.run_in("app-1", "cat", "/run/secrets/open-webui.env")
     assert team.signed_in()

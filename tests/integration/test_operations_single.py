@@ -161,7 +161,7 @@ def test_the_commands_of_the_first_pages_find_it_as_it_should_be(moved: Moved) -
 def test_a_name_that_does_not_resolve_is_mended_by_either_line(moved: Moved) -> None:
     network, valkey = moved.stack.names["network"], moved.stack.names["valkey"]
     sh("docker", "network", "disconnect", network, valkey)
-    script = commands("docs/troubleshooting.md", "name-does-not-resolve")
+    script = commands("docs/troubleshooting.md", "name-does-not-resolve", dev=moved.stack.stack)
     assert "proved: " in moved.type_in(script.replace("NETWORK", network).replace("NAME-OF-VALKEY", valkey))
 
 

@@ -42,7 +42,7 @@ def test_a_stack_is_deployed_proved_and_destroyed_by_an_ordinary_user_whose_file
     stack = Deployment(home / "project", "embedded", stand_in=True)
     sh("chown", "--recursive", "--no-dereference", f"{name}:", str(home))
     try:
-        assert "proved: a live event travelled through Valkey" in launch(stack, name, home, "up")
+        assert "proved: live events through Valkey are sent and received" in launch(stack, name, home, "up")
         assert "websocket opens at http://127.0.0.1:" in launch(stack, name, home, "verify")
         launch(stack, name, home, "destroy")
         assert stack.left()["containers"] == stack.left()["networks"] == []

@@ -37,13 +37,13 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 def test_a_change_of_replicas_touches_only_the_difference(replicas: Deployment) -> None:
     before = replicas.ids()
     replicas.configure({"replicas": 4})
-    assert "to each of 4 replicas" in replicas.succeed("up")
+    assert "by each of 4 replicas" in replicas.succeed("up")
     scaled = replicas.ids()
     written = replicas.names["gateway_files"]
     assert {name for name in before if scaled.get(name) != before[name]} == {written}
     assert scaled.keys() - before.keys() == {replicas.names["app-3"], replicas.names["app-4"]}
     replicas.configure({"replicas": 2})
-    assert "to each of 2 replicas" in replicas.succeed("up")
+    assert "by each of 2 replicas" in replicas.succeed("up")
     assert {name for name in before if replicas.ids()[name] != before[name]} == {written}
     assert no_changes(replicas.succeed("preview"))
 
@@ -79,7 +79,9 @@ def test_a_valkey_elsewhere_is_asked_before_anything_starts_and_then_carries_the
             "docker", "run", "-d", "--name", name, "-p", f"{address}:{port}:6379",
             "docker.io/valkey/valkey:8.0.1-alpine", "valkey-server", "--requirepass", PASSWORD_AT_VALKEY,
         )  # fmt: skip
-        assert "proved: a live event travelled through Valkey to each of 2 replicas" in stood_in.succeed("up")
+        assert "proved: live events through Valkey are sent and received by each of 2 replicas" in stood_in.succeed(
+            "up"
+        )
         assert PASSWORD_AT_VALKEY not in stood_in.state().decode()
     finally:
         sh("sh", "-c", f"docker rm -f -v {name} || true")
@@ -100,16 +102,16 @@ def test_both_engines_work_on_one_replicated_stack_and_see_no_change_of_the_othe
     stack = like_prod(tmp_path)
     stack.engine = "pulumi"
     try:
-        assert "to each of 2 replicas" in stack.succeed("up")
+        assert "by each of 2 replicas" in stack.succeed("up")
         stack.engine = "embedded"
         assert no_changes(stack.succeed("preview"))
         before = stack.ids()
         stack.configure({"replicas": 3})
-        assert "to each of 3 replicas" in stack.succeed("up")
+        assert "by each of 3 replicas" in stack.succeed("up")
         stack.engine = "pulumi"
         assert no_changes(stack.succeed("preview"))
         stack.configure({"replicas": 2})
-        assert "to each of 2 replicas" in stack.succeed("up")
+        assert "by each of 2 replicas" in stack.succeed("up")
         assert {name for name in before if stack.ids()[name] != before[name]} == {stack.names["gateway_files"]}
         stack.succeed("destroy")
         assert stack.left()["containers"] == []

@@ -79,7 +79,8 @@ def test_what_a_client_claims_of_its_address_is_believed_of_nobody_but_the_gatew
 
 
 def test_data_outlives_destroy_and_the_new_secrets_fit_it(prod: Deployment) -> None:
-    prod.succeed("destroy")
+    assert f"make destroy STACK={prod.stack} YES=1" in prod.fail("destroy")
+    prod.succeed("destroy", "--yes")
     left = prod.left()
     kept = ("app_data", "gateway_data", "postgres_data", "valkey_data")
     assert left == {"containers": [], "networks": [], "volumes": sorted(prod.names[name] for name in kept)}

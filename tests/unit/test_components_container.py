@@ -98,7 +98,7 @@ def test_a_one_shot_that_failed_stops_the_deployment_with_the_end_of_its_log(mon
     assert "exited with code 1" in text
     assert "line 99" in text
     assert "line 79" not in text
-    assert "docker rm migration, then `make up STACK=prod` or `pulumi up --stack prod`" in text
+    assert "docker rm --volumes migration, then `make up STACK=prod` or `pulumi up --stack prod`" in text
 
 
 def test_a_one_shot_that_failed_without_a_word_is_said_to() -> None:

@@ -153,7 +153,7 @@ def test_what_is_as_it_was_made_has_no_difference() -> None:
         (
             observed(inspected(HostConfig__CapDrop=None)),
             "container app: HostConfig.CapDrop is none, asked for: ALL",
-            "docker stop app && docker rm app && make up STACK=team",
+            "docker stop app && docker rm --volumes app && make up STACK=team",
         ),
         (
             observed(inspected(Name="/app_old")),
@@ -184,8 +184,8 @@ def test_what_is_as_it_was_made_has_no_difference() -> None:
             observed(networks={"net": {"Id": "n2", "Containers": {ID: {"Name": "app"}, "x": {"Name": "guest"}}}}),
             "network net: is another one (n2) than was deployed (n1), made by somebody else",
             (
-                "docker network disconnect net guest && docker stop app && docker rm app && docker network rm net && "
-                "make up STACK=team"
+                "docker network disconnect net guest && docker stop app && docker rm --volumes app && "
+                "docker network rm net && make up STACK=team"
             ),
         ),
         (
@@ -203,7 +203,7 @@ def test_what_is_as_it_was_made_has_no_difference() -> None:
         (
             observed(strays=("app-2",)),
             "container app-2: is there, with this stack's labels, asked for: not there",
-            "docker stop app-2 && docker rm app-2",
+            "docker stop app-2 && docker rm --volumes app-2",
         ),
         (
             observed(stray_networks=("old",)),
@@ -276,7 +276,7 @@ def test_a_changed_file_has_its_readers_made_anew() -> None:
     assert differences(known, right) == []
     assert [(one.name, one.property) for one in differences(known, wrong)] == [("conf", "file /etc/caddy/Caddyfile")]
     assert mend(differences(known, wrong), "team") == (
-        "docker stop conf app && docker rm conf app && make up STACK=team"
+        "docker stop conf app && docker rm --volumes conf app && make up STACK=team"
     )
 
 
@@ -311,7 +311,7 @@ def test_one_line_mends_everything_and_says_nothing_twice() -> None:
     real = inspected(HostConfig__PidsLimit=30, HostConfig__CapDrop=None, HostConfig__Memory=0)
 
     assert mend(found(observed(real, volumes=frozenset())), "team") == (
-        "docker stop app && docker rm app && make up STACK=team"
+        "docker stop app && docker rm --volumes app && make up STACK=team"
     )
 
 

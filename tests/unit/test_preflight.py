@@ -111,7 +111,7 @@ def test_a_docker_that_does_not_answer_is_told_with_the_address_tried(monkeypatc
     monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")
     assert "DOCKER_HOST=tcp://192.0.2.1:2375" in docker_does_not_answer(OSError("refused"))
     monkeypatch.delenv("DOCKER_HOST")
-    assert "make setup" in docker_does_not_answer(OSError("refused"))
+    assert "systemctl start docker" in docker_does_not_answer(OSError("refused"))
 
 
 def test_the_reason_is_the_operating_systems_however_deep_it_lies() -> None:

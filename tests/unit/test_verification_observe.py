@@ -491,6 +491,13 @@ def test_where_not_even_a_replica_answers_it_is_tried_again(jumping: Jumping) ->
     assert (docker.ran.count("reach"), reach.control) == (TRIES, ())
 
 
+def test_what_is_to_be_isolated_and_has_no_gateway_to_try_it_from_is_not_passed_over(jumping: Jumping) -> None:
+    reach = observe(behind_gateway(), replace(BEHIND_GATEWAY, gateway=""), print, jumping.clock()).reach
+
+    assert reach is not None
+    assert "no gateway was named" in reach.error
+
+
 def test_behind_a_postgres_that_has_ended_nothing_is_probed(jumping: Jumping) -> None:
     docker = behind_gateway()
     docker.states["postgres"] = [inspected(status="exited")]

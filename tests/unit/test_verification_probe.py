@@ -7,7 +7,7 @@ import json
 import ssl
 import sys
 from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from aiohttp import ClientSession, web
@@ -264,6 +264,144 @@ def test_a_decoy_of_an_earlier_round_is_not_forgotten(monkeypatch: pytest.Monkey
         return next(decoys, None) if "decoy" in room else right(channel, room)
 
     assert rounds(monkeypatch, deliver, 3)[2]["decoy_received"]
+
+
+class Asking:
+    """In place of python-socketio: a client that asks an app for documents, and what the app publishes over that.
+
+    Attributes:
+        answers: What the app publishes at the second question of a client, by its id.
+    """
+
+    answers: Callable[[str], list[Any]]
+    published: ClassVar[list[Any]] = []
+    count = 0
+
+    def __init__(self, **_: object) -> None:
+        Asking.count += 1
+        self.sid, self.asked = f"SID-{Asking.count}", 0
+
+    def on(self, *_: object) -> None: ...
+
+    async def connect(self, *_: object, **__: object) -> None: ...
+
+    def get_sid(self, _namespace: str) -> str:
+        return self.sid
+
+    async def emit(self, event: str, data: dict[str, str]) -> None:
+        assert event == "ydoc:document:join"
+        assert self.sid in data["document_id"]
+        self.asked += 1
+        if self.asked == 2:
+            self.published.extend(type(self).answers(self.sid))
+
+
+class Listening:
+    """In place of a subscription at Valkey."""
+
+    def __init__(self, *, refused: bool) -> None:
+        self.refused, self.closed = refused, False
+
+    async def subscribe(self, channel: str) -> None:
+        assert channel == "socketio"
+        if self.refused:
+            raise exceptions.NoPermissionError("this user has no permissions to access one of the channels")
+
+    async def get_message(self, *, timeout: float) -> dict[str, Any] | None:  # noqa: ASYNC109 - as redis calls it
+        if Asking.published:
+            return {"data": Asking.published.pop(0)}
+        await asyncio.sleep(timeout)
+        return None
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def sending(
+    monkeypatch: pytest.MonkeyPatch, answers: Callable[[str], list[Any]], *, refused: bool = False
+) -> dict[str, Any]:
+    """What is answered of an app that publishes this for a client that asks twice."""
+    library = ModuleType("socketio")
+    monkeypatch.setattr(library, "AsyncClient", Asking, raising=False)
+    monkeypatch.setitem(sys.modules, "socketio", library)
+    monkeypatch.setattr(Asking, "answers", staticmethod(answers), raising=False)
+    monkeypatch.setattr(Asking, "published", [])
+    monkeypatch.setattr(Asking, "count", 0)
+    listening = Listening(refused=refused)
+    connector: Any = SimpleNamespace(client=SimpleNamespace(pubsub=lambda **_: listening))
+
+    async def play() -> dict[str, Any]:
+        events = LiveEvents(connector, "http://app", {}, "salt")
+        await events.sends()
+        return events.answer
+
+    answer = passing_time.run(monkeypatch, verification_probe, play)
+    assert listening.closed
+    return dict(answer)
+
+
+def farewell(sid: str) -> bytes:
+    return json.dumps({"method": "disconnect", "sid": sid, "namespace": "/", "host_id": "1"}).encode()
+
+
+def test_a_process_that_bids_a_client_farewell_on_valkey_publishes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = [b"\x80pickled", b"[1]", b'{"method": "emit"}', farewell("another")]
+
+    assert sending(monkeypatch, lambda sid: [*noise, farewell(sid)])["sent_milliseconds"] >= 0
+
+
+def test_it_is_tried_again_where_the_first_question_was_answered_before_the_second_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answer = sending(monkeypatch, lambda sid: [farewell(sid)] if sid == "SID-3" else [])
+
+    assert "sent_milliseconds" in answer
+
+
+def test_a_process_that_publishes_nothing_is_not_said_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "sent_milliseconds" not in sending(monkeypatch, lambda _: [])
+    assert Asking.count == 1 + 3, "the client of the live event, and three tries"
+
+
+def test_where_nobody_may_listen_nothing_is_said_of_sending(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = sending(monkeypatch, lambda sid: [farewell(sid)], refused=True)
+
+    assert "sent_milliseconds" not in answer
+    assert "no permissions" in answer["sending_error"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "several", "seen"),
+    [
+        ([2, 2, 1], False, 1),  # another replica's probe was listening too
+        ([2] * 40, False, 2),
+        ([1], False, 1),
+        ([1, 2], True, 2),
+        ([None], False, None),
+    ],
+)
+def test_listeners_are_counted_until_they_are_as_many_as_processes(
+    monkeypatch: pytest.MonkeyPatch,
+    counts: list[int | None],
+    several: bool,  # noqa: FBT001
+    seen: int | None,
+) -> None:
+    library = ModuleType("socketio")
+    monkeypatch.setattr(library, "AsyncClient", Asking, raising=False)
+    monkeypatch.setitem(sys.modules, "socketio", library)
+    left = list(counts)
+
+    async def numsub(_channel: str) -> list[tuple[str, int]]:
+        if (count := left.pop(0)) is None:
+            raise exceptions.NoPermissionError("no")
+        return [("socketio", count)]
+
+    connector: Any = SimpleNamespace(client=SimpleNamespace(pubsub_numsub=numsub))
+
+    async def play() -> int | None:
+        return await LiveEvents(connector, "http://app", {}, "salt").reach(2 if several else 1, several=several)
+
+    assert passing_time.run(monkeypatch, verification_probe, play) == seen
 
 
 class Writing:

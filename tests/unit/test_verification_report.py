@@ -44,8 +44,16 @@ def test_it_has_the_promised_shape_and_is_json() -> None:
 
 
 def test_it_says_in_words_that_it_is_proved() -> None:
+    live = replace(probe().live, sent_milliseconds=2.6)
+    assert reported(probed(live=live))["summary"] == (
+        "proved: live events through Valkey are sent and received by each of 1 replica, in 0.7 ms"
+    )
+
+
+def test_it_claims_no_sending_that_was_not_seen() -> None:
     assert reported(evidence())["summary"] == (
-        "proved: a live event travelled through Valkey to each of 1 replica in 0.7 ms"
+        "proved: live events through Valkey are received by each of 1 replica, in 0.7 ms; "
+        "whether they are sent was not seen"
     )
 
 

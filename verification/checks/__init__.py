@@ -22,8 +22,8 @@ from verification.checks.answers import (
 )
 from verification.checks.configuration import as_asked, environment, log_line, replicas_agree
 from verification.checks.containers import containers_running, migration
-from verification.checks.events import live_event, pubsub_subscribers
-from verification.checks.finding import Check, CheckResult
+from verification.checks.events import live_event, pubsub_subscribers, sending
+from verification.checks.finding import Check, CheckResult, for_stack
 from verification.checks.isolation import gateway_replicas, isolation
 from verification.checks.valkey import (
     connect,
@@ -37,7 +37,7 @@ from verification.evidence import Evidence
 
 __all__ = ["CHECKS", "CHECKS_VERSION", "CheckResult", "judge", "open_webui_version"]
 
-CHECKS_VERSION: Final = 5
+CHECKS_VERSION: Final = 6
 """Raised with every change of what is checked: deployments proved by an older version are proved again."""
 
 CHECKS: Final = (
@@ -99,6 +99,12 @@ CHECKS: Final = (
         weight="must",
         question="Does an event through Valkey reach a client of each replica?",
         judge=live_event,
+    ),
+    Check(
+        id="sending",
+        weight="must",
+        question="Does each replica publish through Valkey by itself?",
+        judge=sending,
     ),
     Check(
         id="front-door",
@@ -163,7 +169,7 @@ def judge(evidence: Evidence, only: Collection[str] = ()) -> list[CheckResult]:
             status=finding.status,
             cause=finding.cause,
             evidence=finding.evidence,
-            fix=finding.fix.replace("make up", f"make up STACK={evidence.stack}") if evidence.stack else finding.fix,
+            fix=for_stack(finding.fix, evidence.stack),
             seconds=finding.seconds,
         )
         for check in CHECKS

@@ -13,7 +13,7 @@ from verification.checks.finding import Finding, Judge, failed, listed, passed, 
 from verification.checks.valkey import connect_redis_url
 from verification.evidence import Account, Evidence
 
-ALONE: Final = "live-event, whose sockets belong to no account, stands alone"
+ALONE: Final = "live-event and sending, whose sockets belong to no account, stand alone"
 WHY_UNASKED: Final[Mapping[str, str]] = {
     "none": f"no administrator's account is configured: {ALONE}",
     "refused": f"Open WebUI does not let the configured account in, its password may have been changed since: {ALONE}",

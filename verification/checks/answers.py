@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from verification.causes import Cause
-from verification.checks.finding import Finding, failed, first_failure, listed, passed, unanswered, unknown
+from verification.checks.finding import UPDATE, Finding, failed, first_failure, listed, passed, unanswered, unknown
 from verification.evidence import App, Evidence, HttpAnswer, Page
 from verification.front_door import origin_of
 
@@ -104,21 +104,25 @@ def front_door(evidence: Evidence) -> Finding:
 
 
 def _not_at_the_door(evidence: Evidence, answer: HttpAnswer | None) -> Finding:
-    if answer:
-        return unknown("not-asked", f"{evidence.url}: {answer.error}")
-    return unknown("no-url", "no URL was given, or a container does not run")
+    if not evidence.url:
+        return unknown("no-url", "no URL was given")
+    if answer is None:
+        return unknown("not-asked", f"{evidence.url}: not asked, a container does not run", applies=True)
+    fix = "ask on the Docker host itself, or reach it by ssh: DOCKER_HOST=ssh://USER@HOST"
+    return unknown("not-asked", f"{evidence.url}: {answer.error}", fix, applies=True)
 
 
 def front_door_event(evidence: Evidence) -> Finding:
     """An event published on Valkey reaches a page at the URL: it is these replicas' URL, and lets messages through."""
     page, where = evidence.page, evidence.url
     if page is None:
-        return unknown("not-asked", "no URL was given, or live-event or front-door says why not")
+        why = "live-event or front-door says why not" if where else "no URL was given"
+        return unknown("not-asked", why, applies=bool(where))
     if not page.joined:
         seen = f"{where}: websockets open, and a page is not taken in: {page.error or 'nobody answers'}"
         return failed("upgrade-blocked", seen, _upgrade_fix(evidence), page.seconds)
     if page.receivers is None:
-        return unknown("not-asked", page.error)
+        return unknown("not-asked", page.error, applies=True)
     if page.arrived:
         each = f"each of {page.count} websockets" if page.count > 1 else "a websocket"
         return passed(f"{each} at {where} received an event that was published on Valkey", page.seconds)
@@ -231,7 +235,7 @@ def version(evidence: Evidence) -> Finding:
             return failed(
                 "version-unsupported",
                 f"{name} runs Open WebUI {text}: {_why_not(numbers)}",
-                "pulumi config set openWebuiImage ghcr.io/open-webui/open-webui:v0.12.4",
+                f"name ghcr.io/open-webui/open-webui:v0.12.4 (openWebuiImage of the stack), then {UPDATE}",
             )
     return passed("Open WebUI " + listed(sorted(set(found.values()))))
 

@@ -10,9 +10,20 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from verification.causes import Cause
-from verification.checks.finding import Finding, failed, first_failure, listed, passed, unanswered, unknown
-from verification.evidence import STATE_URL, WEBSOCKET_URL, App, Connection, Evidence
-from verification.expected import looked_up, same
+from verification.checks.finding import (
+    DRIFT,
+    UPDATE,
+    Finding,
+    failed,
+    first_failure,
+    listed,
+    made_anew,
+    passed,
+    unanswered,
+    unknown,
+)
+from verification.evidence import STATE_URL, WEBSOCKET_URL, App, Connection, Container, Evidence
+from verification.expected import UPDATED, looked_up, same
 
 
 def environment(evidence: Evidence) -> Finding:
@@ -65,7 +76,7 @@ def _environment(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 - on
             return failed(
                 cause,
                 f"{variable} is not what was asked for ({seen}) {where}",
-                "make up    # replaces the container",
+                f"{UPDATE}    # replaces the container",
             )
     return passed(name)
 
@@ -121,25 +132,41 @@ def as_asked(evidence: Evidence) -> Finding:
         return unknown("nothing-expected", "no expectation given")
     known = {item.name: item for item in evidence.containers}
     found = [
-        (name, path, _shown(path, name, wanted, actual))
+        (item, path, wanted, actual)
         for name, paths in evidence.expected.items()
+        for item in [known.get(name, Container(name=name))]
         for path, wanted in paths.items()
-        for actual in [looked_up(known[name].inspect if name in known else {}, path)]
+        for actual in [looked_up(item.inspect, path)]
         if not same(path, wanted, actual)
     ]
     count = sum(len(paths) for paths in evidence.expected.values())
     if not found:
         return passed(f"{count} properties of {len(evidence.expected)} containers are as asked")
-    paths = " ".join(path for _, path, _ in found)
+    paths = " ".join(path for _, path, _, _ in found)
     cause: Cause = "differs-from-asked"
     if any(word in paths for word in HARDENING):
         cause = "hardening-drift"
     elif "PortBindings" in paths:
         cause = "port-exposed"
-    # Not `make up` alone: Docker's plugin does not read everything back, a container's networks for one.
-    names = " ".join(dict.fromkeys(name for name, _, _ in found))
-    fix = f"docker rm -f {names} && make up    # made anew; data volumes stay"
-    return failed(cause, "; ".join(words for _, _, words in found), fix)
+    words = (_shown(path, item.name, wanted, actual) for item, path, wanted, actual in found)
+    return failed(cause, "; ".join(words), _as_asked_again(found))
+
+
+NETWORKS: Final = "NetworkSettings.Networks"
+
+
+def _as_asked_again(found: list[tuple[Container, str, Any, Any]]) -> str:
+    """The least that mends it: Docker's plugin does not read everything back, an update alone mends only some."""
+    there = [one for one in found if one[0].inspect]
+    remade = [item for item, path, _, _ in there if not path.startswith((*UPDATED, NETWORKS))]
+    if remade:
+        return made_anew(remade)
+    joins = [(item.name, {*wanted}, {*(joined or ())}) for item, path, wanted, joined in there if path == NETWORKS]
+    if any(wanted - joined for _, wanted, joined in joins):
+        return f"{DRIFT}    # prints the line that joins the network again, by the names it had there"
+    guests = [(guest, name) for name, wanted, joined in joins for guest in sorted(joined - wanted)]
+    leave = [f"docker network disconnect {guest} {name}" for guest, name in guests]
+    return " && ".join([*leave, *([UPDATE] if len(joins) < len(found) else [])])
 
 
 def _shown(path: str, name: str, wanted: Any, actual: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 
 from verification.causes import OF_APP, OF_GATEWAY, OF_POSTGRES, OF_VALKEY, Cause, Trouble
 from verification.checks.configuration import environment
-from verification.checks.finding import Finding, Judge, failed, first_failure, listed, passed, unknown
+from verification.checks.finding import UPDATE, Finding, Judge, failed, first_failure, listed, passed, unknown
 from verification.checks.valkey import connect, connect_redis_url, name_resolution, valkey_pong
 from verification.evidence import App, Container, Evidence, HttpAnswer
 
@@ -87,7 +87,7 @@ def _container(container: Container, causes: Mapping[Trouble, Cause]) -> Finding
     name, status = container.name, container.status
     log = _log(container)
     if status in GONE:
-        return failed(causes["missing"], f"{name}: {GONE[status]}", "make up")
+        return failed(causes["missing"], f"{name}: {GONE[status]}", UPDATE)
     if status == "paused":
         return failed(causes["paused"], f"{name} is paused", f"docker unpause {name}")
     if status == "restarting" or (status == "running" and container.unsteady):
@@ -122,13 +122,13 @@ def migration(evidence: Evidence) -> Finding:
         return unknown("not-expected", "no migration container named")
     name = container.name
     if container.status in GONE:
-        return failed("migration-missing", f"{name}: {GONE[container.status]}", "make up")
+        return failed("migration-missing", f"{name}: {GONE[container.status]}", UPDATE)
     if container.status != "exited":
         return failed("migration-not-finished", f"{name} is {container.status}", f"docker logs {name}")
     if container.exit_code != 0:
         return failed(
             "migration-failed",
             f"{name}: exit code {container.exit_code}{_log(container)}",
-            f"docker logs {name}    # then make up",
+            f"docker logs {name}    # then {UPDATE}",
         )
     return passed(f"{name}: exit code 0")

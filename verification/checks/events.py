@@ -20,10 +20,8 @@ def pubsub_subscribers(evidence: Evidence) -> Finding:
     own = [app.probe.subscribers for app in evidence.apps if app.probe.subscribers is not None]
     seen = valkey.subscribers if valkey.subscribers is not None else max(own, default=None)
     if seen is None:
-        return unknown(
-            "subscribers-refused",
-            "Valkey does not tell the accounts at hand who subscribes",
-        )
+        seen_by = "Valkey does not tell the accounts at hand who subscribes"
+        return unknown("subscribers-refused", seen_by, "grant one: +pubsub|numsub", applies=bool(valkey.login))
     expected = sum(app.probe.workers for app in evidence.apps)
     words = f"PUBSUB NUMSUB socketio is {seen}, {expected} app process{'es' if expected > 1 else ''} expected"
     listening = set(valkey.subscriber_addresses or ())
@@ -84,6 +82,26 @@ def _live(app: App, evidence: Evidence) -> Finding:
     if not seen.connected:
         return failed("upgrade-blocked", words, f"docker logs {name}", seen.seconds)
     return failed("event-not-received", words, f"docker restart {name}    # its listener has stopped", seen.seconds)
+
+
+def sending(evidence: Evidence) -> Finding:
+    """Each replica publishes by itself: its process was seen to on Valkey, or an account's event came from it."""
+    if live_event(evidence).status != "passed":
+        return unknown("not-asked", "not asked: live-event says why nothing arrives")
+    if evidence.account.sound:
+        return passed("what an account posted on each replica arrived: see account", evidence.account.seconds)
+    return first_failure(
+        (_sends(app) for app in evidence.apps),
+        passed("seen on Valkey, of " + listed(_sends(app).evidence for app in evidence.apps)),
+    )
+
+
+def _sends(app: App) -> Finding:
+    name, live = app.container.name, app.probe.live
+    if live.sent_milliseconds is not None:
+        return passed(f"{name} after {live.sent_milliseconds:.0f} ms")
+    why = f" ({live.sending_error})" if live.sending_error else ""
+    return unknown("sending-not-seen", f"{name}: no message of its own process was seen on Valkey{why}")
 
 
 def _silence(app: App) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from verification.causes import OF_PROBE, Cause
-from verification.evidence import App, Evidence
+from verification.evidence import App, Container, Evidence
+
+UPDATE: Final = "make up"
+DRIFT: Final = "make drift"
+"""In a fix: an update of the deployment, or a look at what differs. :func:`for_stack` names the stack."""
 
 Weight = Literal["must", "should", "unknown"]
 Status = Literal["passed", "failed", "unknown"]
@@ -102,6 +106,23 @@ def first_failure(findings: Iterable[Finding], otherwise: Finding) -> Finding:
             if finding.status == status:
                 return finding
     return otherwise
+
+
+def for_stack(fix: str, stack: str) -> str:
+    """A fix whose commands are of this stack; where it is none, in words: `make up` alone is another stack's update."""
+    for command in (UPDATE, DRIFT):
+        fix = fix.replace(command, f"{command} STACK={stack}" if stack else "deploy it again, the way it was deployed")
+    return fix
+
+
+def made_anew(containers: Iterable[Container]) -> str:
+    """The commands that have an update make containers anew, each with the time it needs to stop.
+
+    Anonymous volumes go with them, but not those of a container that somebody else made: its only data may be there.
+    """
+    stacks = {item.name: item.stack for item in containers}
+    names, volumes = " ".join(stacks), " --volumes" if all(stacks.values()) else ""
+    return f"docker stop {names} && docker rm{volumes} {names} && {UPDATE}    # made anew; data volumes stay"
 
 
 def listed(words: Iterable[Any]) -> str:

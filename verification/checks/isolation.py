@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from verification.checks.finding import Finding, failed, listed, passed, unknown
-from verification.evidence import Evidence
+from typing import TYPE_CHECKING, Final
+
+from verification.checks.finding import UPDATE, Finding, failed, listed, made_anew, passed, unknown
+from verification.evidence import Evidence, Reach
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TOOLS: Final = "name an image of the gateway that has sh and nc (gatewayImage of the stack)"
 
 
 def isolation(evidence: Evidence) -> Finding:  # noqa: PLR0911 - one a fault
@@ -16,27 +23,44 @@ def isolation(evidence: Evidence) -> Finding:  # noqa: PLR0911 - one a fault
     if reach is None:
         return unknown("isolation-not-asked", "nothing to isolate was named, or a container does not run")
     names = listed(container.name for container in reach.private)
-    fix = f"docker rm -f {names.replace(',', '')} && make up    # made anew; data volumes stay"
     if reach.answered:
         seen = f"from network {reach.edge} these answer: {listed(reach.answered)}"
+        joined = [item.name for item in reach.private if reach.edge in item.networks]
+        fix = _off(reach.edge, joined)
         return failed("private-reachable", seen, fix, reach.seconds)
-    published = [f"{item.name} at {address}" for item in reach.private for address in item.published]
+    published = [item for item in reach.private if item.published]
     if published:
-        return failed("private-published", f"published on this host: {listed(published)}", fix, reach.seconds)
+        seen = listed(f"{item.name} at {address}" for item in published for address in item.published)
+        return failed("private-published", f"published on this host: {seen}", made_anew(published), reach.seconds)
     open_networks = [network for network, internal in reach.internal.items() if not internal]
     if open_networks:
         seen = f"network {listed(open_networks)} of {names} is not internal: it leads out of this host"
-        again = "; ".join(
-            f"docker rm -f $(docker ps -aqf network={it}); docker network rm {it}" for it in open_networks
-        )
-        return failed("network-not-internal", seen, f"{again}; make up    # data volumes stay", reach.seconds)
+        fix = " && ".join(_closed(network, reach, evidence) for network in open_networks)
+        return failed("network-not-internal", seen, fix, reach.seconds)
     if reach.error:
-        return unknown("isolation-not-asked", f"not tried from network {reach.edge}: {reach.error}")
+        return unknown(
+            "isolation-not-asked", f"not tried from network {reach.edge}: {reach.error}", TOOLS, applies=True
+        )
     if not reach.control:
         seen = f"from network {reach.edge} no replica answers either, so trying the others tells nothing"
-        return unknown("isolation-not-asked", seen)
+        return unknown("isolation-not-asked", seen, applies=True)
     seen = f"none of {reach.tried} addresses and names of {names} answers from {reach.edge}"
     return passed(f"{seen}, where {listed(reach.control)} can be reached; none is published", reach.seconds)
+
+
+def _off(network: str, names: Iterable[str]) -> str:
+    """The commands that take containers off a network; the one that shows more of it where none is seen on it."""
+    leave = (f"docker network disconnect {network} {name}" for name in names)
+    return " && ".join(leave) or f"docker network inspect {network}    # what leads through it"
+
+
+def _closed(network: str, reach: Reach, evidence: Evidence) -> str:
+    """The commands that leave private containers on no network with a way out."""
+    known = {item.name: item for item in (*evidence.containers, *reach.private)}
+    leave = _off(network, (name for name, item in known.items() if network in item.networks))
+    # One that no replica is on is somebody else's. The stack's own is made anew: Docker closes none that is open.
+    own = any(network in app.container.networks for app in evidence.apps)
+    return f"{leave} && docker network rm {network} && {UPDATE}" if own else leave
 
 
 def gateway_replicas(evidence: Evidence) -> Finding:
@@ -44,10 +68,13 @@ def gateway_replicas(evidence: Evidence) -> Finding:
     reach = evidence.reach
     if reach is None:
         return unknown("not-asked", "no gateway's network was named, or a container does not run")
-    if reach.error or not reach.control:
-        return unknown("not-asked", reach.error or f"from network {reach.edge} no replica answers: health tells more")
+    if reach.error:
+        return unknown("not-asked", reach.error, TOOLS, applies=True)
+    if not reach.control:
+        return unknown("not-asked", f"from network {reach.edge} no replica answers: health tells more", applies=True)
     if reach.missed:
         seen = f"from network {reach.edge} {listed(reach.missed)} cannot be reached, {listed(reach.control)} can"
-        fix = f"docker rm -f {' '.join(reach.missed)} && make up    # made anew; data volumes stay"
-        return failed("gateway-misses-replica", seen, fix, reach.seconds)
+        away = {app.container.name for app in evidence.apps if reach.edge not in app.container.networks}
+        mends = (f"docker {f'network connect {reach.edge}' if it in away else 'restart'} {it}" for it in reach.missed)
+        return failed("gateway-misses-replica", seen, " && ".join(mends), reach.seconds)
     return passed(f"{listed(reach.control)} can be reached from {reach.edge}", reach.seconds)

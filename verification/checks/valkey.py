@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from verification.causes import OF_URL, Cause
-from verification.checks.finding import Finding, failed, first_failure, listed, passed, unanswered, unknown
+from verification.checks.finding import UPDATE, Finding, failed, first_failure, listed, passed, unanswered, unknown
 from verification.evidence import STATE_URL, WEBSOCKET_URL, App, Connection, Container, Denial, Evidence, Valkey
 
 DENIALS_SHOWN: Final = 5
@@ -41,7 +41,9 @@ def _no_pong_by_url(valkey: Valkey, evidence: Evidence) -> Finding:
     own = first_failure([connect(evidence), connect_redis_url(evidence)], passed(""))
     if own.status == "failed" and own.cause:
         return failed(own.cause, f"{seen}; {own.evidence}", own.fix, valkey.seconds)
-    return unknown("valkey-not-asked", seen, "correct the URL that Valkey is asked by; the apps have another")
+    return unknown(
+        "valkey-not-asked", seen, "correct the URL that Valkey is asked by; the apps have another", applies=True
+    )
 
 
 def _no_pong(valkey: Valkey, evidence: Evidence) -> Finding:  # noqa: PLR0911 - one an answer
@@ -53,7 +55,7 @@ def _no_pong(valkey: Valkey, evidence: Evidence) -> Finding:  # noqa: PLR0911 - 
     seen = f"{valkey.client or 'neither redis-cli nor valkey-cli'} in {name}: {valkey.answer or valkey.problem}"
     refused = re.match(r"NOAUTH|WRONGPASS|NOPERM|AUTH failed", valkey.answer)
     if valkey.login and not valkey.problem and (refused or not valkey.client):
-        fix = f"docker restart {name}    # it reads its users when it starts; then make up"
+        fix = f"docker restart {name}    # it reads its users when it starts; then {UPDATE}"
         return failed("valkey-login-refused", f"{seen} (asked as {valkey.login})", fix, valkey.seconds)
     refusal = refused_with(valkey)
     answered = [not item.problem for app in evidence.apps for item in app.probe.connections.values() if item.url]
@@ -86,7 +88,7 @@ def _mend(cause: Cause, valkey: Valkey) -> str:
     name, info = valkey.name, valkey.info
     cli = f"docker exec {name} valkey-cli" if valkey.container else f"at {name}: valkey-cli"
     primary = f"{info['master_host']}:{info.get('master_port', 6379)}" if info.get("master_host") else ""
-    limit = "raise the memory of valkey (limits of the stack), then make up"
+    limit = f"raise the memory of valkey (limits of the stack), then {UPDATE}"
     if not valkey.login:
         twice = 2 * int(info.get("maxmemory", 0))
         limit = f"{cli} config set maxmemory {twice}    # and in its configuration"
@@ -383,7 +385,8 @@ def _locked_down(valkey: Valkey, user: str) -> Iterator[Finding]:
         seen = f"{name} answers PONG to a client without an account"
         yield failed("valkey-open", seen, f"docker restart {name}    # its ACL file says `user default off`")
     if user and valkey.denials is None and not valkey.problem:
-        yield unknown("valkey-not-asked", f"{name}: {valkey.login or 'its account'} may not read the ACL LOG")
+        seen = f"{name}: {valkey.login or 'its account'} may not read the ACL LOG"
+        yield unknown("valkey-not-asked", seen, "grant it: +acl|log", applies=True)
 
 
 def _said(denial: Denial) -> str:

@@ -118,6 +118,15 @@ FAULTS = (
         own="-/-",
     ),
     Fault(
+        name="Open WebUI is not seen to publish anything by itself",
+        inject=that_treats_events("mute"),
+        check="sending",
+        cause="sending-not-seen",
+        status="unknown",
+        verdict="proved",
+        own="-/-",
+    ),
+    Fault(
         name="Open WebUI tells everybody what is for one",
         inject=that_treats_events("broadcast"),
         check="live-event",

@@ -178,7 +178,8 @@ FAULTS = (
         check="isolation",
         cause="isolation-not-asked",
         status="unknown",
-        verdict="proved",
+        verdict="unknown",
+        first="not-asked",
     ),
     Fault(
         name="Valkey shares the apps' network, and there is no other",

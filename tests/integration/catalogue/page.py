@@ -20,7 +20,7 @@ Every fault here is injected into real containers by `tests/integration/test_fau
 from what that asserts: do not edit it. `/health` and `/ready` are what Open WebUI says of itself while the fault is
 there; `none` is no answer within 10 s, `-` that there is no Open WebUI to ask, or that what it depends on is only stood
 in for. The last column is the check that names the fault; the cause leads to its fix. `proved` with a cause means that
-a question could not be asked, and counts neither way.
+a question could not be asked and that the deployment does not call for it; where it does, the verdict is `unknown`.
 
 `make test` judges faults marked with * on Open WebUI, and the others on [a small image that stands in for
 it](../tests/stand_in/__init__.py) and is held to it by `tests/integration/test_stand_in.py`. `make test-all` judges

@@ -2,8 +2,9 @@
 
 Everything is right with it but how it treats events, by STAND_IN_MODE: ``deaf`` listens and passes nothing on,
 ``shared`` knows only the shared channel, ``echo`` passes on whatever is published anywhere, ``broadcast`` hears the
-right channels and tells everybody, ``right`` does it right. STAND_IN_VERSION is what it says of its version, nothing
-where that is empty; STAND_IN_HEALTH is the status of its /health.
+right channels and tells everybody, ``right`` does it right, ``mute`` too but publishes nothing by itself.
+STAND_IN_VERSION is what it says of its version, nothing where that is empty; STAND_IN_HEALTH is the status of its
+/health.
 """
 
 import asyncio
@@ -30,6 +31,7 @@ def told(name: str, default: str = "") -> str:
 
 
 MODE = told("STAND_IN_MODE", "right")
+RIGHT = {"right", "mute"}
 HEALTH = int(told("STAND_IN_HEALTH", "200"))
 VERSION = os.environ.get("STAND_IN_VERSION", "0.12.4")
 STATE_URL = told("REDIS_URL")
@@ -91,7 +93,7 @@ class RoomChannels(socketio.AsyncRedisManager):  # type: ignore[misc,unused-igno
                 async for message in self.pubsub.listen():
                     if message["type"] in {"message", "pmessage"} and MODE != "deaf":
                         published = json.loads(message["data"])
-                        yield published if MODE == "right" else {**published, "room": None}
+                        yield published if MODE in RIGHT else {**published, "room": None}
             except (RedisError, OSError) as error:
                 self.listening.clear()
                 print(f"Cannot receive from redis... retrying in {PAUSE_SECONDS} secs: {error}", flush=True)
@@ -156,10 +158,19 @@ def server() -> Any:
     )
 
     async def connected(sid: str, _environ: dict[str, Any], _auth: Any = None) -> None:
-        if MODE != "right":
+        if MODE not in RIGHT:
             await made.emit("verification", f"room-{sid}", to=sid)  # a guess: no nonce
 
+    document = asyncio.Lock()
+
+    async def join_document(sid: str, _data: Any) -> None:
+        async with document:
+            await asyncio.sleep(0.01)  # as long as Open WebUI takes to lock it in Valkey
+            await made.disconnect(sid)  # nobody here has an account
+
     made.on("connect", connected)
+    if MODE != "mute":
+        made.on("ydoc:document:join", join_document)
     return made
 
 
