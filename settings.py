@@ -77,6 +77,7 @@ KEYS: Final = frozenset(
         "valkeyDebugPort",
         "valkeySave",
         "valkeyMaxClients",
+        "valkeyRights",
         "valkeyTls",
         "valkeyUrl",
         "limits",
@@ -222,6 +223,7 @@ class Settings:
         valkey_debug_port: TCP port on 127.0.0.1 on which Valkey is published, or None.
         valkey_save: Save policy: pairs of seconds and changes; empty turns snapshots off.
         valkey_max_clients: Valkey's ``maxclients``.
+        valkey_rights: What Open WebUI's account in Valkey may do besides what this project knows of.
         valkey_tls: Open WebUI and Valkey speak TLS.
         valkey_url: A Valkey or Redis elsewhere, without database number, or None for this stack's own.
         limits: What each container may use.
@@ -262,6 +264,7 @@ class Settings:
     valkey_debug_port: int | None
     valkey_save: tuple[tuple[int, int], ...]
     valkey_max_clients: int
+    valkey_rights: tuple[str, ...]
     valkey_tls: bool
     valkey_url: str | None = field(repr=False)
     limits: RoleLimits
@@ -456,6 +459,7 @@ def _settings(reader: _Reader, project: str, stack: str) -> Settings:
         valkey_debug_port=read("valkeyDebugPort", values_of.port_or_zero("6379")),
         valkey_save=read("valkeySave", values_of.save_policy),
         valkey_max_clients=read("valkeyMaxClients", values_of.whole_number(100, 1000000, "10000")),
+        valkey_rights=read("valkeyRights", values_of.valkey_rights),
         valkey_tls=read("valkeyTls", values_of.boolean),
         valkey_url=valkey_url if replicated else None,
         limits=RoleLimits(**{role.replace("-", "_"): of_role for role, of_role in found_limits.items()}),

@@ -38,6 +38,7 @@ ONLY_REPLICATED: Final[Mapping[str, str]] = {
     "postgresMaxConnections": "200",
     "edgeSubnet": "",
     "valkeyMaxClients": "10000",
+    "valkeyRights": "",
     "valkeyTls": "false",
     "valkeyUrl": "",
     "adminEmail": "",
@@ -172,6 +173,7 @@ def _limits(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
             of_role,
             max_clients=settings.valkey_max_clients,
             max_connections=settings.postgres_max_connections,
+            replicas_max=settings.replicas_max if settings.replicated else 1,
             slim=is_slim(settings.open_webui_image),
         ):
             is_given = one.field in json.loads(given["limits"]).get(role, {})
@@ -181,7 +183,7 @@ def _limits(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
                 path=f"{role}.{one.field}",
                 rule=f"{default}{one.rule}",
                 example=one.least,
-                about=("valkeyMaxClients", "postgresMaxConnections"),
+                about=("valkeyMaxClients", "postgresMaxConnections", "replicasMax"),
             )
 
 
@@ -271,6 +273,8 @@ def _valkey(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
     default = ONLY_REPLICATED["valkeyMaxClients"]
     if given.get("valkeyMaxClients") != default:
         yield Problem(key="valkeyMaxClients", rule=elsewhere, example=None, about=("valkeyUrl",))
+    if settings.valkey_rights:
+        yield Problem(key="valkeyRights", rule=elsewhere, example=None, about=("valkeyUrl",))
     if "valkey" in json.loads(given.get("limits", "{}")):
         yield Problem(key="limits", path="valkey", rule=elsewhere, example=None, about=("valkeyUrl",))
 

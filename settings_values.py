@@ -101,6 +101,23 @@ def save_policy(value: str) -> tuple[tuple[int, int], ...]:
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
+_RIGHT: Final = re.compile(r"\+[a-z0-9][a-z0-9_.-]*(\|[a-z0-9][a-z0-9_.-]*)?|[~&][!-~]+")
+
+
+def valkey_rights(value: str) -> tuple[str, ...]:
+    """Commands, keys and channels as Valkey's ``ACL SETUSER`` takes them; no category, nothing that takes a right.
+
+    Source: https://valkey.io/topics/acl/
+    """
+    words = tuple(value.split())
+    if not all(_RIGHT.fullmatch(word) for word in words):
+        raise Invalid(
+            "commands (+lpop, +config|get), keys (~other:*) and channels (&other) are wanted, with spaces between",
+            "+lpop",
+        )
+    return words
+
+
 _DOCKER_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 
 

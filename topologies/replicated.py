@@ -89,6 +89,8 @@ def _valkey(settings: Settings, data: Network) -> Valkey | ExternalValkey:
             lockdown=Lockdown(
                 files_name=settings.names.valkey_files,
                 limits=settings.limits.by_role["valkey"],
+                replicas_max=settings.replicas_max,
+                rights=settings.valkey_rights,
                 max_clients=settings.valkey_max_clients,
                 tls=settings.valkey_tls,
                 generations=settings.rotated,

@@ -250,6 +250,7 @@ def observe(view: View, subject: Subject, progress: Progress, clock: Clock) -> E
         account=signed_in,
         leaving=leaving,
         app_user=subject.app_user,
+        proved_ago=None if subject.proved_at is None else time.time() - subject.proved_at,
         expected=subject.expected,
         salt=salt,
     )

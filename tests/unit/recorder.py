@@ -44,7 +44,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "openWebuiVolume": ("team", {"uiPort": 3100, "openWebuiVolume": "chat_open-webui"}),
     "staging": ("staging", {}),
     "prod": ("prod", {}),
-    "valkeyTls": ("staging", {"valkeyTls": True}),
+    "valkeyTls": ("staging", {"valkeyTls": True, "valkeyRights": "+lpop ~other:*"}),
     "valkeyUrl": ("staging", {"valkeyUrl": f"rediss://me:{VALKEY_PASSWORD}@valkey.example.com:6379"}),
     "oidc": (
         "staging",

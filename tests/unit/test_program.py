@@ -549,6 +549,18 @@ def test_valkey_tls_gives_valkey_its_certificate_and_replicas_the_authority() ->
     assert recorder.inputs("verification")["valkey_login"]["ca_file"] == "/run/secrets/valkey-ca.pem"
 
 
+def test_open_webui_s_account_in_valkey_has_the_rights_that_are_set_besides_its_own() -> None:
+    own, more = (
+        next(
+            line
+            for line in variant(name).uploads("valkey-files")["/run/secrets/users.acl"].splitlines()
+            if line.startswith("user openwebui ")
+        )
+        for name in ("staging", "valkeyTls")
+    )
+    assert more == f"{own} +lpop ~other:*"
+
+
 def test_the_private_key_of_valkey_reaches_valkey_alone() -> None:
     key = secret_of("valkey-certificate key_pem")
     recorder = variant("valkeyTls")

@@ -135,6 +135,15 @@ def merged(one: Any, other: Any) -> Any:
         ({**ACME, "uiBindAddress": "127.0.0.1"}, "uiBindAddress", "the CA connects from the internet"),
         ({**REPLICATED, "valkeyUrl": VALKEY_URL, "valkeyTls": True}, "valkeyTls", "a Valkey elsewhere"),
         ({**REPLICATED, "valkeyUrl": VALKEY_URL, "valkeyMaxClients": 500}, "valkeyMaxClients", "a Valkey elsewhere"),
+        ({**REPLICATED, "valkeyUrl": VALKEY_URL, "valkeyRights": "+lpop"}, "valkeyRights", "a Valkey elsewhere"),
+        ({**REPLICATED, "valkeyRights": "+@all"}, "valkeyRights", "commands (+lpop, +config|get), keys"),
+        ({**REPLICATED, "valkeyRights": "+lpop nopass"}, "valkeyRights", "commands (+lpop, +config|get), keys"),
+        ({"valkeyRights": "+lpop"}, "valkeyRights", "no effect in topology single"),
+        (
+            {**REPLICATED, "replicasMax": 22, "limits": {"valkey": {"memory": 256}}},
+            "limits.valkey.memory",
+            "replicasMax 22 needs 264 MiB",
+        ),
         (
             {**REPLICATED, "valkeyUrl": VALKEY_URL, "limits": {"valkey": {"memory": 512}}},
             "limits.valkey",

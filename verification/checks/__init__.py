@@ -37,7 +37,7 @@ from verification.evidence import Evidence
 
 __all__ = ["CHECKS", "CHECKS_VERSION", "CheckResult", "judge", "open_webui_version"]
 
-CHECKS_VERSION: Final = 5
+CHECKS_VERSION: Final = 6
 """Raised with every change of what is checked: deployments proved by an older version are proved again."""
 
 CHECKS: Final = (
