@@ -66,6 +66,7 @@ KEYS: Final = frozenset(
         "acmeEmail",
         "acmeDirectory",
         "acmeRoot",
+        "trustedProxies",
         "corsAllowOrigin",
         "adminEmail",
         "adminName",
@@ -218,6 +219,7 @@ class Settings:
         http_port: TCP port of the host that redirects http to https, or None.
         public_url: What people open, without a slash at its end.
         tls: How the gateway gets its certificate.
+        trusted_proxies: IP networks of proxies in front of the gateway, which are believed about who connects.
         edge_subnet: IPv4 network of gateway and replicas; empty in ``single``, where Docker chooses.
         postgres_max_connections: Postgres' ``max_connections``.
         valkey_debug_port: TCP port on 127.0.0.1 on which Valkey is published, or None.
@@ -259,6 +261,7 @@ class Settings:
     http_port: int | None
     public_url: str
     tls: Tls
+    trusted_proxies: tuple[str, ...]
     edge_subnet: str
     postgres_max_connections: int
     valkey_debug_port: int | None
@@ -292,6 +295,15 @@ class Settings:
     def url(self) -> str:
         """Where the UI answers."""
         return self.public_url
+
+    @property
+    def identity_headers(self) -> dict[str, str]:
+        """Headers by which a proxy tells Open WebUI who somebody is, by the variable that names each."""
+        return {
+            name: value
+            for name, value in self.extra_environment.items()
+            if name.startswith("WEBUI_AUTH_TRUSTED_") and value
+        }
 
     @property
     def embedding(self) -> str:
@@ -454,6 +466,7 @@ def _settings(reader: _Reader, project: str, stack: str) -> Settings:
         http_port=read("httpPort", values_of.port_or_zero("80")),
         public_url=public_url,
         tls=tls,
+        trusted_proxies=read("trustedProxies", values_of.networks),
         edge_subnet=(read("edgeSubnet", values_of.subnet_or_empty) or _subnet_of(project, stack)) if replicated else "",
         postgres_max_connections=read("postgresMaxConnections", values_of.whole_number(1, 10000, "200")),
         valkey_debug_port=read("valkeyDebugPort", values_of.port_or_zero("6379")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -45,6 +46,7 @@ ONLY_REPLICATED: Final[Mapping[str, str]] = {
     "adminName": "Admin",
     "adminPassword": "",
     "enableSignup": "false",
+    "trustedProxies": "[]",
     "corsAllowOrigin": "",
     "oidc": "{}",
     "extraEnvironment": "{}",
@@ -99,6 +101,7 @@ def problems(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(key=key, rule=f"topology replicated cannot have it: {reason}", example=None)
     yield from _sizes(settings)
     yield from _public_url(settings)
+    yield from _proxies(settings)
     yield from _acme(settings)
     yield from _valkey(settings, given)
     yield from _people(settings, given)
@@ -212,6 +215,39 @@ def _public_url(settings: Settings) -> Iterator[Problem]:
             example=";".join([settings.public_url, *origins]),
             about=("publicUrl", "uiPort", "uiBindAddress", "tls"),
         )
+
+
+def _proxies(settings: Settings) -> Iterator[Problem]:
+    bound = ipaddress.ip_address(settings.ui_bind_address)
+    for network in map(ipaddress.ip_network, settings.trusted_proxies):
+        if network.is_loopback and not bound.is_loopback:
+            yield Problem(
+                key="uiBindAddress",
+                rule=f"trustedProxies has {network}, a proxy on this host. On any other address than a loopback one, "
+                "whoever Docker forwards by itself could not be told from it",
+                example="127.0.0.1",
+                about=("trustedProxies",),
+            )
+        if network.version == 4 and network.overlaps(ipaddress.ip_network(settings.edge_subnet)):  # noqa: PLR2004 - IPv4
+            yield Problem(
+                key="trustedProxies",
+                rule=f"{network} overlaps with {settings.edge_subnet}, where Docker itself and the replicas are "
+                "(edgeSubnet). Name the proxies' own addresses, and 127.0.0.1 for one on this host",
+                example=["192.0.2.7"],
+                about=("edgeSubnet",),
+            )
+    for name, header in settings.identity_headers.items():
+        if not re.fullmatch(r"[\w-]+", header, re.ASCII):
+            rule = "the name of a header is wanted, with letters, digits, - and _ only"
+            yield Problem(key="extraEnvironment", path=name, rule=rule, example="X-Email")
+        if not settings.trusted_proxies:
+            yield Problem(
+                key="trustedProxies",
+                rule=f"{name} (extraEnvironment) lets a proxy say who somebody is. Without a proxy that is trusted "
+                "anybody could, so the gateway takes that header from all",
+                example=["192.0.2.7"],
+                about=("extraEnvironment",),
+            )
 
 
 def _acme(settings: Settings) -> Iterator[Problem]:

@@ -380,6 +380,21 @@ def subnet_or_empty(value: str) -> str:
     return str(network)
 
 
+def networks(value: str) -> tuple[str, ...]:
+    """IP addresses and networks, each as a network; none that is the whole internet."""
+    found = []
+    for word in json_words(value):
+        try:
+            network = ipaddress.ip_network(word)
+        except ValueError:
+            network = None
+        if network is None or not network.prefixlen:
+            rule = f"{word!r} is no IP address or network of proxies: such as 192.0.2.7 or 10.1.0.0/24 is wanted"
+            raise Invalid(rule, '["192.0.2.7"]')
+        found.append(network.with_prefixlen)
+    return tuple(sorted(found))
+
+
 def json_object(value: str) -> dict[str, Any]:
     """What an object in the configuration is to the program."""
     found = _json(value)

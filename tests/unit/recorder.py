@@ -56,7 +56,13 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             }
         },
     ),
-    "extraEnvironment": ("staging", {"extraEnvironment": {"OPENAI_API_KEY": EXTRA_VALUE}}),
+    "extraEnvironment": (
+        "staging",
+        {
+            "extraEnvironment": {"OPENAI_API_KEY": EXTRA_VALUE, "WEBUI_AUTH_TRUSTED_EMAIL_HEADER": "x-EMAIL"},
+            "trustedProxies": ["127.0.0.1", "192.0.2.0/28"],
+        },
+    ),
     "adminPassword": ("staging", {"adminEmail": "admin@example.com", "adminPassword": ADMIN_PASSWORD}),
     "three replicas": ("staging", {"replicas": 3}),
     "volumesExternal": ("staging", {"volumesExternal": True}),

@@ -549,6 +549,15 @@ def test_valkey_tls_gives_valkey_its_certificate_and_replicas_the_authority() ->
     assert recorder.inputs("verification")["valkey_login"]["ca_file"] == "/run/secrets/valkey-ca.pem"
 
 
+def test_the_gateway_takes_from_all_but_the_trusted_proxies_the_headers_that_say_who_somebody_is() -> None:
+    recorder = variant("extraEnvironment")
+    (text,) = recorder.uploads("gateway-files").values()
+    # What is on this host comes to the gateway from its bridge.
+    bridge = recorder.inputs("edge-bridge")["ipamConfigs"][0]["subnet"].removesuffix("0/24") + "1"
+    assert f"@strangers not remote_ip {bridge} 192.0.2.0/28\n" in text
+    assert "request_header @strangers -x-EMAIL\n" in text
+
+
 def test_open_webui_s_account_in_valkey_has_the_rights_that_are_set_besides_its_own() -> None:
     own, more = (
         next(

@@ -47,6 +47,7 @@ PARSERS: dict[str, tuple[Parser, list[str]]] = {
     "password": (values_of.password_or_empty, [f"{MARK}-{MARK}"]),
     "text": (values_of.text, ["Ann"]),
     "subnet": (values_of.subnet_or_empty, ["10.213.7.0/24"]),
+    "networks": (values_of.networks, ['["192.0.2.7", "10.1.0.0/24", "2001:db8::/32"]']),
     "object": (values_of.json_object, ['{"a": {"b": 1}}']),
     "words": (values_of.json_words, ['["open-signup"]']),
 }
@@ -172,6 +173,7 @@ WRITTEN = {
     "acmeEmail": ["me@example.com", "me"],
     "acmeRoot": ["/etc/ssl/root.pem"],
     "acmeDirectory": ["https://ca.example.com/directory", "http://ca.example.com"],
+    "trustedProxies": ['["127.0.0.1", "192.0.2.0/24"]', '["10.0.0.0/8"]', '["proxy"]'],
     "corsAllowOrigin": ["*", "https://other.example.com"],
     "adminEmail": ["admin@example.com", "admin"],
     "adminName": ["Ann"],
