@@ -26,6 +26,7 @@ from engine.events import Change
 from engine.provider import DYNAMIC, UNKNOWN, Properties
 from engine.state import STACK_TYPE
 from engine.values import Secret, equal, mask
+from redaction import redact
 
 
 class _Op(NamedTuple):
@@ -76,7 +77,7 @@ class Display:
         console: Where to write.
         preview: Nothing is done, so say what would be.
         quiet: Write nothing but errors: the caller prints JSON.
-        hidden: Secrets known so far; what the program and providers say is masked with them, as the CLI does.
+        hidden: Secrets known so far; whatever is written is masked with them.
     """
 
     def __init__(self, console: Console, *, preview: bool, quiet: bool = False, hidden: Iterable[str] = ()) -> None:
@@ -280,12 +281,13 @@ class Display:
         return self._rows.setdefault(urn, _Row(urn, ""))
 
     def _hide(self, message: str) -> str:
-        for secret in sorted(self._hidden, key=len, reverse=True):
-            message = message.replace(secret, "[secret]")
-        return message
+        return redact(message, self._hidden)
 
     def _print(self, line: RenderableType, *, always: bool = False) -> None:
         if not self._quiet or always:
+            plain = line.plain if isinstance(line, Text) else line if isinstance(line, str) else ""
+            if (hidden := self._hide(plain)) != plain:
+                line = Text(hidden)
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _line(self, row: _Row, status: str, op: str) -> None:

@@ -521,6 +521,7 @@ class Evidence:
         account: What the administrator's account saw.
         leaving: Replicas of the same stack that are not asked for any more and still run: an update removes them last.
         app_user: Account of the apps in Valkey, as asked for; empty where it has no name.
+        secrets: What stands in the containers' files with secrets: no report shows it.
         proved_ago: Seconds since the last proof began; None where there was none, or none is known.
         expected: By container name: dotted ``docker inspect`` path to the value asked for.
         salt: Salt of the digests in :attr:`Probe.digests`.
@@ -541,6 +542,7 @@ class Evidence:
     account: Account = field(default_factory=lambda: Account(problem="not-asked"))
     leaving: tuple[Container, ...] = ()
     app_user: str = ""
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
     proved_ago: float | None = None
     expected: dict[str, dict[str, Any]] = field(default_factory=dict)
     salt: str = ""

@@ -558,6 +558,15 @@ def test_the_gateway_takes_from_all_but_the_trusted_proxies_the_headers_that_say
     assert "request_header @strangers -x-EMAIL\n" in text
 
 
+def test_what_a_container_writes_that_runs_once_is_a_secret_and_that_it_ran_is_none(program: Recorder) -> None:
+    for name, made in program.containers.items():
+        once = made["restart"] == "no" and made.get("start") is not False
+        assert ("containerLogs" in program.requests[name].additionalSecretOutputs) is once
+    for name in ("open-webui-container", "open-webui-1"):
+        if name in program.containers:
+            assert not holds_a_secret(program.of_type(CONTAINER)[name]["labels"])
+
+
 def test_open_webui_s_account_in_valkey_has_the_rights_that_are_set_besides_its_own() -> None:
     own, more = (
         next(
