@@ -283,12 +283,13 @@ class Display:
     def _hide(self, message: str) -> str:
         return redact(message, self._hidden)
 
+    def _masked(self, line: RenderableType) -> RenderableType:
+        plain = line.plain if isinstance(line, Text) else line if isinstance(line, str) else ""
+        return line if (masked := self._hide(plain)) == plain else Text(masked)
+
     def _print(self, line: RenderableType, *, always: bool = False) -> None:
         if not self._quiet or always:
-            plain = line.plain if isinstance(line, Text) else line if isinstance(line, str) else ""
-            if (hidden := self._hide(plain)) != plain:
-                line = Text(hidden)
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(self._masked(line), markup=False, highlight=False, soft_wrap=True)
 
     def _line(self, row: _Row, status: str, op: str) -> None:
         self._written = True
@@ -326,7 +327,7 @@ class Display:
         )
         if self._preview:
             for line in _changed_lines(row.changes, margin=""):
-                table.add_row("", "", "", line)
+                table.add_row("", "", "", self._masked(line))
         children = [child for child in self._rows.values() if child.parent == row.urn and child.urn in shown]
         for child in children:
             last = child is children[-1]
