@@ -65,6 +65,19 @@ LEAST_OF_SLIM: Final = Limits(memory=768, cpus=0.1, pids=128, nofile=1024)
 VALKEY_OWN_FILES: Final = 32
 """Files Valkey keeps for itself beside its clients (``CONFIG_MIN_RESERVED_FDS``, valkey/src/server.h)."""
 
+SUBSCRIPTIONS: Final = 3
+"""Connections of one replica that subscribe: to live events, to commands for tasks, to direct completions.
+
+Source: ``socketio`` of https://github.com/open-webui/open-webui/blob/v0.12.4/backend/open_webui/socket/main.py, and
+``redis_event_listener`` there; ``redis_task_command_listener`` in ``tasks.py``
+"""
+
+LEAST_BUFFER: Final = 1
+"""MiB that the buffer of a subscriber has to hold: the largest packet that Open WebUI relays.
+
+Source: ``MAX_PACKET`` of https://github.com/open-webui/open-webui/blob/v0.12.4/backend/open_webui/socket/encryption.py
+"""
+
 POSTGRES_OWN_PROCESSES: Final = 20
 """Processes of Postgres beside one for each connection: writers, checkpointer, autovacuum, parallel workers."""
 
@@ -130,15 +143,22 @@ def threads(limits: Limits) -> int:
     return math.ceil(limits.cpus or 1)
 
 
-def pubsub_output_buffer(limits: Limits) -> tuple[int, int, int]:
-    """Valkey's ``client-output-buffer-limit pubsub``: hard limit in MiB, soft limit in MiB, its seconds.
+def pubsub_output_buffer(limits: Limits, replicas_max: int) -> tuple[int, int, int]:
+    """Valkey's ``client-output-buffer-limit pubsub``: hard limit in KiB, soft limit in KiB, its seconds.
 
     A subscriber that falls behind further is disconnected, and its replica misses events until it is back; a buffer
-    without bound would have the kernel kill Valkey for all of them. 25 % and 6.25 % of the memory limit.
+    without bound would have the kernel kill Valkey for all of them. The limit is each subscriber's, and the buffers
+    count as stored data: all of them together take 25 % of the memory limit at most, so that Valkey still takes writes
+    while every replica lags. The soft limit is a quarter of the hard one.
+
+    Args:
+        limits: What Valkey's container may use.
+        replicas_max: Replicas there may ever be; a limit that followed from ``replicas`` would restart Valkey.
 
     Source: https://valkey.io/topics/clients/
     """
-    return max(1, limits.memory * 25 // 100), max(1, limits.memory // 16), 60
+    hard = limits.memory * 1024 // 4 // (replicas_max * SUBSCRIPTIONS)
+    return hard, hard // 4, 60
 
 
 def least_connections(replicas_max: int) -> int:
@@ -188,15 +208,16 @@ class Contradiction:
 
 
 def contradictions(
-    role: str, limits: Limits, *, max_clients: int, max_connections: int, slim: bool = False
+    role: str, limits: Limits, *, max_clients: int, max_connections: int, replicas_max: int = 1, slim: bool = False
 ) -> Iterator[Contradiction]:
-    """Limits of one container that cannot work, alone or with the two settings they carry.
+    """Limits of one container that cannot work, alone or with the settings they carry.
 
     Args:
         role: A key of :data:`DEFAULTS`.
         limits: Its limits.
         max_clients: Valkey's ``maxclients``.
         max_connections: Postgres' ``max_connections``.
+        replicas_max: Replicas of Open WebUI there may ever be.
         slim: Open WebUI's image is the slim one.
     """
     of_role = LEAST_OF_SLIM if slim and role == "open-webui" else LEAST[role]
@@ -206,6 +227,9 @@ def contradictions(
         least["nofile"] = max(
             least["nofile"], (files, f"valkeyMaxClients {max_clients} needs {files}, each client a file and some more")
         )
+        memory = 4 * LEAST_BUFFER * SUBSCRIPTIONS * replicas_max
+        because = f"replicasMax {replicas_max} needs {memory} MiB, a quarter of it to buffer events for all replicas"
+        least["memory"] = max(least["memory"], (memory, because))
     if role == "postgres":
         memory, processes = postgres_memory_mib(max_connections), max_connections + POSTGRES_OWN_PROCESSES
         because = f"postgresMaxConnections {max_connections} needs"

@@ -66,6 +66,7 @@ KEYS: Final = frozenset(
         "acmeEmail",
         "acmeDirectory",
         "acmeRoot",
+        "trustedProxies",
         "corsAllowOrigin",
         "adminEmail",
         "adminName",
@@ -77,6 +78,7 @@ KEYS: Final = frozenset(
         "valkeyDebugPort",
         "valkeySave",
         "valkeyMaxClients",
+        "valkeyRights",
         "valkeyTls",
         "valkeyUrl",
         "limits",
@@ -217,11 +219,13 @@ class Settings:
         http_port: TCP port of the host that redirects http to https, or None.
         public_url: What people open, without a slash at its end.
         tls: How the gateway gets its certificate.
+        trusted_proxies: IP networks of proxies in front of the gateway, which are believed about who connects.
         edge_subnet: IPv4 network of gateway and replicas; empty in ``single``, where Docker chooses.
         postgres_max_connections: Postgres' ``max_connections``.
         valkey_debug_port: TCP port on 127.0.0.1 on which Valkey is published, or None.
         valkey_save: Save policy: pairs of seconds and changes; empty turns snapshots off.
         valkey_max_clients: Valkey's ``maxclients``.
+        valkey_rights: What Open WebUI's account in Valkey may do besides what this project knows of.
         valkey_tls: Open WebUI and Valkey speak TLS.
         valkey_url: A Valkey or Redis elsewhere, without database number, or None for this stack's own.
         limits: What each container may use.
@@ -257,11 +261,13 @@ class Settings:
     http_port: int | None
     public_url: str
     tls: Tls
+    trusted_proxies: tuple[str, ...]
     edge_subnet: str
     postgres_max_connections: int
     valkey_debug_port: int | None
     valkey_save: tuple[tuple[int, int], ...]
     valkey_max_clients: int
+    valkey_rights: tuple[str, ...]
     valkey_tls: bool
     valkey_url: str | None = field(repr=False)
     limits: RoleLimits
@@ -289,6 +295,15 @@ class Settings:
     def url(self) -> str:
         """Where the UI answers."""
         return self.public_url
+
+    @property
+    def identity_headers(self) -> dict[str, str]:
+        """Headers by which a proxy tells Open WebUI who somebody is, by the variable that names each."""
+        return {
+            name: value
+            for name, value in self.extra_environment.items()
+            if name.startswith("WEBUI_AUTH_TRUSTED_") and value
+        }
 
     @property
     def embedding(self) -> str:
@@ -451,11 +466,13 @@ def _settings(reader: _Reader, project: str, stack: str) -> Settings:
         http_port=read("httpPort", values_of.port_or_zero("80")),
         public_url=public_url,
         tls=tls,
+        trusted_proxies=read("trustedProxies", values_of.networks),
         edge_subnet=(read("edgeSubnet", values_of.subnet_or_empty) or _subnet_of(project, stack)) if replicated else "",
         postgres_max_connections=read("postgresMaxConnections", values_of.whole_number(1, 10000, "200")),
         valkey_debug_port=read("valkeyDebugPort", values_of.port_or_zero("6379")),
         valkey_save=read("valkeySave", values_of.save_policy),
         valkey_max_clients=read("valkeyMaxClients", values_of.whole_number(100, 1000000, "10000")),
+        valkey_rights=read("valkeyRights", values_of.valkey_rights),
         valkey_tls=read("valkeyTls", values_of.boolean),
         valkey_url=valkey_url if replicated else None,
         limits=RoleLimits(**{role.replace("-", "_"): of_role for role, of_role in found_limits.items()}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -38,12 +39,14 @@ ONLY_REPLICATED: Final[Mapping[str, str]] = {
     "postgresMaxConnections": "200",
     "edgeSubnet": "",
     "valkeyMaxClients": "10000",
+    "valkeyRights": "",
     "valkeyTls": "false",
     "valkeyUrl": "",
     "adminEmail": "",
     "adminName": "Admin",
     "adminPassword": "",
     "enableSignup": "false",
+    "trustedProxies": "[]",
     "corsAllowOrigin": "",
     "oidc": "{}",
     "extraEnvironment": "{}",
@@ -98,6 +101,7 @@ def problems(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(key=key, rule=f"topology replicated cannot have it: {reason}", example=None)
     yield from _sizes(settings)
     yield from _public_url(settings)
+    yield from _proxies(settings)
     yield from _acme(settings)
     yield from _valkey(settings, given)
     yield from _people(settings, given)
@@ -172,6 +176,7 @@ def _limits(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
             of_role,
             max_clients=settings.valkey_max_clients,
             max_connections=settings.postgres_max_connections,
+            replicas_max=settings.replicas_max if settings.replicated else 1,
             slim=is_slim(settings.open_webui_image),
         ):
             is_given = one.field in json.loads(given["limits"]).get(role, {})
@@ -181,7 +186,7 @@ def _limits(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
                 path=f"{role}.{one.field}",
                 rule=f"{default}{one.rule}",
                 example=one.least,
-                about=("valkeyMaxClients", "postgresMaxConnections"),
+                about=("valkeyMaxClients", "postgresMaxConnections", "replicasMax"),
             )
 
 
@@ -210,6 +215,39 @@ def _public_url(settings: Settings) -> Iterator[Problem]:
             example=";".join([settings.public_url, *origins]),
             about=("publicUrl", "uiPort", "uiBindAddress", "tls"),
         )
+
+
+def _proxies(settings: Settings) -> Iterator[Problem]:
+    bound = ipaddress.ip_address(settings.ui_bind_address)
+    for network in map(ipaddress.ip_network, settings.trusted_proxies):
+        if network.is_loopback and not bound.is_loopback:
+            yield Problem(
+                key="uiBindAddress",
+                rule=f"trustedProxies has {network}, a proxy on this host. On any other address than a loopback one, "
+                "whoever Docker forwards by itself could not be told from it",
+                example="127.0.0.1",
+                about=("trustedProxies",),
+            )
+        if network.version == 4 and network.overlaps(ipaddress.ip_network(settings.edge_subnet)):  # noqa: PLR2004 - IPv4
+            yield Problem(
+                key="trustedProxies",
+                rule=f"{network} overlaps with {settings.edge_subnet}, where Docker itself and the replicas are "
+                "(edgeSubnet). Name the proxies' own addresses, and 127.0.0.1 for one on this host",
+                example=["192.0.2.7"],
+                about=("edgeSubnet",),
+            )
+    for name, header in settings.identity_headers.items():
+        if not re.fullmatch(r"[\w-]+", header, re.ASCII):
+            rule = "the name of a header is wanted, with letters, digits, - and _ only"
+            yield Problem(key="extraEnvironment", path=name, rule=rule, example="X-Email")
+        if not settings.trusted_proxies:
+            yield Problem(
+                key="trustedProxies",
+                rule=f"{name} (extraEnvironment) lets a proxy say who somebody is. Without a proxy that is trusted "
+                "anybody could, so the gateway takes that header from all",
+                example=["192.0.2.7"],
+                about=("extraEnvironment",),
+            )
 
 
 def _acme(settings: Settings) -> Iterator[Problem]:
@@ -271,6 +309,8 @@ def _valkey(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
     default = ONLY_REPLICATED["valkeyMaxClients"]
     if given.get("valkeyMaxClients") != default:
         yield Problem(key="valkeyMaxClients", rule=elsewhere, example=None, about=("valkeyUrl",))
+    if settings.valkey_rights:
+        yield Problem(key="valkeyRights", rule=elsewhere, example=None, about=("valkeyUrl",))
     if "valkey" in json.loads(given.get("limits", "{}")):
         yield Problem(key="limits", path="valkey", rule=elsewhere, example=None, about=("valkeyUrl",))
 

@@ -101,6 +101,23 @@ def save_policy(value: str) -> tuple[tuple[int, int], ...]:
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
+_RIGHT: Final = re.compile(r"\+[a-z0-9][a-z0-9_.-]*(\|[a-z0-9][a-z0-9_.-]*)?|[~&][!-~]+")
+
+
+def valkey_rights(value: str) -> tuple[str, ...]:
+    """Commands, keys and channels as Valkey's ``ACL SETUSER`` takes them; no category, nothing that takes a right.
+
+    Source: https://valkey.io/topics/acl/
+    """
+    words = tuple(value.split())
+    if not all(_RIGHT.fullmatch(word) for word in words):
+        raise Invalid(
+            "commands (+lpop, +config|get), keys (~other:*) and channels (&other) are wanted, with spaces between",
+            "+lpop",
+        )
+    return words
+
+
 _DOCKER_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 
 
@@ -361,6 +378,21 @@ def subnet_or_empty(value: str) -> str:
     if not network.is_private or not 24 <= network.prefixlen <= 28:  # noqa: PLR2004 - room for gateway and replicas
         raise Invalid("a private network of size /24 to /28 is wanted", "10.213.7.0/24")
     return str(network)
+
+
+def networks(value: str) -> tuple[str, ...]:
+    """IP addresses and networks, each as a network; none that is the whole internet."""
+    found = []
+    for word in json_words(value):
+        try:
+            network = ipaddress.ip_network(word)
+        except ValueError:
+            network = None
+        if network is None or not network.prefixlen:
+            rule = f"{word!r} is no IP address or network of proxies: such as 192.0.2.7 or 10.1.0.0/24 is wanted"
+            raise Invalid(rule, '["192.0.2.7"]')
+        found.append(network.with_prefixlen)
+    return tuple(sorted(found))
 
 
 def json_object(value: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import pulumi
 import pulumi_docker as docker
 
 import labels
+import redaction
 from components.pids_limit import PidsLimit
 
 if TYPE_CHECKING:
@@ -326,6 +327,8 @@ def create_container(
             # The name is fixed, and two containers must never share a data volume.
             delete_before_replace=True,
             replace_on_changes=list(KEPT),
+            # Nobody knows what a program writes that fails; and the state is kept, copied and shown.
+            additional_secret_outputs=["containerLogs"] if one_shot else None,
         ),
     )
     if limits and limits.pids:
@@ -356,15 +359,34 @@ def _variables(
     return secrets.apply(lambda found: [f"{n}={v}" for n, v in sorted({**environment, **found}.items())])
 
 
-def one_shot_result(container_id: str, exit_code: int | None, logs: str | None, *, name: str) -> str:
+def succeeded(container: docker.Container, *, name: str, secrets: Sequence[pulumi.Input[Any]]) -> pulumi.Output[str]:
+    """The id of a one-shot container, once it has succeeded.
+
+    Args:
+        container: The container.
+        name: Its name in Docker.
+        secrets: Texts that it was given, and more to wait for: its log may show what stands in them.
+    """
+    outcome = pulumi.Output.all(container.id, container.exit_code, container.container_logs, *secrets)
+    # The log is a secret, the id is none.
+    return pulumi.Output.unsecret(
+        outcome.apply(lambda found: one_shot_result(*found[:3], name=name, secrets=found[3:]))
+    )
+
+
+def one_shot_result(
+    container_id: str, exit_code: int | None, logs: str | None, *, name: str, secrets: Sequence[Any] = ()
+) -> str:
     """The id of a one-shot container that succeeded.
 
     Raises:
-        pulumi.RunError: it failed; with its exit code and the end of its log.
+        pulumi.RunError: it failed; with its exit code and the end of its log, without secrets.
     """
     if exit_code:
         stack = pulumi.get_stack()
-        tail = "\n".join(f"    {line}" for line in (logs or "").strip().splitlines()[-20:])
+        hidden = {value for secret in secrets if isinstance(secret, str) for value in redaction.values(secret)}
+        log = redaction.redact(logs or "", hidden)
+        tail = "\n".join(f"    {line}" for line in log.strip().splitlines()[-20:])
         raise pulumi.RunError(
             f"container {name} exited with code {exit_code}. Its last lines:\n{tail or '    (it wrote none)'}\n"
             f"  Way out: mend what it says, then run it again: docker rm --volumes {name}, then "

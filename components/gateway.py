@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import pulumi
 import pulumi_docker as docker
@@ -84,6 +84,10 @@ class GatewayArgs:
         acme_root: PEM of the root certificate of a private authority; empty for one that machines trust anyway.
         bind_address: IP address of the host to publish on; ``0.0.0.0`` is every one.
         port: TCP port of the host to publish on, 1 to 65535.
+        trusted_proxies: IP addresses and networks (CIDR) of proxies in front: they are believed about who connects, by
+            which scheme, and about ``identity_headers``. Nobody else is.
+        identity_headers: Names of headers by which a trusted proxy says who somebody is (Open WebUI's
+            WEBUI_AUTH_TRUSTED_EMAIL_HEADER and the like): taken from whoever else sends them.
         http_port: With TLS, TCP port of the host on which plain HTTP is redirected; None for none.
         limits: What the container may use.
         labels: Marks of ownership of what is created: Docker labels, key to value.
@@ -108,6 +112,8 @@ class GatewayArgs:
     acme_root: str = ""
     bind_address: str = "127.0.0.1"
     port: int = 3001
+    trusted_proxies: Sequence[str] = ()
+    identity_headers: Sequence[str] = ()
     http_port: int | None = None
 
 
@@ -137,19 +143,25 @@ def caddyfile(args: GatewayArgs) -> str:
 
     A replica is asked for ``/health`` and not ``/ready``: an outage of Valkey makes all of them unready, and a gateway
     without a replica serves nobody. Sockets outlive a change of the configuration by twelve hours at most; no timeout
-    cuts them, so that Open WebUI's ping each 25 s keeps them. Caddy passes on the address of who connects and believes
-    nobody who claims another.
+    cuts them, so that Open WebUI's ping each 25 s keeps them.
+
+    Of who connects, the replicas are told the address and the scheme. Caddy believes its trusted proxies about both,
+    and takes from everybody else all headers that claim an address, a scheme or a person. Where people come by https
+    and Caddy is not who speaks it, the scheme is that of the public URL.
 
     Raises:
         ValueError: An argument has characters that mean something else in a Caddyfile, or the URL names no host.
 
-    Source: https://caddyserver.com/docs/caddyfile/directives/reverse_proxy and
+    Source: https://caddyserver.com/docs/caddyfile/directives/reverse_proxy,
+    https://caddyserver.com/docs/caddyfile/options#trusted-proxies and
     https://caddyserver.com/docs/caddyfile/concepts#tokens-and-quotes
     """
     words = [args.public_url, args.acme_email, args.acme_directory, *args.upstreams]
+    words += [*args.trusted_proxies, *args.identity_headers]
     if unfit := [word for word in words if not _WORD.fullmatch(word)]:
         raise ValueError(f"{unfit[0]!r} cannot stand in a Caddyfile: leave out spaces, quotes, braces and backslashes.")
-    host = urlsplit(args.public_url).hostname or ""
+    public = urlsplit(args.public_url)
+    host = public.hostname or ""
     if not host:
         raise ValueError(
             f"public_url is {args.public_url!r} and names no host: write scheme://host or scheme://host:port."
@@ -172,7 +184,7 @@ def caddyfile(args: GatewayArgs) -> str:
         *([f"acme_ca {args.acme_directory}"] if args.tls == "acme" and args.acme_directory else []),
         *([f"acme_ca_root {ACME_ROOT_FILE}"] if args.tls == "acme" and args.acme_root else []),
         # HTTP/3 would need a UDP port published.
-        "servers {\n        protocols h1 h2\n    }",
+        "servers {\n        protocols h1 h2\n" + _trust(args.trusted_proxies) + "    }",
     ]
     upstreams = " ".join(f"{name}:{args.upstream_port}" for name in args.upstreams)
     site = f":{HTTP_PORT}" if args.tls == "off" else f"https://{_site_host(host)}:{HTTPS_PORT}"
@@ -182,6 +194,7 @@ def caddyfile(args: GatewayArgs) -> str:
         # step-ca does, is not asked for another.
         tls = "    tls {\n        issuer acme {\n            disable_http_challenge\n        }\n    }\n"
     redirect = f"http://:{HTTP_PORT} {{\n    redir {args.public_url}{{uri}} permanent\n}}\n" if args.http_port else ""
+    scheme = "\n        header_up X-Forwarded-Proto https" if args.tls == "off" and public.scheme == "https" else ""
     lines = "\n".join(f"    {option}" for option in options)
     return f"""{{
 {lines}
@@ -191,7 +204,8 @@ http://127.0.0.1:{HEALTH_PORT} {{
     respond /gateway-health 200
 }}
 {redirect}{site} {{
-{tls}    reverse_proxy {upstreams} {{
+{tls}{_identity(args)}{_hsts(args.tls, public)}    reverse_proxy {upstreams} {{
+        header_up X-Forwarded-For {{client_ip}}{scheme}
         lb_policy round_robin
         lb_try_duration 5s
         lb_try_interval 250ms
@@ -208,6 +222,45 @@ http://127.0.0.1:{HEALTH_PORT} {{
     }}
 }}
 """
+
+
+def _trust(proxies: Sequence[str]) -> str:
+    if not proxies:
+        return ""
+    # Strict: from the right, the first address that is no proxy's. What stands left of it, anybody may have written.
+    return f"        trusted_proxies static {' '.join(proxies)}\n        trusted_proxies_strict\n"
+
+
+CLAIMS: Final = ("X-Forwarded-*", "X-Real-IP", "Forwarded")
+"""Headers by which a proxy says for whom it asks."""
+
+
+def _identity(args: GatewayArgs) -> str:
+    """Take from strangers what only a trusted proxy may say; to Caddy names of headers are the same in any case."""
+    of_whom = "@strangers " if args.trusted_proxies else ""
+    matcher = f"    @strangers not remote_ip {' '.join(args.trusted_proxies)}\n" if args.trusted_proxies else ""
+    return matcher + "".join(
+        f"    request_header {of_whom}-{name}\n" for name in dict.fromkeys((*CLAIMS, *args.identity_headers))
+    )
+
+
+HSTS_SECONDS: Final = 31536000
+"""A year, as https://hstspreload.org asks for."""
+
+
+def _hsts(tls: TlsMode, public: SplitResult) -> str:
+    """Tell browsers to come by https only, unless the replicas say something of it themselves.
+
+    It counts for all ports of the host, so it is said only where the host is this site's own: not for ``localhost``,
+    nor on a port beside others. For IP addresses browsers do not take it.
+
+    Source: https://www.rfc-editor.org/rfc/rfc6797
+    """
+    host = public.hostname or ""
+    own = public.port in {None, 443} and host != "localhost" and not host.endswith(".localhost")
+    if tls == "off" or not own or ":" in host or host.replace(".", "").isdecimal():
+        return ""
+    return f"    header ?Strict-Transport-Security max-age={HSTS_SECONDS}\n"
 
 
 def _site_host(host: str) -> str:

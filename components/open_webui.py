@@ -21,7 +21,7 @@ from components.container import (
     create_image,
     environment_sha256,
     expected_inspect,
-    one_shot_result,
+    succeeded,
 )
 from components.files import SECRETS_PATH, Files, create_files
 from components.network import Network
@@ -286,12 +286,14 @@ class OpenWebUI(pulumi.ComponentResource):
         app_uploads = {} if replication else trust
         uploads: dict[str, pulumi.Input[str]] = {**app_uploads}
         files = admin_secret = self.admin_password = None
+        shown_to_it: dict[str, pulumi.Input[str]] = {}
         if replication:
             admin_secret, self.admin_password = _admin_password(name, args, replication, child)
+            shown_to_it[ENVIRONMENT_FILE] = _secret_variables(args, replication, secret_key.value)
             files = create_files(
                 f"{name}-files",
                 name=replication.files_name,
-                contents={ENVIRONMENT_FILE: _secret_variables(args, replication, secret_key.value), **trust},
+                contents={**shown_to_it, **trust},
                 image=image,
                 image_reference=args.image,
                 labels=args.labels,
@@ -309,7 +311,8 @@ class OpenWebUI(pulumi.ComponentResource):
             }
             uploads = {MIGRATE_FILE: Path(__file__).with_name("migrate.py").read_text(encoding="utf-8")}
             if replication.admin and self.admin_password:
-                uploads[ACCOUNT_FILE] = _account_variables(replication.admin, self.admin_password)
+                shown_to_it[ACCOUNT_FILE] = _account_variables(replication.admin, self.admin_password)
+                uploads[ACCOUNT_FILE] = shown_to_it[ACCOUNT_FILE]
         migration = create_container(
             f"{name}-migration",
             migration_spec,
@@ -322,10 +325,9 @@ class OpenWebUI(pulumi.ComponentResource):
             depends_on=[files.container] if files else (),
             gate=replication.postgres.container_id if replication else None,
         )
-        prepared = replication.postgres.ready if replication else None
-        migrated = pulumi.Output.all(migration.id, migration.exit_code, migration.container_logs, prepared).apply(
-            lambda result: one_shot_result(*result[:3], name=args.migration_name),
-        )
+        prepared = [replication.postgres.ready] if replication else []
+        given = [*(secret_environment or {}).values(), *shown_to_it.values(), *prepared]
+        migrated = succeeded(migration, name=args.migration_name, secrets=given)
         waited_for = [*args.depends_on, *([args.valkey] if isinstance(args.valkey, pulumi.Resource) else [])]
         containers = {
             resource_name: create_container(

@@ -1,5 +1,7 @@
 """The environment that the migration and every replica of Open WebUI share; pure.
 
+What the source does with each variable is in docs/environment.md.
+
 Source: https://docs.openwebui.com/getting-started/env-configuration
 """
 
@@ -87,8 +89,6 @@ def replicated_environment(
         "DATABASE_POOL_MAX_OVERFLOW": str(pools.overflow),
         "PGVECTOR_POOL_SIZE": str(pools.vector_size),
         "PGVECTOR_POOL_MAX_OVERFLOW": str(pools.vector_overflow),
-        # Otherwise every request writes when its user was last seen.
-        "DATABASE_USER_ACTIVE_STATUS_UPDATE_INTERVAL": "300",
         "REDIS_SOCKET_CONNECT_TIMEOUT": str(CONNECT_SECONDS),
         "REDIS_SOCKET_KEEPALIVE": "true",
         "REDIS_HEALTH_CHECK_INTERVAL": str(HEALTH_CHECK_SECONDS),

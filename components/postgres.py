@@ -21,7 +21,7 @@ from components.container import (
     create_container,
     create_image,
     expected_inspect,
-    one_shot_result,
+    succeeded,
 )
 from components.network import Network
 from components.secret import Secret
@@ -274,9 +274,7 @@ class Postgres(pulumi.ComponentResource):
             uploads={SETUP_FILE: password.value.apply(setup_sql)},
             extra_labels={labels.DATABASE_ID: container.id},
         )
-        self.ready = pulumi.Output.all(setup.id, setup.exit_code, setup.container_logs).apply(
-            lambda result: one_shot_result(*result, name=args.setup_name),
-        )
+        self.ready = succeeded(setup, name=args.setup_name, secrets=[password.value])
         self.url = pulumi.Output.concat(
             f"postgresql://{ROLE}:", password.value, f"@{args.service_name}:{PORT}/{DATABASE}"
         )

@@ -76,6 +76,8 @@ class Lockdown:
         files_name: Name in Docker of the volume with its accounts, and of the container that puts them there. Empty
             for the container's name and ``-files``.
         limits: What the container may use; 60 % of its memory are Valkey's ``maxmemory``.
+        replicas_max: Number of replicas of Open WebUI there may ever be: they share the memory for events on their way.
+        rights: What Open WebUI's account may do besides :data:`RIGHTS`, as words of Valkey's ``ACL SETUSER``.
         max_clients: Connections at once. Open files (``limits.nofile``) must be 32 more at least.
         tls: Only encrypted connections, under an authority of the stack's own.
         generations: By the name of a secret (``valkey-openwebui``, ``valkey-verify``, ``valkey-health``,
@@ -86,6 +88,8 @@ class Lockdown:
 
     files_name: str = ""
     limits: Limits = DEFAULTS["valkey"]
+    replicas_max: int = 8
+    rights: Sequence[str] = ()
     max_clients: int = 10000
     tls: bool = False
     generations: Mapping[str, str] = field(default_factory=dict)
@@ -165,7 +169,7 @@ def locked_command(save: Sequence[tuple[int, int]], lockdown: Lockdown) -> list[
 
     Source: https://docs.openwebui.com/tutorials/integrations/redis and https://valkey.io/topics/encryption/
     """
-    hard, soft, seconds = pubsub_output_buffer(lockdown.limits)
+    hard, soft, seconds = pubsub_output_buffer(lockdown.limits, lockdown.replicas_max)
     command = [
         *valkey_command(save),
         "--aclfile", f"{SECRETS_PATH}/users.acl",
@@ -176,7 +180,7 @@ def locked_command(save: Sequence[tuple[int, int]], lockdown: Lockdown) -> list[
         "--maxclients", str(lockdown.max_clients),
         "--timeout", str(IDLE_SECONDS),
         "--tcp-keepalive", "60",
-        "--client-output-buffer-limit", f"pubsub {hard}mb {soft}mb {seconds}",
+        "--client-output-buffer-limit", f"pubsub {hard}kb {soft}kb {seconds}",
     ]  # fmt: skip
     if not lockdown.tls:
         return command
@@ -207,16 +211,19 @@ KEY_PREFIX: Final = "open-webui"
 RIGHTS: Final = {
     APP_ACCOUNT: (
         f"~{KEY_PREFIX}:* &socketio &socketio#* &{KEY_PREFIX}:tasks:commands &{KEY_PREFIX}:direct_completion "
-        "-@all +ping +select +client|setinfo +client|setname "
-        "+get +set +del +exists +expire +incr +incrby +decrby +strlen +append +mget "
-        "+hset +hget +hdel +hexists +hlen +hkeys +hvals +hgetall +hscan +hmget "
+        "-@all +ping +select +client|setinfo "
+        "+get +set +del +exists +expire +incrby +decrby +strlen +append +mget "
+        "+hset +hget +hdel +hexists +hlen +hkeys +hvals +hgetall +hscan +hmget +hincrby "
         "+sadd +srem +smembers +scard +rpush +lrange +llen +zadd +zrem +zcount "
-        "+eval +evalsha +script|load +multi +exec +discard +publish +subscribe +unsubscribe +psubscribe"
+        "+eval +evalsha +script|load +multi +exec +publish +subscribe +unsubscribe +psubscribe"
     ),
-    VERIFY_ACCOUNT: ("-@all +ping +info +pubsub|numsub +pubsub|channels +acl|log +acl|whoami +client|list +config|get"),
+    VERIFY_ACCOUNT: "-@all +ping +info +pubsub|numsub +acl|log +client|list",
     HEALTH_ACCOUNT: "-@all +ping",
 }
 """What each account may do, and no more. Commands of Open WebUI 0.12: its tasks, sockets, sign-outs and rate limits.
+
+``tests/redis_calls.py`` reads them from an installed one, those of its Lua scripts included. 0.12.0 also tries
+``HEXPIRE`` and goes on without: Valkey has it from 9.0 on, and an older one would not start with an ACL that names it.
 
 0.12.0 listens to all rooms by their pattern, 0.12.4 to those of its sockets by name. ``PSUBSCRIBE`` takes none but a
 pattern that stands here.
@@ -225,16 +232,18 @@ Source: https://valkey.io/topics/acl/
 """
 
 
-def accounts_file(passwords: Mapping[str, str]) -> str:
+def accounts_file(passwords: Mapping[str, str], rights: Sequence[str] = ()) -> str:
     """Valkey's ACL file: nobody without a password, and of the passwords their SHA-256.
 
     Args:
         passwords: By account.
+        rights: Further rights of Open WebUI's account.
     """
     lines = ["user default off resetpass resetkeys resetchannels -@all"]
     for account in ACCOUNTS:
         digest = hashlib.sha256(passwords[account].encode()).hexdigest()
-        lines.append(f"user {account} on #{digest} resetkeys resetchannels {RIGHTS[account]}")
+        granted = " ".join([RIGHTS[account], *(rights if account == APP_ACCOUNT else ())])
+        lines.append(f"user {account} on #{digest} resetkeys resetchannels {granted}")
     return "\n".join(lines) + "\n"
 
 
@@ -326,7 +335,7 @@ class Valkey(pulumi.ComponentResource):
         }
         values = pulumi.Output.all(**{account: secret.value for account, secret in passwords.items()})
         contents: dict[str, pulumi.Input[str]] = {
-            f"{SECRETS_PATH}/users.acl": values.apply(accounts_file),
+            f"{SECRETS_PATH}/users.acl": values.apply(lambda found: accounts_file(found, lockdown.rights)),
             f"{SECRETS_PATH}/verify": passwords[VERIFY_ACCOUNT].value,
             f"{SECRETS_PATH}/health": passwords[HEALTH_ACCOUNT].value,
         }

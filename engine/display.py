@@ -26,6 +26,7 @@ from engine.events import Change
 from engine.provider import DYNAMIC, UNKNOWN, Properties
 from engine.state import STACK_TYPE
 from engine.values import Secret, equal, mask
+from redaction import redact
 
 
 class _Op(NamedTuple):
@@ -76,7 +77,7 @@ class Display:
         console: Where to write.
         preview: Nothing is done, so say what would be.
         quiet: Write nothing but errors: the caller prints JSON.
-        hidden: Secrets known so far; what the program and providers say is masked with them, as the CLI does.
+        hidden: Secrets known so far; whatever is written is masked with them.
     """
 
     def __init__(self, console: Console, *, preview: bool, quiet: bool = False, hidden: Iterable[str] = ()) -> None:
@@ -280,13 +281,15 @@ class Display:
         return self._rows.setdefault(urn, _Row(urn, ""))
 
     def _hide(self, message: str) -> str:
-        for secret in sorted(self._hidden, key=len, reverse=True):
-            message = message.replace(secret, "[secret]")
-        return message
+        return redact(message, self._hidden)
+
+    def _masked(self, line: RenderableType) -> RenderableType:
+        plain = line.plain if isinstance(line, Text) else line if isinstance(line, str) else ""
+        return line if (masked := self._hide(plain)) == plain else Text(masked)
 
     def _print(self, line: RenderableType, *, always: bool = False) -> None:
         if not self._quiet or always:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(self._masked(line), markup=False, highlight=False, soft_wrap=True)
 
     def _line(self, row: _Row, status: str, op: str) -> None:
         self._written = True
@@ -324,7 +327,7 @@ class Display:
         )
         if self._preview:
             for line in _changed_lines(row.changes, margin=""):
-                table.add_row("", "", "", line)
+                table.add_row("", "", "", self._masked(line))
         children = [child for child in self._rows.values() if child.parent == row.urn and child.urn in shown]
         for child in children:
             last = child is children[-1]

@@ -30,6 +30,7 @@ from engine.stack import Workspace
 from engine.state import PROVIDER_PREFIX, Snapshot
 from engine.values import Secret, mask
 from engine.workspace import Project
+from redaction import redact, redacted
 
 if TYPE_CHECKING:
     from engine.deployment import Deployment
@@ -144,9 +145,11 @@ def perform(
             cleanup.enter_context(interruptible(run))
             code = run.execute(expect_no_changes=expect_no_changes)
     except (EngineError, ProviderError) as error:
+        message = redact(str(error), workspace.plaintexts)
         if as_json:
-            said = {"severity": "error", "urn": "", "message": str(error)}
+            said = {"severity": "error", "urn": "", "message": message}
             print(json.dumps({"stack": workspace.stack, "steps": [], "diagnostics": [said]}, indent=2))
+        error.args = (message,)
         raise
     if as_json:
         print(json.dumps(run.report(), indent=2, ensure_ascii=False))
@@ -299,7 +302,7 @@ class Run:
             "stack": self.workspace.stack,
             "steps": self.display.steps,
             "changeSummary": dict(deployment.counts),
-            "outputs": mask(deployment.stack_outputs or {}),
+            "outputs": redacted(mask(deployment.stack_outputs or {}), self.secrets.plaintexts),
             "diagnostics": [
                 {"severity": severity, "urn": urn, "message": message}
                 for severity, urn, message in dict.fromkeys(self.display.diagnostics)

@@ -20,12 +20,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
+import redaction
 from engine.errors import EngineError
 from engine.values import Secret
 
 _ROUNDS: Final = 1_000_000
 _CHECK: Final = "pulumi"
-_SHORTEST_HIDDEN: Final = 3
 
 
 class Secrets:
@@ -33,13 +33,13 @@ class Secrets:
 
     Attributes:
         salt: The salt string, ``v1:<salt>:v1:<nonce>:<check>``.
-        plaintexts: Every secret text met so far, for masking; very short ones are left out.
+        plaintexts: Every secret text met so far and what others may show of it, for masking; without very short ones.
     """
 
     def __init__(self, salt: str, passphrase: str) -> None:
         self.salt = salt
         self._cipher: Future[AESGCM] = Future()
-        self.plaintexts: set[str] = set()
+        self.plaintexts = {text for text in redaction.values(passphrase) if len(text) >= redaction.SHORTEST_PART}
         self._known: set[str] = set()
         Thread(target=self._derive, args=(passphrase,), daemon=True).start()
 
@@ -84,20 +84,19 @@ class Secrets:
 
     def decrypt(self, ciphertext: str) -> str:
         """The text of a ciphertext; raises :class:`EngineError` on a wrong passphrase or a damaged ciphertext."""
+        text = self._decrypted(ciphertext)
+        self.plaintexts |= redaction.values(text)
+        return text
+
+    def _decrypted(self, ciphertext: str) -> str:
         cipher = self._cipher.result()
         try:
-            text = _decrypt(cipher, ciphertext)
+            return _decrypt(cipher, ciphertext)
         except (InvalidTag, ValueError):
             raise EngineError(
                 f"A secret cannot be decrypted: {ciphertext[:24]}... was not encrypted under this stack's salt. "
                 "Set it again with `config set KEY VALUE --secret`, or restore the file it stands in."
             ) from None
-        self._hide(text)
-        return text
-
-    def _hide(self, value: Any) -> None:
-        if isinstance(value, str) and len(value) >= _SHORTEST_HIDDEN:
-            self.plaintexts.add(value)
 
     def seal(self, secret: Secret) -> str:
         """Ciphertext of a state value: of its compact JSON, the one it had before where it is unchanged."""
@@ -105,14 +104,14 @@ class Secrets:
             text = json.dumps(secret.value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
             secret.ciphertext = self.encrypt(text)
             self._known.add(secret.ciphertext)
-            self._hide(secret.value)
+            self.plaintexts |= redaction.values_within(secret.value)
         return secret.ciphertext
 
     def open(self, ciphertext: str) -> Any:
         """The value of a ciphertext of the state file."""
-        value = json.loads(self.decrypt(ciphertext))
+        value = json.loads(self._decrypted(ciphertext))
         self._known.add(ciphertext)
-        self._hide(value)
+        self.plaintexts |= redaction.values_within(value)
         return value
 
 

@@ -48,6 +48,11 @@ class Workspace:
             self._secrets[salt] = Secrets(salt, self._passphrase)
         return self._secrets[salt]
 
+    @property
+    def plaintexts(self) -> set[str]:
+        """Every secret that was met so far, for masking."""
+        return set[str]().union(*(secrets.plaintexts for secrets in self._secrets.values()))
+
     def derive_ahead(self) -> None:
         """Begin to derive the key of the stack file's salt: everything waits for it, and it is the slowest.
 
@@ -70,6 +75,7 @@ class Workspace:
         else:
             self._passphrase = passphrase(self.project)
             secrets = Secrets.new(self._passphrase)
+            self._secrets[secrets.salt] = secrets
         if write:
             write_salt(self.stack_file, secrets.salt)
         return secrets

@@ -27,6 +27,7 @@ from engine.errors import EngineError, only_the_cli
 from engine.provider import Properties
 from engine.secrets import Secrets
 from engine.values import Secret, from_state, to_state
+from redaction import redact
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
 PROVIDER_PREFIX: Final = "pulumi:providers:"
@@ -399,6 +400,10 @@ class Snapshot:
             form = {"version": _FEATURES_VERSION, "features": features} if features else {"version": _PLAIN_VERSION}
             self._backend.write({**form, "checkpoint": {"stack": name, "latest": {"manifest": manifest, **latest}}})
             self._saved = content
+
+    def hide(self, text: str) -> str:
+        """The text without secrets: what is kept of an error is not sealed."""
+        return redact(text, self._secrets.plaintexts) if self._secrets else text
 
     def mark_saved(self) -> None:
         """Take what is loaded as what is on disk, so that an unchanged update writes nothing."""

@@ -149,7 +149,7 @@ class StepExecutor:
             state = self._call(pending, call)
         except PartialFailure as error:
             failure, state = error, error.state
-            new.init_errors = [str(error)]
+            new.init_errors = [self._snapshot.hide(str(error))]
         new.id = state.id
         new.outputs = keep_equal(
             mark_secrets(state.outputs, new.inputs, new.additional_secret_outputs), old.outputs if old else {}

@@ -273,7 +273,8 @@ def _verify(engine: engines.Engine, project: Project, stack: str, *, idle: bool 
 
 def subject(outputs: Mapping[str, Any]) -> dict[str, Any]:
     """What the verification is about, from a stack's outputs, as it reads it."""
-    return {**outputs["subject"], "url": outputs["url"], "expected": outputs.get("expected")}
+    from_outputs = {"url": outputs["url"], "expected": outputs.get("expected"), "report": outputs.get("verification")}
+    return {**outputs["subject"], **from_outputs}
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from preview_report.hidden import without_secrets
 from preview_report.markdown import markdown
 from preview_report.steps import PreviewError, read
 from surroundings import print_in_any_encoding
@@ -42,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     except PreviewError as error:
         sys.stderr.write(f"error: {error}\n")
         return FAILED
+    if preview.errors:
+        preview = replace(preview, errors=without_secrets(preview.errors, preview.stack))
     print(markdown(preview))
     if preview.on_another_host:
         return OTHER_HOST

@@ -107,9 +107,8 @@ def read(text: str, stack: str = "") -> Preview:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("steps", []), list) or not _looks_right(document):
         raise PreviewError(
-            f"this is no preview as JSON: it begins with {text.strip()[:40]!r}. Give the output of `pulumi preview "
-            "--json` or `python -m engine preview --json`; if that is empty, the preview failed and standard error "
-            "says why."
+            f"this is no preview as JSON, but {len(text)} other characters. Give the output of `pulumi preview --json` "
+            "or `python -m engine preview --json`; if that is empty, the preview failed and standard error says why."
         )
     raw = list(_last_words(document.get("steps", [])))
     return Preview(

@@ -28,6 +28,9 @@ from topologies.volumes import data_volume
 if TYPE_CHECKING:
     from settings import Settings
 
+BRIDGE_HOST_NUMBER: Final = 1
+"""Docker's own place in a subnet: https://docs.docker.com/engine/network/drivers/bridge/"""
+
 GATEWAY_HOST_NUMBER: Final = 2
 """The gateway's place in its subnet: after the bridge, before what Docker hands out."""
 
@@ -89,6 +92,8 @@ def _valkey(settings: Settings, data: Network) -> Valkey | ExternalValkey:
             lockdown=Lockdown(
                 files_name=settings.names.valkey_files,
                 limits=settings.limits.by_role["valkey"],
+                replicas_max=settings.replicas_max,
+                rights=settings.valkey_rights,
                 max_clients=settings.valkey_max_clients,
                 tls=settings.valkey_tls,
                 generations=settings.rotated,
@@ -175,8 +180,17 @@ def _gateway(settings: Settings, edge: Network, address: str) -> Gateway:
             acme_root=settings.tls.root,
             bind_address=settings.ui_bind_address,
             port=settings.ui_port,
+            trusted_proxies=_seen(settings),
+            identity_headers=sorted(set(settings.identity_headers.values())),
             http_port=settings.http_port,
             limits=settings.limits.by_role["gateway"],
             labels=settings.labels,
         ),
     )
+
+
+def _seen(settings: Settings) -> list[str]:
+    """The trusted proxies as the gateway sees them: for what is on this host, Docker connects from the bridge."""
+    bridge = str(ipaddress.ip_network(settings.edge_subnet)[BRIDGE_HOST_NUMBER])
+    found = map(ipaddress.ip_network, settings.trusted_proxies)
+    return [bridge if network.is_loopback else network.with_prefixlen for network in found]

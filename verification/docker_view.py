@@ -172,6 +172,16 @@ class DockerView:
         except (docker.errors.APIError, tarfile.TarError, KeyError):
             return None
 
+    def read_files(self, name: str, path: str) -> list[str]:
+        """Texts of a file, or of all files below a folder, in a container that need not run; if there is none, none."""
+        try:
+            chunks, _ = self._ask(self._api.get_archive, name, path)
+            with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+                files = (archive.extractfile(member) for member in archive if member.isfile())
+                return [file.read().decode(errors="replace") for file in files if file]
+        except (docker.errors.APIError, tarfile.TarError):
+            return []
+
     def log_tail(self, name: str) -> tuple[str, ...]:
         """Last lines of a container's log; empty when the log driver cannot be read."""
         try:

@@ -354,6 +354,7 @@ class Denial:
         what: The command, key or channel; for ``auth`` the user again.
         count: How often.
         age_seconds: How long ago the last time was.
+        address: Where the client was, as Valkey saw it; empty when not told.
 
     Source: https://valkey.io/commands/acl-log/
     """
@@ -363,6 +364,31 @@ class Denial:
     what: str
     count: int
     age_seconds: float
+    address: str = ""
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> Denial:
+        """Read an entry as a client tells it: with the client's own description as text or as an object.
+
+        Raises:
+            KeyError: It lacks something.
+            ValueError: A number is none.
+        """
+        client = entry.get("client-info", "")
+        address = client.get("addr", "") if isinstance(client, dict) else _word(client, "addr")
+        return cls(
+            user=entry["username"],
+            reason=entry["reason"],
+            what=entry["object"],
+            count=int(entry["count"]),
+            age_seconds=float(entry["age-seconds"]),
+            address=address.rpartition(":")[0].strip("[]"),
+        )
+
+
+def _word(text: str, name: str) -> str:
+    """One of the ``name=value`` words by which Valkey describes a client."""
+    return dict(word.partition("=")[::2] for word in text.split()).get(name, "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -505,6 +531,8 @@ class Evidence:
         account: What the administrator's account saw.
         leaving: Replicas of the same stack that are not asked for any more and still run: an update removes them last.
         app_user: Account of the apps in Valkey, as asked for; empty where it has no name.
+        secrets: What stands in the containers' files with secrets: no report shows it.
+        proved_ago: Seconds since the last proof began; None where there was none, or none is known.
         expected: By container name: dotted ``docker inspect`` path to the value asked for.
         salt: Salt of the digests in :attr:`Probe.digests`.
     """
@@ -524,6 +552,8 @@ class Evidence:
     account: Account = field(default_factory=lambda: Account(problem="not-asked"))
     leaving: tuple[Container, ...] = ()
     app_user: str = ""
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    proved_ago: float | None = None
     expected: dict[str, dict[str, Any]] = field(default_factory=dict)
     salt: str = ""
 

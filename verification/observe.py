@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +13,7 @@ from threading import Thread
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+import redaction
 from verification import inside
 from verification.account import ask_account
 from verification.checks.finding import UPDATE
@@ -80,6 +82,9 @@ class View(inside.View, Protocol):
 
     def read_file(self, name: str, path: str) -> str | None:
         """Text of a file in a container."""
+
+    def read_files(self, name: str, path: str) -> list[str]:
+        """Texts of a file, or of all files below a folder, in a container."""
 
     def log_tail(self, name: str) -> tuple[str, ...]:
         """Its last log lines."""
@@ -209,6 +214,7 @@ def observe(view: View, subject: Subject, progress: Progress, clock: Clock) -> E
     reach = in_background(ask_reach, view, subject) if not down else None
     account = in_background(ask_account, view, subject) if not down else None
     lines = {name: in_background(ask_log, view, name) for name in subject.apps}
+    sealed = in_background(secrets_in_files, view, subject)
     others: dict[str, Future[Any] | None] = {
         f"waiting for {subject.url} to let requests through": door,
         f"keeping a websocket to {subject.url} silent until the first ping": idle,
@@ -254,6 +260,8 @@ def observe(view: View, subject: Subject, progress: Progress, clock: Clock) -> E
         account=signed_in,
         leaving=leaving,
         app_user=subject.app_user,
+        secrets=sealed.result(),
+        proved_ago=None if subject.proved_at is None else time.time() - subject.proved_at,
         expected=subject.expected,
         salt=salt,
     )
@@ -449,6 +457,27 @@ def ask_page(view: View, subject: Subject) -> Page:
     ca = authority_of(view, subject) or ""
     count = len(subject.apps) + 1
     return FrontDoor(url=subject.url, door=subject.door, ca=ca).page(origin_of(subject.url), count, publish)
+
+
+SECRETS_PATH: Final = "/run/secrets"
+"""Where containers have files with secrets: this project's, Compose's and Swarm's."""
+
+
+def secrets_in_files(view: View, subject: Subject) -> frozenset[str]:
+    """What stands in the containers' files with secrets, which no report may show: each value of each."""
+    names = [*subject.services, *filter(None, [subject.migration])]
+    places = [(name, SECRETS_PATH) for name in names]
+    for name in names:
+        variables = (view.container(name).inspect.get("Config") or {}).get("Env") or []
+        places += [(name, found[1]) for variable in variables if (found := FILE_VARIABLE.fullmatch(variable))]
+    if subject.account:
+        places.append((subject.account.container, subject.account.path))
+    texts = {text for name, path in places for text in view.read_files(name, path)}
+    return frozenset().union(*map(redaction.values, texts))
+
+
+FILE_VARIABLE: Final = re.compile(r"\w+_FILE=(/.+)")
+"""A variable that names a file with the value of another, as many images take it."""
 
 
 def ask_log(view: View, name: str) -> bool | None:

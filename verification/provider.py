@@ -88,13 +88,13 @@ class VerificationProvider(ResourceProvider):
         """
         return CreateResult("verification", _prove(props))
 
-    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Prove it again.
 
         Raises:
             VerificationError: It is not proved; the text is the report.
         """
-        return UpdateResult(_prove(news))
+        return UpdateResult(_prove({**news, "report": olds.get("report")}))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Look whether the proved containers still run; asks nothing of the app.

@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+import redaction
 from verification.checks import CHECKS, CheckResult, open_webui_version
 from verification.docker_view import CouldNotAsk
 from verification.evidence import Container, Evidence
@@ -33,10 +34,8 @@ MARKS: Final = {
     "advice": ("!", "!", "yellow"),
     "skipped": ("-", "-", "dim"),
 }
-SECRET_NAME: Final = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|AUTH|CREDENTIAL|_KEY$", re.IGNORECASE)
 SECRET_OPTION: Final = re.compile(r"^--?(requirepass|masterauth|primaryauth|pass|a)$")
-SHORTEST_SECRET: Final = 4
-PLAIN_WORDS: Final = frozenset({"true", "false", "none", "null"})
+HIDDEN: Final = "***"
 
 
 class Report(TypedDict):
@@ -145,28 +144,23 @@ def _now() -> str:
 
 
 def secrets_in(evidence: Evidence) -> frozenset[str]:
-    """Values that no report may show: variables and options of the containers that hold passwords, keys or tokens."""
-    found = {value for container in evidence.containers for value in _secrets_of(container)}
-    return frozenset(value for value in found if len(value) >= SHORTEST_SECRET and value.lower() not in PLAIN_WORDS)
+    """Values that no report may show: of the containers' variables, options and files, passwords, keys and tokens."""
+    found = evidence.secrets.union(*map(_secrets_of, evidence.containers))
+    # What is a name as well is shown everywhere.
+    names = " ".join(container.name for container in evidence.containers)
+    return frozenset(value for value in found if value not in names)
 
 
 def _secrets_of(container: Container) -> set[str]:
     config = container.inspect.get("Config") or {}
-    found = set()
-    for pair in config.get("Env") or []:
-        name, _, value = pair.partition("=")
-        if SECRET_NAME.search(name):
-            found.add(value)
-        found.update(re.findall(r"://[^/@\s]*?:([^@\s]+)@", value))
     words = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
-    found.update(value for option, value in pairwise(words) if SECRET_OPTION.match(option))
-    return found
+    options = {value for option, value in pairwise(words) if SECRET_OPTION.match(option)}
+    return redaction.values_within(config.get("Env") or []).union(*map(redaction.values, options))
 
 
 def redact(text: str, hidden: frozenset[str], *, urls: bool = True) -> str:
     """The text without secrets, known by value or, with ``urls``, seen as a URL's password."""
-    for value in sorted(hidden, key=len, reverse=True):
-        text = text.replace(value, "***")
+    text = redaction.redact(text, hidden, HIDDEN)
     if not urls:
         return text
     return re.sub(r"(://[^/@\s:]*):[^@\s]+@", r"\1:***@", text)

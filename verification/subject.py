@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 DEFAULT_WAIT_SECONDS: Final = 60.0
@@ -82,6 +83,8 @@ class Subject:
         valkey_login: Account to ask Valkey with; None for none (``REDISCLI_AUTH`` of its container counts then).
         isolation: What must not be reachable from where; None where everything shares a network.
         app_user: Account of the apps in Valkey, which must have been denied nothing; empty where it has no name.
+        proved_at: When the last proof began, in seconds since the epoch: what was denied before does not count. None
+            where there was no proof, or none is known.
         account: Where the administrator's account stands; None for the ``WEBUI_ADMIN_*`` that the apps have, if any.
         expected: By container name: dotted ``docker inspect`` path to the value asked for.
         wait_seconds: How long the containers may take to answer.
@@ -101,6 +104,7 @@ class Subject:
     valkey_login: Login | None = None
     isolation: Isolation | None = None
     app_user: str = ""
+    proved_at: float | None = None
     account: AccountFile | None = None
     expected: dict[str, dict[str, Any]] = field(default_factory=dict)
     wait_seconds: float = DEFAULT_WAIT_SECONDS
@@ -116,7 +120,7 @@ def subject_of(inputs: Mapping[str, Any], *, wait_seconds: float = DEFAULT_WAIT_
     """The subject from a resource's inputs; those that an older program did not know may be missing.
 
     Args:
-        inputs: As :class:`verification.resource.VerificationArgs` passes them.
+        inputs: As :class:`verification.resource.VerificationArgs` passes them; beside them the last proof's ``report``.
         wait_seconds: Used where ``wait_timeout_seconds`` is missing.
     """
     door, login, isolation, account = (inputs.get(name) for name in ("door", "valkey_login", "isolation", "account"))
@@ -134,7 +138,16 @@ def subject_of(inputs: Mapping[str, Any], *, wait_seconds: float = DEFAULT_WAIT_
         else None,
         isolation=Isolation(edge=isolation["edge"], private=tuple(isolation["private"])) if isolation else None,
         app_user=inputs.get("app_user") or "",
+        proved_at=_begin_of(inputs.get("report")),
         account=AccountFile(container=account["container"], path=account["path"]) if account else None,
         expected=inputs.get("expected") or {},
         wait_seconds=float(inputs.get("wait_timeout_seconds") or wait_seconds),
     )
+
+
+def _begin_of(report: Any) -> float | None:
+    """When a proof began, by its report; None where that is none."""
+    if not isinstance(report, Mapping) or report.get("verdict") != "proved":
+        return None
+    ended = datetime.fromisoformat(report["asked_at"])
+    return ended.timestamp() - float(report["seconds"])

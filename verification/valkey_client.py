@@ -85,15 +85,6 @@ def read_statistics(valkey: Valkey, executed: Executed) -> Valkey:
 def _denials(text: str) -> tuple[Denial, ...] | None:
     """Entries of the ACL LOG, latest first; None when it was not told."""
     try:
-        return tuple(
-            Denial(
-                user=entry["username"],
-                reason=entry["reason"],
-                what=entry["object"],
-                count=int(entry["count"]),
-                age_seconds=float(entry["age-seconds"]),
-            )
-            for entry in json.loads(text)
-        )
-    except (ValueError, TypeError, KeyError):
+        return tuple(map(Denial.of, json.loads(text)))
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -83,17 +83,7 @@ def read_answer(answer: Mapping[str, Any], url: str, place: str) -> Valkey:
         subscriber_addresses=None
         if clients is None
         else tuple(sorted(item["addr"].rpartition(":")[0].strip("[]") for item in clients if str(item["sub"]) != "0")),
-        denials=None if denials is None else tuple(_denial(entry) for entry in denials),
+        denials=None if denials is None else tuple(map(Denial.of, denials)),
         found=None if found is None else frozenset(found),
         seconds=float(answer.get("seconds", 0.0)),
-    )
-
-
-def _denial(entry: Mapping[str, Any]) -> Denial:
-    return Denial(
-        user=entry["username"],
-        reason=entry["reason"],
-        what=entry["object"],
-        count=int(entry["count"]),
-        age_seconds=float(entry["age-seconds"]),
     )

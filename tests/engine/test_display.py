@@ -107,6 +107,19 @@ def test_a_preview_shows_what_changes_inside_a_property() -> None:
     ]
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_secret_within_a_value_that_is_none_is_masked(*, terminal: bool) -> None:
+    shown, text = display(hidden=("hush-hush",), terminal=terminal, preview=True)
+    shown.begin("Previewing update (dev):")
+    shown.seen(BOX, "")
+    change = Change(key="url", old="x://a:hush-hush@h", new="x://b:hush-hush@h", replaces=False)
+    shown.plan("update", BOX, [change])
+    shown.done("update", BOX)
+    shown.summary(Counter(), {"url": "x://b:hush-hush@h"}, {})
+    assert "hush-hush" not in text.getvalue()
+    assert "x://b:[secret]@h" in text.getvalue()
+
+
 def test_secrets_are_masked_in_what_others_say() -> None:
     shown, text = display(hidden=("hush", "hush hush"))
     shown.progress("", "the password is hush hush")

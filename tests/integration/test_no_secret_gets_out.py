@@ -25,6 +25,7 @@ from engine.state import salt_of
 from engine.workspace import load_project, passphrase
 from tests.integration.deployment import PROJECT, Deployment
 from tests.lives import FIRST_UP
+from verification.docker_view import LOG_LINES
 from verification.markdown import as_markdown
 from verification.report import as_text, print_report
 from verification.run import verify
@@ -186,3 +187,21 @@ def test_docker_shows_none_but_the_one_of_the_tutorials_form(stack: Deployment, 
     # There the key of sessions stands in the environment of Open WebUI, as the tutorial has it.
     shown = [] if stack.config.get("topology") else [stack.names["app"], stack.names["migration"]]
     assert sorted(leaks(inspected, secrets)) == shown
+
+
+def test_a_log_that_shows_every_secret_is_told_without_them(stack: Deployment, secrets: frozenset[str]) -> None:
+    """The last of this module: the log stays as it is."""
+    say = "{ printenv WEBUI_SECRET_KEY; cat /run/secrets/*.env; } > /proc/1/fd/1 2> /dev/null; true"
+    with closing(docker_access.client()) as client:
+        app = client.containers.get(stack.apps[0])
+        app.exec_run(["sh", "-c", say])
+        shown = app.logs(tail=LOG_LINES).decode(errors="replace")
+        assert any(secret in shown for secret in secrets)
+        app.kill()
+        try:
+            killed = told(subject(stack))
+        finally:
+            app.start()
+    assert "app-exited" in killed["text"]
+    assert leaks(killed, secrets) == []
+    assert "proved: " in stack.succeed("verify", "--no-idle")

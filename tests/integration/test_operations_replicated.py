@@ -3,6 +3,7 @@
 import re
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -32,7 +33,7 @@ class Team:
     @property
     def context(self) -> ssl.SSLContext:
         """Trust in what the commands of the page have fetched, and in nothing else."""
-        return ssl.create_default_context(cafile=self.stack.directory / f"open-webui-{self.stack.stack}.crt")
+        return ssl.create_default_context(cafile=Path.home() / f"open-webui-{self.stack.stack}.crt")
 
     def signed_in(self) -> str:
         return sign_in(self.url, OWN_PASSWORD, self.context)

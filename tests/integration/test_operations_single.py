@@ -1,8 +1,10 @@
 """A single stack's life by the documents' own commands: adopted, changed, backed up, restored, given back."""
 
 import shutil
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -106,7 +108,8 @@ def test_two_open_webuis_do_not_get_hold_of_one_database(moved: Moved) -> None:
 
 def test_accounts_and_chats_are_there_after_the_move_and_old_sign_ins_are_not(moved: Moved) -> None:
     assert "proved: " in moved.type_in(commands("docs/coming-from.md", "Move", team=moved.stack.stack))
-    assert (moved.stack.directory / "before.tar").stat().st_mode & 0o777 == 0o600
+    kept = Path.home() / f"open-webui-{moved.stack.stack}-before.tar"
+    assert kept.stat().st_mode & 0o777 == 0o600
     assert not is_signed_in(moved.url, moved.token)
     assert titles(moved.url, sign_in(moved.url)) == {CHAT}
     assert moved.stack.inspect("app")["Mounts"][0]["Name"] == moved.data
@@ -125,6 +128,10 @@ def test_a_setting_is_changed_by_the_commands_of_the_page(moved: Moved) -> None:
 def test_a_backup_with_a_pause_is_restored_whole_on_a_docker_that_has_nothing_of_it(moved: Moved) -> None:
     name, token = moved.stack.stack, sign_in(moved.url)
     moved.type_in(commands("docs/operations.md", "Back up a single stack", team=name))
+    with tarfile.open(Path.home() / f"open-webui-{name}-backup/pulumi-state.tar") as state:
+        kept = state.getnames()
+    assert f"./.pulumi/stacks/open-webui/{name}.json" in kept
+    assert not [file for file in kept if "passphrase" in file]
     moved.stack.remove_everything()
     emptied = ("docker", "run", "--rm", "--entrypoint", "find", "-v", f"{moved.data}:/data", APP_IMAGE)
     sh(*emptied, "/data", "-mindepth", "1", "-delete")
@@ -177,7 +184,7 @@ def test_the_passphrase_is_changed_and_changed_back(moved: Moved) -> None:
     script = commands("docs/engines.md", "The passphrase", team=moved.stack.stack)
     kept = moved.stack.directory / ".pulumi-state/passphrase"
     for old, new in ((kept.read_text().strip(), "a-new-one-4714"), ("a-new-one-4714", kept.read_text().strip())):
-        (moved.stack.directory / "new-passphrase-twice").write_text(f"{new}\n{new}\n", encoding="utf-8")
+        (Path.home() / "new-passphrase-twice").write_text(f"{new}\n{new}\n", encoding="utf-8")
         given = f"export PULUMI_BACKEND_URL=file://$PWD/.pulumi-state PULUMI_CONFIG_PASSPHRASE='{old}'\n"
         assert "unchanged" in moved.type_in(given + script.replace("PASSPHRASE=...", f"PASSPHRASE='{new}'"))
 

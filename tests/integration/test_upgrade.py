@@ -11,6 +11,7 @@ from components.postgres import DATABASE
 from images.ensure import ensure
 from tests.integration.deployment import Deployment, settings_of
 from tests.integration.people import ask, is_signed_in, sign_in, sign_up, titles, write_chat
+from tests.integration.test_redis_calls import assert_granted, commands_of
 
 pytestmark = [pytest.mark.docker, pytest.mark.nightly]
 
@@ -36,6 +37,12 @@ def old(client: docker.DockerClient, downloads: None) -> Iterator[str]:
         yield name
     finally:
         client.images.remove(name, force=True)
+
+
+def test_each_command_that_the_older_version_sends_is_granted(client: docker.DockerClient, old: str) -> None:
+    version, found = commands_of(client, old)
+    assert version == "0.12.0"
+    assert_granted(version, found)
 
 
 @pytest.mark.timeout(1800)

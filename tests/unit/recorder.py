@@ -46,7 +46,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "openWebuiVolume": ("team", {"uiPort": 3100, "openWebuiVolume": "chat_open-webui"}),
     "staging": ("staging", {}),
     "prod": ("prod", {}),
-    "valkeyTls": ("staging", {"valkeyTls": True}),
+    "valkeyTls": ("staging", {"valkeyTls": True, "valkeyRights": "+lpop ~other:*"}),
     "valkeyUrl": ("staging", {"valkeyUrl": f"rediss://me:{VALKEY_PASSWORD}@valkey.example.com:6379"}),
     "oidc": (
         "staging",
@@ -58,7 +58,13 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             }
         },
     ),
-    "extraEnvironment": ("staging", {"extraEnvironment": {"OPENAI_API_KEY": EXTRA_VALUE}}),
+    "extraEnvironment": (
+        "staging",
+        {
+            "extraEnvironment": {"OPENAI_API_KEY": EXTRA_VALUE, "WEBUI_AUTH_TRUSTED_EMAIL_HEADER": "x-EMAIL"},
+            "trustedProxies": ["127.0.0.1", "192.0.2.0/28"],
+        },
+    ),
     "adminPassword": ("staging", {"adminEmail": "admin@example.com", "adminPassword": ADMIN_PASSWORD}),
     "three replicas": ("staging", {"replicas": 3}),
     "volumesExternal": ("staging", {"volumesExternal": True}),

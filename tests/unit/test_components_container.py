@@ -101,6 +101,14 @@ def test_a_one_shot_that_failed_stops_the_deployment_with_the_end_of_its_log(mon
     assert "docker rm --volumes migration, then `make up STACK=prod` or `pulumi up --stack prod`" in text
 
 
+def test_a_one_shot_that_failed_tells_no_secret_that_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
+    given = ["A='hush-hush';B\nOPENAI_API_KEYS='sk-first-one;sk-second-one'\n", "p4ss-word", None]
+    with pytest.raises(pulumi.RunError) as failed:
+        one_shot_result("id", 1, "with sk-first-one, sk-second-one and p4ss-word", name="migration", secrets=given)
+    assert "    with [secret], [secret] and [secret]\n" in str(failed.value)
+
+
 def test_a_one_shot_that_failed_without_a_word_is_said_to() -> None:
     with pytest.raises(pulumi.RunError, match="it wrote none"):
         one_shot_result("id", 137, None, name="migration")

@@ -72,6 +72,7 @@ WHY = {
     "health_timeout 3s": "a busy one answers later than at once",
     "flush_interval -1": "an answer that is streamed is shown word by word",
     "stream_close_delay 12h": "without it every reload cuts every socket",
+    "header_up X-Forwarded-For {client_ip}": "one address and no list, of which a replica would take the proxy's",
     "dial_timeout 2s": "a container that is gone drops packets, it does not refuse",
 }
 
@@ -86,7 +87,7 @@ def test_every_gateway_has(line: str, args: GatewayArgs) -> None:
     "args", [gateway(), internal(http_port=80), acme(acme_directory="https://ca.lan")], ids=["off", "internal", "acme"]
 )
 def test_the_file_has_as_many_closing_braces_as_opening_ones(args: GatewayArgs) -> None:
-    text = caddyfile(args).replace("{uri}", "")
+    text = caddyfile(args).replace("{uri}", "").replace("{client_ip}", "")
     assert text.count("{") == text.count("}")
     assert text.endswith("}\n")
 
@@ -103,6 +104,59 @@ def test_the_file_has_as_many_closing_braces_as_opening_ones(args: GatewayArgs) 
 )
 def test_no_gateway_has(unwanted: str, args: GatewayArgs) -> None:
     assert unwanted not in caddyfile(args)
+
+
+CLAIMS = ("X-Forwarded-*", "X-Real-IP", "Forwarded")
+PROXIES = {"trusted_proxies": ["192.0.2.7/32", "2001:db8::/64"]}
+
+
+@pytest.mark.parametrize("args", [gateway(), internal(), acme()], ids=["off", "internal", "acme"])
+def test_nobody_is_believed_about_an_address_a_scheme_or_a_person(args: GatewayArgs) -> None:
+    assert [line for line in lines(args) if line.startswith("request_header")] == [
+        f"request_header -{name}" for name in CLAIMS
+    ]
+
+
+def test_a_trusted_proxy_alone_is_believed() -> None:
+    found = lines(gateway(**PROXIES, identity_headers=["X-Email", "X-Groups"]))
+    at = found.index("@strangers not remote_ip 192.0.2.7/32 2001:db8::/64")
+    assert found[at + 1 : at + 6] == [f"request_header @strangers -{name}" for name in (*CLAIMS, "X-Email", "X-Groups")]
+    # Of a list of addresses the last that is no proxy's: what stands before it, whoever asks may have written.
+    assert "trusted_proxies static 192.0.2.7/32 2001:db8::/64" in found
+    assert "trusted_proxies_strict" in found
+
+
+@pytest.mark.parametrize("proxies", [{}, PROXIES], ids=["nobody", "a proxy"])
+def test_behind_a_proxy_that_speaks_https_replicas_are_told_so(proxies: dict[str, Any]) -> None:
+    claimed = "header_up X-Forwarded-Proto https"
+    assert lines(gateway(public_url="https://chat.example.com", **proxies)).count(claimed) == 1
+    assert claimed not in lines(gateway(**proxies))
+    # It knows itself.
+    assert claimed not in lines(internal(**proxies))
+
+
+HSTS = "header ?Strict-Transport-Security max-age=31536000"
+
+
+@pytest.mark.parametrize("args", [internal(), acme(), internal(public_url="https://chat.example.com:443")])
+def test_browsers_are_told_to_come_by_https_where_it_is_ours(args: GatewayArgs) -> None:
+    assert lines(args).count(HSTS) == 1
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        gateway(public_url="https://chat.example.com"),  # The proxy's to say.
+        # It would count for whatever else is at that host.
+        internal(public_url="https://chat.example.com:3443"),
+        internal(public_url="https://localhost"),
+        internal(public_url="https://chat.localhost"),
+        internal(public_url="https://192.0.2.7"),
+        internal(public_url="https://[2001:db8::1]"),
+    ],
+)
+def test_browsers_are_not_told_so_for_a_host_that_is_not_this_site_s_alone(args: GatewayArgs) -> None:
+    assert "Strict-Transport-Security" not in caddyfile(args)
 
 
 def test_its_health_is_told_inside_its_container_only() -> None:

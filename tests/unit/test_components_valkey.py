@@ -1,6 +1,8 @@
 """A locked-down Valkey: its accounts, its command line, its health probe."""
 
 import hashlib
+import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -21,7 +23,11 @@ from components.valkey import (
     valkey_command,
 )
 from limits import DEFAULTS, Limits
+from verification.checks.valkey import DONE_WITHOUT
+from verification.subject import Login
+from verification.valkey_client import ping, statistics_of
 
+GOLDEN = Path(__file__).parent / "golden"
 PASSWORDS = {account: f"password of {account}" for account in ACCOUNTS}
 
 
@@ -96,6 +102,33 @@ def test_the_health_account_may_ask_whether_valkey_is_there_and_nothing_else() -
     assert RIGHTS[HEALTH_ACCOUNT] == "-@all +ping"
 
 
+def commands(account: str) -> set[str]:
+    return {word[1:] for word in RIGHTS[account].split() if word.startswith("+")}
+
+
+def test_the_application_has_each_command_that_its_versions_send_and_no_other() -> None:
+    """The versions' own sources are read by ``tests/integration/test_redis_calls.py``."""
+    recorded: dict[str, list[str]] = json.loads((GOLDEN / "valkey-commands.json").read_text("utf-8"))
+    assert commands(APP_ACCOUNT) == set().union(*recorded.values()) - DONE_WITHOUT
+
+
+def test_the_verification_may_ask_what_it_asks_and_nothing_else() -> None:
+    login = Login(user=VERIFY_ACCOUNT, password_file="/run/secrets/verify")
+    asked = re.findall(r"ask (?:--json )?([a-z]+(?: [a-z]+)?)", ping(login) + ";" + statistics_of(login))
+    containers = {"pubsub", "client", "acl"}
+    assert commands(VERIFY_ACCOUNT) == {
+        words.replace(" ", "|") if words.split()[0] in containers else words.split()[0] for words in asked
+    }
+
+
+def test_further_rights_are_the_applications_alone() -> None:
+    further = ["+lpop", "~other:*", "&other"]
+    plain = accounts_file(PASSWORDS).splitlines()
+    extended = accounts_file(PASSWORDS, further).splitlines()
+    for before, after in zip(plain, extended, strict=True):
+        assert after == (f"{before} {' '.join(further)}" if before.startswith(f"user {APP_ACCOUNT} ") else before)
+
+
 def test_the_application_is_kept_to_its_own_keys_and_channels() -> None:
     words = account_lines()[APP_ACCOUNT]
     assert [word for word in words if word.startswith("~")] == ["~open-webui:*"]
@@ -128,7 +161,7 @@ def test_a_revocation_outlives_a_crash() -> None:
 def test_memory_is_bounded_well_below_the_containers_limit() -> None:
     found = locked(limits=Limits(memory=1000, cpus=1, pids=100, nofile=20000))
     assert found["--maxmemory"] == "600mb"
-    assert found["--client-output-buffer-limit"] == "pubsub 250mb 62mb 60"
+    assert found["--client-output-buffer-limit"] == "pubsub 10666kb 2666kb 60"
 
 
 def test_clients_are_as_many_as_are_set() -> None:

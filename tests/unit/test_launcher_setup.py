@@ -97,12 +97,17 @@ def test_the_verification_reads_what_the_outputs_say(monkeypatch: pytest.MonkeyP
         isolation={"edge": "web-edge", "private": ["valkey", "postgres"]},
         account={"container": "migration", "path": "/migration/account.env"}, expected={}, triggers={}, depends_on=[],
     ).subject  # fmt: skip
-    outputs = {"subject": described, "url": "https://chat.example.org", "expected": {"web-1": {"Config.Image": "1"}}}
+    report = {"verdict": "proved", "asked_at": "2026-11-30T10:00:00Z", "seconds": 2.0}
+    outputs = {
+        "subject": described, "url": "https://chat.example.org", "expected": {"web-1": {"Config.Image": "1"}},
+        "verification": report,
+    }  # fmt: skip
     monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(command_line.subject(outputs))))
 
     read = verification.__main__.read_subject("-")
 
-    assert read == subject_of({**described, "url": outputs["url"], "expected": outputs["expected"]})
+    assert read == subject_of({**described, "url": outputs["url"], "expected": outputs["expected"], "report": report})
+    assert read.proved_at is not None
     assert read.door
     assert (read.door.port, read.door.tls) == (3443, tls)
 

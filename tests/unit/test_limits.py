@@ -9,6 +9,8 @@ from limits import (
     DEFAULTS,
     DEFAULTS_OF_SINGLE,
     LEAST,
+    LEAST_BUFFER,
+    SUBSCRIPTIONS,
     Limits,
     LimitsError,
     contradictions,
@@ -21,12 +23,14 @@ from limits import (
 )
 
 
-def found(role: str, limits: Limits, *, max_clients: int = 10000, max_connections: int = 200) -> dict[str, float]:
+def found(
+    role: str, limits: Limits, *, max_clients: int = 10000, max_connections: int = 200, replicas_max: int = 1
+) -> dict[str, float]:
     """Contradicting limits, each with the smallest value that would do."""
-    return {
-        one.field: one.least
-        for one in contradictions(role, limits, max_clients=max_clients, max_connections=max_connections)
-    }
+    refused = contradictions(
+        role, limits, max_clients=max_clients, max_connections=max_connections, replicas_max=replicas_max
+    )
+    return {one.field: one.least for one in refused}
 
 
 def with_limit(role: str, field: str, value: float) -> Limits:
@@ -40,17 +44,29 @@ def test_the_defaults_contradict_nothing(role: str) -> None:
 
 
 @pytest.mark.parametrize("memory", [64, 100, 256, 1024, 65536])
-def test_what_valkey_stores_and_buffers_leaves_room_within_its_limit(memory: int) -> None:
+@pytest.mark.parametrize("replicas_max", [1, 2, 8, 32])
+def test_while_every_replica_lags_valkey_still_takes_writes(memory: int, replicas_max: int) -> None:
     limits = replace(DEFAULTS["valkey"], memory=memory)
-    hard, soft, seconds = pubsub_output_buffer(limits)
+    hard, soft, seconds = pubsub_output_buffer(limits, replicas_max)
     assert 0 < soft < hard
     assert seconds == 60
-    assert valkey_maxmemory_mib(limits) + hard <= memory * 0.85
+    all_lag = hard * SUBSCRIPTIONS * replicas_max
+    assert all_lag <= memory * 1024 / 4
+    assert all_lag <= valkey_maxmemory_mib(limits) * 1024 / 2
+
+
+@pytest.mark.parametrize("replicas_max", [1, 8, 32])
+def test_a_valkey_too_small_to_buffer_one_packet_for_each_replica_is_refused(replicas_max: int) -> None:
+    small = with_limit("valkey", "memory", 1)
+    least = found("valkey", small, replicas_max=replicas_max)["memory"]
+    enough = with_limit("valkey", "memory", least)
+    assert not found("valkey", enough, replicas_max=replicas_max)
+    assert pubsub_output_buffer(enough, replicas_max)[0] >= LEAST_BUFFER * 1024
 
 
 def test_valkeys_figures_are_those_of_a_container_of_a_gibibyte() -> None:
     assert valkey_maxmemory_mib(DEFAULTS["valkey"]) == 614
-    assert pubsub_output_buffer(DEFAULTS["valkey"]) == (256, 64, 60)
+    assert pubsub_output_buffer(DEFAULTS["valkey"], 8) == (10922, 2730, 60)
 
 
 @pytest.mark.parametrize("replicas_max", [1, 2, 3, 8, 20, 32])

@@ -177,9 +177,57 @@ def test_on_the_right_docker_host_containers_may_well_be_gone() -> None:
     assert not found.on_another_host
 
 
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with stacks of which nothing is known yet."""
+    (tmp_path / "Pulumi.yaml").write_text("name: open-webui\nruntime: python\nstackConfigDir: stacks\n")
+    (tmp_path / "stacks").mkdir()
+    for name in ("dev", "staging"):
+        (tmp_path / f"stacks/Pulumi.{name}.yaml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("project")
 def test_a_preview_that_failed_ends_with_1_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(PREVIEWS / "refused.pulumi.json")]) == 1
+    assert main([str(PREVIEWS.absolute() / "refused.pulumi.json")]) == 1
     assert "Set open-webui:volumesExternal: false" in capsys.readouterr().out
+
+
+def failed(project: Path, message: str) -> str:
+    """A file with a preview that failed so."""
+    said = [{"severity": "error", "message": message}]
+    (project / "preview.json").write_text(json.dumps({"steps": [], "diagnostics": said}))
+    return "preview.json"
+
+
+def test_secrets_of_the_job_are_not_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GH_TOKEN", SECRET)
+    monkeypatch.setenv("DATABASE", "postgres://me:p4ss-of-the-backend@host/state")
+    main([failed(project, f"said {SECRET} and p4ss-of-the-backend"), "--stack", "dev"])
+    assert "said [secret] and [secret]" in capsys.readouterr().out
+
+
+def test_secrets_of_a_state_that_only_the_cli_reads_are_not_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sealed = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": json.dumps([SECRET])}
+    state = {"deployment": {"resources": [{"outputs": {"value": sealed}}]}}
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://state")
+    monkeypatch.setattr(
+        "preview_report.hidden.exported", lambda *_, **options: state if options["show_secrets"] else {}
+    )
+    main([failed(project, f"said {SECRET}"), "--stack", "dev"])
+    assert "said [secret]" in capsys.readouterr().out
+
+
+def test_what_is_no_preview_is_not_repeated(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "preview.json").write_text(f"error: {SECRET}")
+    assert main(["preview.json"]) == 1
+    assert SECRET not in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:

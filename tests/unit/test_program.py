@@ -560,6 +560,36 @@ def test_valkey_tls_gives_valkey_its_certificate_and_replicas_the_authority() ->
     assert recorder.inputs("verification")["valkey_login"]["ca_file"] == "/run/secrets/valkey-ca.pem"
 
 
+def test_the_gateway_takes_from_all_but_the_trusted_proxies_the_headers_that_say_who_somebody_is() -> None:
+    recorder = variant("extraEnvironment")
+    (text,) = recorder.uploads("gateway-files").values()
+    # What is on this host comes to the gateway from its bridge.
+    bridge = recorder.inputs("edge-bridge")["ipamConfigs"][0]["subnet"].removesuffix("0/24") + "1"
+    assert f"@strangers not remote_ip {bridge} 192.0.2.0/28\n" in text
+    assert "request_header @strangers -x-EMAIL\n" in text
+
+
+def test_what_a_container_writes_that_runs_once_is_a_secret_and_that_it_ran_is_none(program: Recorder) -> None:
+    for name, made in program.containers.items():
+        once = made["restart"] == "no" and made.get("start") is not False
+        assert ("containerLogs" in program.requests[name].additionalSecretOutputs) is once
+    for name in ("open-webui-container", "open-webui-1"):
+        if name in program.containers:
+            assert not holds_a_secret(program.of_type(CONTAINER)[name]["labels"])
+
+
+def test_open_webui_s_account_in_valkey_has_the_rights_that_are_set_besides_its_own() -> None:
+    own, more = (
+        next(
+            line
+            for line in variant(name).uploads("valkey-files")["/run/secrets/users.acl"].splitlines()
+            if line.startswith("user openwebui ")
+        )
+        for name in ("staging", "valkeyTls")
+    )
+    assert more == f"{own} +lpop ~other:*"
+
+
 def test_the_private_key_of_valkey_reaches_valkey_alone() -> None:
     key = secret_of("valkey-certificate key_pem")
     recorder = variant("valkeyTls")

@@ -127,6 +127,29 @@ def merged(one: Any, other: Any) -> Any:
         ({**PRIVATE_CA, "acmeRoot": "/etc/ssl/root.pem"}, "acmeRoot", "the text of a PEM file is wanted"),
         ({**PRIVATE_CA, "acmeRoot": SERVER}, "acmeRoot", "the CA's root is wanted, not one of a server"),
         ({**ACME, "acmeEmail": ""}, "acmeEmail", "is '': tls is acme, and the CA writes there"),
+        ({"trustedProxies": ["192.0.2.7"]}, "trustedProxies", "no effect in topology single"),
+        ({**REPLICATED, "trustedProxies": ["0.0.0.0/0"]}, "trustedProxies", "is no IP address or network of proxies"),
+        ({**REPLICATED, "trustedProxies": ["10.1.0.1/24"]}, "trustedProxies", "is no IP address or network of proxies"),
+        ({**REPLICATED, "trustedProxies": ["10.0.0.0/8"]}, "trustedProxies", "10.0.0.0/8 overlaps with 10.213."),
+        (
+            {**REPLICATED, "trustedProxies": ["127.0.0.1"], "uiBindAddress": "192.0.2.1"},
+            "uiBindAddress",
+            "trustedProxies has 127.0.0.1/32, a proxy on this host",
+        ),
+        (
+            {**REPLICATED, "extraEnvironment": {"WEBUI_AUTH_TRUSTED_EMAIL_HEADER": "X-Email"}},
+            "trustedProxies",
+            "Without a proxy that is trusted anybody could",
+        ),
+        (
+            {
+                **REPLICATED,
+                "trustedProxies": ["192.0.2.7"],
+                "extraEnvironment": {"WEBUI_AUTH_TRUSTED_NAME_HEADER": "X-*"},
+            },
+            "extraEnvironment.WEBUI_AUTH_TRUSTED_NAME_HEADER",
+            "the name of a header is wanted",
+        ),
         ({**ACME, "acmeEmail": "admin"}, "acmeEmail", "an e-mail address without quotes"),
         ({**ACME, "publicUrl": "https://192.0.2.7"}, "publicUrl", "a CA gives no certificate for 192.0.2.7"),
         ({**ACME, "publicUrl": "https://localhost"}, "publicUrl", "a CA gives no certificate for localhost"),
@@ -135,6 +158,15 @@ def merged(one: Any, other: Any) -> Any:
         ({**ACME, "uiBindAddress": "127.0.0.1"}, "uiBindAddress", "the CA connects from the internet"),
         ({**REPLICATED, "valkeyUrl": VALKEY_URL, "valkeyTls": True}, "valkeyTls", "a Valkey elsewhere"),
         ({**REPLICATED, "valkeyUrl": VALKEY_URL, "valkeyMaxClients": 500}, "valkeyMaxClients", "a Valkey elsewhere"),
+        ({**REPLICATED, "valkeyUrl": VALKEY_URL, "valkeyRights": "+lpop"}, "valkeyRights", "a Valkey elsewhere"),
+        ({**REPLICATED, "valkeyRights": "+@all"}, "valkeyRights", "commands (+lpop, +config|get), keys"),
+        ({**REPLICATED, "valkeyRights": "+lpop nopass"}, "valkeyRights", "commands (+lpop, +config|get), keys"),
+        ({"valkeyRights": "+lpop"}, "valkeyRights", "no effect in topology single"),
+        (
+            {**REPLICATED, "replicasMax": 22, "limits": {"valkey": {"memory": 256}}},
+            "limits.valkey.memory",
+            "replicasMax 22 needs 264 MiB",
+        ),
         (
             {**REPLICATED, "valkeyUrl": VALKEY_URL, "limits": {"valkey": {"memory": 512}}},
             "limits.valkey",
@@ -328,4 +360,6 @@ def test_no_variable_this_project_sets_can_be_set_beside_it() -> None:
     )
     secret = ("WEBUI_SECRET_KEY", "DATABASE_URL", "REDIS_URL", "WEBSOCKET_REDIS_URL", "OAUTH_CLIENT_SECRET")
     admin = ("WEBUI_ADMIN_EMAIL", "WEBUI_ADMIN_PASSWORD", "WEBUI_ADMIN_NAME")
-    assert [name for name in (*environment, *secret, *admin) if not owned(name)] == list(embedding.DEFAULTS)
+    # What embeds documents, and whether its model is looked for: there are reasons to set those otherwise.
+    free = {*embedding.DEFAULTS, "RAG_EMBEDDING_MODEL_AUTO_UPDATE", "RAG_RERANKING_MODEL_AUTO_UPDATE"}
+    assert {name for name in (*environment, *secret, *admin) if not owned(name)} == free

@@ -48,5 +48,5 @@ def test_the_subject_it_shows_can_be_read() -> None:
     shown = subject_of(json.loads(text))
     empty = Subject(apps=())
     assert [item.name for item in fields(shown) if getattr(shown, item.name) == getattr(empty, item.name)] == [
-        "valkey_url", "wait_seconds", "idle",
+        "valkey_url", "proved_at", "wait_seconds", "idle",
     ]  # fmt: skip

@@ -1196,6 +1196,47 @@ def test_what_others_were_denied_and_passwords_from_before_a_rotation_do_not_cou
     assert result(found, "valkey-acl").status == "passed"
 
 
+@pytest.mark.parametrize(
+    ("denial", "why"),
+    [
+        (replace(DENIAL, age_seconds=61.0), "it was before the last proof"),
+        (replace(DENIAL, address="10.9.9.9"), "somebody else has used the app's account"),
+        (replace(DENIAL, what="hexpire"), "the app goes on without"),
+    ],
+)
+def test_a_denial_that_is_old_or_not_the_apps_own_need_is_told_and_fails_nothing(denial: Denial, why: str) -> None:
+    found = evidence(valkey=locked(denials=(denial,)), app_user="openwebui", proved_ago=60.0)
+
+    item = result(found, "valkey-acl")
+
+    assert item.status == "passed", why
+    assert f"before the last proof or not for the app: command {denial.what!r}" in item.evidence
+
+
+@pytest.mark.parametrize("address", ["", APP_ADDRESS])
+@pytest.mark.parametrize("proved_ago", [None, 60.0])
+def test_what_the_app_was_denied_since_the_last_proof_fails(address: str, proved_ago: float | None) -> None:
+    denial = replace(DENIAL, address=address)
+    found = evidence(valkey=locked(denials=(denial,)), app_user="openwebui", proved_ago=proved_ago)
+
+    assert result(found, "valkey-acl").cause == "valkey-acl-log"
+
+
+def test_at_a_valkey_behind_a_router_whoever_used_the_apps_account_counts_as_the_app() -> None:
+    found = replace(by_url(denials=(replace(DENIAL, address="10.9.9.9"),)), app_user="openwebui")
+
+    assert result(found, "valkey-acl").cause == "valkey-acl-log"
+
+
+def test_a_right_that_a_stack_lacks_is_added_by_its_setting() -> None:
+    of_stack = container("redis-valkey", VALKEY_ADDRESS)
+    of_stack.inspect["Config"]["Labels"] = {"pulumi.stack": "team"}
+    denials = (replace(DENIAL, what="lpop"), replace(DENIAL, reason="key", what="other"), replace(DENIAL, what="lpop"))
+    found = evidence(valkey=locked(denials=denials, container=of_stack), app_user="openwebui")
+
+    assert result(found, "valkey-acl").fix == "add '+lpop ~other' to valkeyRights of the stack, then make up STACK=team"
+
+
 def test_any_origin_may_come_where_open_webui_says_so() -> None:
     item = result(behind_gateway("*", foreign_upgrade=HttpAnswer(status=101)), "front-door")
 

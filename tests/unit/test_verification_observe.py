@@ -20,6 +20,7 @@ from verification.observe import (
     ask_door,
     observe,
     require,
+    secrets_in_files,
     wait_until_ready,
 )
 from verification.observe import ask_app as run_probe
@@ -109,6 +110,9 @@ class Docker:
 
     def read_file(self, name: str, path: str) -> str | None:
         return self.files.get(f"{name}:{path}")
+
+    def read_files(self, name: str, path: str) -> list[str]:
+        return [text for place, text in self.files.items() if place.startswith(f"{name}:{path}")]
 
     def log_tail(self, name: str) -> tuple[str, ...]:
         return (f"last words of {name}",)
@@ -786,3 +790,25 @@ def test_whether_something_stands_before_the_app_is_told_by_the_url(url: str, ga
     app = Container(name="app", inspect={"NetworkSettings": settings})
 
     assert observe_module.stands_between(Subject(apps=("app",), url=url, gateway=gateway), [app]) is between
+
+
+def test_what_stands_in_the_containers_files_is_known_for_a_secret() -> None:
+    docker = Docker(
+        files={
+            "open-webui:/run/secrets/open-webui.env": "OPENAI_API_KEYS='sk-first-one;sk-second-one'\n",
+            "redis-valkey:/run/secrets/verify": "p4ss-of-verify",
+            "redis-valkey:/etc/password": "p4ss-of-valkey",
+            "redis-valkey:/etc/valkey.conf": "n0ne-of-these",
+            "migration:/migration/account.env": "WEBUI_ADMIN_PASSWORD='p4ss-of-admin'\n",
+        }
+    )
+    docker.states["redis-valkey"] = [inspected() | {"Config": {"Env": ["VALKEY_PASSWORD_FILE=/etc/password"]}}]
+    subject = Subject(
+        apps=("open-webui",), valkey="redis-valkey",
+        account=AccountFile(container="migration", path="/migration/account.env"),
+    )  # fmt: skip
+
+    found = secrets_in_files(docker, subject)
+
+    assert found >= {"sk-first-one", "sk-second-one", "p4ss-of-verify", "p4ss-of-valkey", "p4ss-of-admin"}
+    assert "n0ne-of-these" not in found

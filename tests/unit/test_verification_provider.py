@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -197,6 +198,23 @@ def test_a_proof_after_a_restart_settles_the_difference(containers: Containers, 
 
     assert outs is not None
     assert VerificationProvider().diff("verification", outs, INPUTS).changes is False
+
+
+def test_a_proof_knows_when_the_last_one_was(
+    monkeypatch: pytest.MonkeyPatch, containers: Containers, created: dict[str, Any]
+) -> None:
+    asked: list[Subject] = []
+
+    def verified(subject: Subject, _progress: object) -> Report:
+        asked.append(subject)
+        return report()
+
+    monkeypatch.setattr("verification.run.verify", verified)
+    VerificationProvider().update("verification", created, copy.deepcopy(INPUTS))
+    VerificationProvider().update("verification", {}, copy.deepcopy(INPUTS))
+
+    last = datetime.fromisoformat(created["report"]["asked_at"]).timestamp() - created["report"]["seconds"]
+    assert [subject.proved_at for subject in asked] == [last, None]
 
 
 @pytest.mark.parametrize("verdict", ["failed", "unknown"])

@@ -107,7 +107,9 @@ SECRETS = {
     "REDIS_URL": "redis://openwebui:p4ss-of-the-app@redis-valkey:6379/0",
     "REDISCLI_AUTH": "p4ss-of-valkey",
     "OPENAI_API_KEY": "sk-something",
+    "OPENAI_API_KEYS": "sk-another-one;sk-the-last-one",
 }
+IN_FILES = frozenset({"p4ss-in-a-file"})
 
 
 def with_secrets(name: str, *log: str) -> Container:
@@ -121,19 +123,30 @@ def with_secrets(name: str, *log: str) -> Container:
 
 
 @pytest.mark.parametrize(
-    "secret", ["k3y-of-the-app", "p4ss-of-the-app", "p4ss-of-valkey", "sk-something", "p4ss-on-the-line"]
-)
+    "secret",
+    [
+        "k3y-of-the-app", "p4ss-of-the-app", "p4ss-of-valkey", "sk-something", "sk-another-one", "sk-the-last-one",
+        "p4ss-on-the-line", "p4ss-in-a-file",
+    ],
+)  # fmt: skip
 def test_no_secret_of_any_container_gets_out(secret: str) -> None:
     found = evidence(
         apps=(app(container=with_secrets("open-webui", f"I was started with {secret}, alas")),),
         valkey=valkey(container=with_secrets("redis-valkey", f"{secret}")),
         expected={"redis-valkey": {"Config.Cmd": ["valkey-server", "--save", ""]}},
+        secrets=IN_FILES,
     )
 
     made = reported(found)
 
     assert secret not in json.dumps(made)
     assert secret not in as_text(made)
+
+
+def test_a_secret_that_is_a_container_s_name_as_well_leaves_the_name() -> None:
+    found = evidence(apps=(app(container=with_secrets("open-webui", "died")),), secrets=frozenset({"open-webui"}))
+
+    assert "open-webui" in as_text(reported(found))
 
 
 def test_a_password_in_a_url_is_hidden_even_where_nobody_knew_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,16 @@ INPUTS = {
 
 def test_every_input_is_read_as_pulumi_sends_it() -> None:
     assert subject_of(INPUTS) == EVERYTHING
+
+
+def test_the_last_proof_is_taken_for_as_old_as_its_beginning() -> None:
+    report = {"verdict": "proved", "asked_at": "1970-01-01T00:02:00Z", "seconds": 20.0}
+    assert subject_of({**INPUTS, "report": report}) == replace(EVERYTHING, proved_at=100.0)
+
+
+@pytest.mark.parametrize("report", [None, "off", {"summary": "proved"}, {"verdict": "failed"}])
+def test_what_is_no_proof_is_not_taken_for_one(report: object) -> None:
+    assert subject_of({**INPUTS, "report": report}) == EVERYTHING
 
 
 def read(line: str) -> Subject:

@@ -199,6 +199,10 @@ class Runner:
         self.home = home
         (home / "bin").mkdir()
         (home / ".venv").symlink_to(sys.prefix)
+        (home / "Pulumi.yaml").write_text("name: open-webui\nruntime: python\nstackConfigDir: stacks\n")
+        (home / "stacks").mkdir()
+        for name in ("dev", "staging", "prod"):
+            (home / f"stacks/Pulumi.{name}.yaml").write_text("")
         for name in ("pulumi", "gh"):
             tool = home / "bin" / name
             tool.write_text(STAND_IN)

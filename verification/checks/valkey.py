@@ -18,6 +18,12 @@ DENIALS_SHOWN: Final = 5
 OWN_QUESTIONS: Final = frozenset({"pubsub|numsub", "client|list", "info", "acl|log"})
 """What is asked with the app's account where no other is known, or by a URL with it; Open WebUI never does."""
 
+SIGNS: Final = {"command": "+", "key": "~", "channel": "&"}
+"""How a right is written, by what was denied."""
+
+DONE_WITHOUT: Final = frozenset({"hexpire"})
+"""What Open WebUI tries and goes on without: 0.12.0, where Valkey is 9.0 or later."""
+
 
 def valkey_pong(evidence: Evidence) -> Finding:
     """Valkey answers PONG to the client in its own container; one that is elsewhere, to the apps' own connections."""
@@ -337,8 +343,10 @@ def valkey_acl(evidence: Evidence) -> Finding:
     findings = [_rights(app, evidence) for app in evidence.apps]
     words = "the app's account was refused no channel and no command"
     if evidence.valkey and (evidence.valkey.login or not evidence.valkey.container):
-        findings += list(_locked_down(evidence.valkey, evidence.app_user))
+        findings += list(_locked_down(evidence.valkey, evidence))
         words += "; nobody gets in without an account" if evidence.valkey.nobody else ""
+        _, aside = _denials(evidence.valkey, evidence)
+        words += f"; before the last proof or not for the app: {_some(aside)}" if aside else ""
     return first_failure(findings, passed(words))
 
 
@@ -367,26 +375,52 @@ def _granted(evidence: Evidence, rights: str) -> str:
     return f"docker exec {evidence.valkey.name} valkey-cli {rights}"
 
 
-def _locked_down(valkey: Valkey, user: str) -> Iterator[Finding]:
+def _locked_down(valkey: Valkey, evidence: Evidence) -> Iterator[Finding]:
     """What the ACL LOG says of the apps, and whether Valkey answers somebody without an account."""
-    name = valkey.name
-    # A wrong password is found by connecting; here it may be an app's from before a rotation.
-    denials = [
-        item
-        for item in valkey.denials or ()
-        if item.user == user and item.reason != "auth" and item.what not in OWN_QUESTIONS
-    ]
+    name, user = valkey.name, evidence.app_user
+    denials, _ = _denials(valkey, evidence)
     if denials:
-        seen = f"{name} denied {user}: {listed(map(_said, denials[:DENIALS_SHOWN]))}"
-        more = f" and {len(denials) - DENIALS_SHOWN} more" if len(denials) > DENIALS_SHOWN else ""
         fix = f"grant it in the ACL file of {name}, and restart {name}: that empties its ACL LOG too"
-        yield failed("valkey-acl-log", seen + more, fix)
+        if evidence.stack and valkey.container:
+            rights = " ".join(dict.fromkeys(SIGNS.get(item.reason, "") + item.what for item in denials))
+            fix = f"add {rights!r} to valkeyRights of the stack, then make up"
+        yield failed("valkey-acl-log", f"{name} denied {user}: {_some(denials)}", fix)
     if valkey.nobody == "PONG":
         seen = f"{name} answers PONG to a client without an account"
         yield failed("valkey-open", seen, f"docker restart {name}    # its ACL file says `user default off`")
     if user and valkey.denials is None and not valkey.problem:
         seen = f"{name}: {valkey.login or 'its account'} may not read the ACL LOG"
         yield unknown("valkey-not-asked", seen, "grant it: +acl|log", applies=True)
+
+
+def _denials(valkey: Valkey, evidence: Evidence) -> tuple[list[Denial], list[Denial]]:
+    """What the apps' account was denied: first what counts, the apps' own need since the last proof; then the rest.
+
+    Somebody else with the account, at another address, is no fault of the apps'.
+    """
+    # A wrong password is found by connecting; here it may be an app's from before a rotation.
+    found = [
+        item
+        for item in valkey.denials or ()
+        if item.user == evidence.app_user and item.reason != "auth" and item.what not in OWN_QUESTIONS
+    ]
+    addresses = [app.container.addresses for app in evidence.apps]
+    # Through a router, or on the host's network, an app's own address is not known here.
+    places = frozenset[str]().union(*addresses) if valkey.container and all(addresses) else None
+    count = [
+        item
+        for item in found
+        if item.what not in DONE_WITHOUT
+        and (evidence.proved_ago is None or item.age_seconds < evidence.proved_ago)
+        and (places is None or not item.address or item.address in places)
+    ]
+    return count, [item for item in found if item not in count]
+
+
+def _some(denials: list[Denial]) -> str:
+    """The latest of them in words."""
+    more = f" and {len(denials) - DENIALS_SHOWN} more" if len(denials) > DENIALS_SHOWN else ""
+    return listed(map(_said, denials[:DENIALS_SHOWN])) + more
 
 
 def _said(denial: Denial) -> str:

@@ -49,7 +49,9 @@ def wrong_password_of_verify(labs: Labs) -> Iterator[Subject]:
 def denied(labs: Labs) -> Iterator[Subject]:
     """The apps' account has asked for what it may not do."""
     lab = labs.replicas
-    lab.valkey_cli(APP_ACCOUNT, "keys", "*")
+    ask = "import os, redis; redis.Redis.from_url(os.environ['REDIS_URL']).keys()"
+    asked = lab.get(lab.apps[0]).exec_run(["sh", "-c", f'set -a; . /run/secrets/env; exec python3 -c "{ask}"'])
+    assert b"NoPermissionError" in asked.output
     try:
         yield lab.subject
     finally:

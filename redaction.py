@@ -1,0 +1,118 @@
+"""Takes secrets out of texts by their values, whoever wrote the text: pure, and imported by all that prints."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import unquote
+
+WORD: Final = "[secret]"
+SHORTEST: Final = 4
+"""Characters of a value that is hidden; with shorter ones taken out, a text could not be read any more."""
+SHORTEST_PART: Final = 8
+"""Characters of a part of a value that is hidden: no password is shorter, and most words of settings are."""
+
+SECRET_NAME: Final = re.compile(
+    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|(^|_)PASS$|TOKEN|AUTH|CREDENTIAL|_KEYS?$|^content$", re.IGNORECASE
+)
+"""Names of variables and properties that hold secrets; ``content`` is that of a file."""
+
+_ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Za-z_][\w.-]*)(?:\s*=\s*|:\s+)(.+)")
+_SAYS_WHO: Final = re.compile(r"_(EMAIL|NAME)$")
+_URL_PASSWORD: Final = re.compile(r"://[^/@\s]*?:([^@\s]+)@")
+_PLAIN: Final = frozenset({"true", "false", "none", "null"})
+
+
+def values(secret: str) -> set[str]:
+    """A secret text, and all of it that another text may show.
+
+    Args:
+        secret: A password; or a list of some, JSON or a file with several, of which each is then one.
+    """
+    return {text for text in _values(secret.strip()) if text.lower() not in _PLAIN}
+
+
+def _values(text: str) -> Iterator[str]:
+    if len(text) >= SHORTEST:
+        yield text
+    yield from (part for part in _parts(text) if len(part) >= SHORTEST_PART)
+
+
+def _parts(text: str) -> Iterator[str]:
+    with suppress(ValueError):
+        if text[:1] in {"{", "["}:
+            yield from _leaves(json.loads(text))
+    lines = [line.strip() for line in text.splitlines()]
+    for line in lines:
+        assigned = _ASSIGNMENT.fullmatch(line)
+        if assigned and not _SAYS_WHO.search(assigned[1]):
+            # For a shell; what it makes of it is what others see.
+            forms = {assigned[2], _unquoted(assigned[2])}
+        else:
+            # A sentence in a file with several is none, and it would hide what is everywhere.
+            forms = {line} if len(lines) == 1 or " " not in line else set()
+        for form in forms:
+            yield form
+            yield from (item.strip() for item in re.split(r"[;,]", form))
+            yield from _passwords(form)
+
+
+def _passwords(text: str) -> Iterator[str]:
+    for password in _URL_PASSWORD.findall(text):
+        yield from (password, unquote(password))
+
+
+def _leaves(document: Any) -> Iterator[str]:
+    """Texts of a document that is secret as a whole."""
+    if isinstance(document, str):
+        yield from values(document)
+    elif isinstance(document, Mapping | list):
+        for item in document.values() if isinstance(document, Mapping) else document:
+            yield from _leaves(item)
+
+
+def _unquoted(value: str) -> str:
+    try:
+        return " ".join(shlex.split(value))
+    except ValueError:
+        return value
+
+
+def values_within(secret: Any) -> set[str]:
+    """The secrets of a value of which some is secret: of a list all, but of variables and objects those named so."""
+    return set(_within(secret, whole=True))
+
+
+def _within(value: Any, *, whole: bool) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _within(item, whole=bool(SECRET_NAME.search(str(name))))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            variable = re.fullmatch(r"([A-Z_][A-Z0-9_]*)=(.*)", item, re.DOTALL) if isinstance(item, str) else None
+            if variable:
+                yield from _within({variable[1]: variable[2]}, whole=whole)
+            else:
+                yield from _within(item, whole=whole)
+    elif isinstance(value, str):
+        yield from values(value) if whole else _passwords(value)
+
+
+def redact(text: str, hidden: Iterable[str], word: str = WORD) -> str:
+    """The text with a word in place of each secret, the longest first."""
+    for value in sorted(hidden, key=len, reverse=True):
+        text = text.replace(value, word)
+    return text
+
+
+def redacted(value: Any, hidden: Iterable[str]) -> Any:
+    """The same of everything in a document of JSON."""
+    if isinstance(value, str):
+        return redact(value, hidden)
+    if isinstance(value, Mapping):
+        return {key: redacted(item, hidden) for key, item in value.items()}
+    return [redacted(item, hidden) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,135 @@
+"""What a real Caddy passes on of headers by which somebody claims to be somebody, or to come from somewhere."""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import Mock
+
+import docker
+import pytest
+
+import docker_access
+from components.gateway import ADMIN, GatewayArgs, caddyfile
+from components.volume import DataVolume
+from docker_access.commands import run_inside
+from tests.integration.deployment import remove_container
+from tests.integration.hand_made import CADDY_IMAGE, STAND_IN, ensure_images
+from tests.lease import free_subnet
+
+pytestmark = pytest.mark.docker
+
+ECHO = """\
+import http.server, json
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({name.lower(): text for name, text in self.headers.items()}).encode())
+
+http.server.ThreadingHTTPServer(("", 8080), Echo).serve_forever()
+"""
+CLAIMS = {
+    "X-Forwarded-For": "203.0.113.9, 198.51.100.7", "x-forwarded-PROTO": "https", "X-FORWARDED-USER": "root",
+    "x-real-ip": "203.0.113.9", "Forwarded": "for=203.0.113.9", "X-EMAIL": "admin@example.com",
+}  # fmt: skip
+ASK = "curl -s --retry 20 --retry-connrefused --retry-delay 1 --fail {} http://gateway:8080/"
+
+
+@dataclass
+class Edge:
+    """A network with a gateway before something that tells which headers it was sent."""
+
+    client: docker.DockerClient
+    network: Any
+    subnet: str
+    prefix: str
+
+    def address(self, number: int) -> str:
+        return self.subnet.rpartition(".")[0] + f".{number}"
+
+    def run(self, role: str, image: str, command: list[str], number: int, **more: Any) -> Any:
+        joined = self.client.api.create_endpoint_config(ipv4_address=self.address(number), aliases=[role])
+        return self.client.containers.run(
+            image, command, name=f"{self.prefix}-{role}", entrypoint="", network=self.network.name, detach=True,
+            networking_config={self.network.name: joined}, **more,
+        )  # fmt: skip
+
+    @contextmanager
+    def gateway(self, **changes: Any) -> Iterator[None]:
+        text = caddyfile(
+            GatewayArgs(
+                image=CADDY_IMAGE, container_name="gateway", data=DataVolume(name="data"), network=Mock(),
+                upstreams=["echo"], **{"public_url": "http://chat.example.com", **changes},
+            )
+        )  # fmt: skip
+        file = "/tmp/Caddyfile"
+        command = f'echo "$TEXT" > {file} && exec caddy run --config {file} --adapter caddyfile'
+        folder = ADMIN.removeprefix("unix/").rpartition("/")[0]
+        try:
+            self.run("gateway", CADDY_IMAGE, ["sh", "-c", command], 2, environment={"TEXT": text}, tmpfs={folder: ""})
+            yield
+        finally:
+            remove_container(self.client, f"{self.prefix}-gateway")
+
+    def seen(self, role: str) -> dict[str, str]:
+        """The headers that arrive when a container claims all there is."""
+        claims = " ".join(f"-H '{name}: {text}'" for name, text in CLAIMS.items())
+        told = run_inside(self.client.api, f"{self.prefix}-{role}", ["sh", "-c", ASK.format(claims)])
+        found: dict[str, str] = json.loads(told.output)
+        return found
+
+
+@pytest.fixture(scope="module")
+def edge() -> Iterator[Edge]:
+    ensure_images(CADDY_IMAGE, STAND_IN)
+    client = docker_access.client()
+    subnet, prefix = free_subnet(), f"headers-{secrets.token_hex(3)}"
+    pool = docker.types.IPAMConfig(pool_configs=[docker.types.IPAMPool(subnet=subnet)])
+    made = Edge(client, client.networks.create(f"{prefix}-edge", ipam=pool), subnet, prefix)
+    try:
+        made.run("echo", STAND_IN, ["python3", "-c", ECHO], 3)
+        for number, role in enumerate(("proxy", "stranger"), start=4):
+            made.run(role, STAND_IN, ["sleep", "infinity"], number, init=True)
+        yield made
+    finally:
+        for role in ("echo", "proxy", "stranger"):
+            remove_container(client, f"{prefix}-{role}")
+        made.network.remove()
+        client.close()
+
+
+def identity(found: Mapping[str, str]) -> dict[str, str]:
+    """What arrives of the claims, but address, host and scheme, which the gateway itself tells."""
+    own = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
+    return {name: text for name, text in found.items() if name in {one.lower() for one in CLAIMS} - own}
+
+
+def test_nobody_is_believed_where_no_proxy_is_trusted(edge: Edge) -> None:
+    with edge.gateway(identity_headers=["x-email"]):
+        for role, number in (("proxy", 4), ("stranger", 5)):
+            found = edge.seen(role)
+            assert identity(found) == {}
+            assert (found["x-forwarded-for"], found["x-forwarded-proto"]) == (edge.address(number), "http")
+
+
+def test_a_trusted_proxy_is_believed_and_nobody_else(edge: Edge) -> None:
+    with edge.gateway(identity_headers=["x-email"], trusted_proxies=[edge.address(4)]):
+        found = edge.seen("proxy")
+        assert identity(found) == {
+            "x-forwarded-user": "root", "x-real-ip": "203.0.113.9", "forwarded": "for=203.0.113.9",
+            "x-email": "admin@example.com",
+        }  # fmt: skip
+        # The last of the list, which the proxy itself has seen; what stands before it, its client may have written.
+        assert (found["x-forwarded-for"], found["x-forwarded-proto"]) == ("198.51.100.7", "https")
+        stranger = edge.seen("stranger")
+        assert identity(stranger) == {}
+        assert (stranger["x-forwarded-for"], stranger["x-forwarded-proto"]) == (edge.address(5), "http")
+
+
+def test_behind_a_proxy_that_speaks_https_the_scheme_is_https_for_everybody(edge: Edge) -> None:
+    with edge.gateway(public_url="https://chat.example.com"):
+        assert edge.seen("stranger")["x-forwarded-proto"] == "https"
