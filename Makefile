@@ -1,5 +1,6 @@
 # STACK   the environment: a file stacks/Pulumi.<stack>.yaml
 # ENGINE  auto (the Pulumi CLI if it is on PATH and works, else the embedded engine), pulumi, or embedded
+# BUILD_IMAGES  1 has missing images built here without asking a registry
 # SECRET  which secret `make rotate` makes anew; `make rotate` alone lists those the stack has
 STACK ?= dev
 ENGINE ?= auto
@@ -24,7 +25,7 @@ help: ## this list
 	@echo
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 	@echo
-	@sed -n 's/^# \(STACK\|ENGINE\|SECRET\) /  \1 /p' Makefile
+	@sed -n 's/^# \(STACK\|ENGINE\|SECRET\|BUILD_IMAGES\) /  \1 /p' Makefile
 
 python:
 	@$(PYTHON) -m launcher.python_env $(if $(filter-out file,$(origin PYTHON)),--this-python)

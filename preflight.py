@@ -21,6 +21,7 @@ from docker.errors import DockerException, NotFound
 
 import docker_access
 import labels
+from docker_access.logins import LoginError
 from docker_access.versions import TooNewError, untried
 from embedding import embedding, variables_of
 from settings import OPEN_WEBUI_TRIED, Names, too_old
@@ -117,7 +118,7 @@ def look(settings: Settings) -> list[str]:
         client = docker_access.api_client(TIMEOUT_SECONDS)
         host = client.info()
         problems = [*_problems(settings, client), *_limit_problems(settings, host)]
-        advice = [*_advice(settings, host), *_docker_advice(client)]
+        advice = [*_advice(settings, host), *_docker_advice(client), *_other_makings(settings, client)]
         if not settings.production:
             advice += _embedding_changes(settings, client)
     except (DockerException, requests.exceptions.RequestException) as error:
@@ -134,8 +135,8 @@ def look(settings: Settings) -> list[str]:
 
 
 def docker_does_not_answer(error: Exception) -> str:
-    """The message for a Docker that cannot be reached, or that answers in no version of its API that was tried."""
-    if isinstance(error, TooNewError):
+    """The message for a Docker that cannot be reached, or that cannot be talked to for another reason."""
+    if isinstance(error, (TooNewError, LoginError)):
         return str(error)
     host = docker_access.address()
     where = f"DOCKER_HOST={host}" if host else "the default socket (DOCKER_HOST is not set)"
@@ -165,13 +166,54 @@ def _problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
 
 def _image_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
     """A tag such as ``main`` hides the version; the image on this host tells it."""
-    image = _found(client.inspect_image, settings.open_webui_image)
-    version = ((image.get("Config") or {}).get("Labels") or {}).get(labels.IMAGE_VERSION, "")
+    refused = refuse_local_build(settings)
+    for reference in settings.images.values():
+        if refused and (made_from := (_marks(client, reference) or {}).get(labels.LOCAL_BUILD)):
+            yield f"image {reference} was built on this machine, from {made_from}. {refused}"
+    version = (_marks(client, settings.open_webui_image) or {}).get(labels.IMAGE_VERSION, "")
     if too_old(version):
         yield (
             f"image {settings.open_webui_image} is Open WebUI {version}, whose events cannot be proved; 0.12.0 or "
             f"later is needed. Have it pulled or built anew (docker rmi {settings.open_webui_image}), or name another "
             f"({settings.project}:openWebuiImage: {OPEN_WEBUI_TRIED})."
+        )
+
+
+def refuse_local_build(settings: Settings) -> str:
+    """Why a stack takes no image that was built on this machine, with the ways out; empty where it takes one."""
+    if not settings.production or "local-build" in settings.acknowledged:
+        return ""
+    return (
+        "Production takes the official images: one built here is other software under their name (docs/images.md). "
+        "Have them pulled where their registry can be reached (docker pull), or bring them (docker load); or, if that "
+        f"is meant, add local-build to {settings.project}:acknowledged."
+    )
+
+
+def _marks(client: docker.APIClient, image: str) -> Mapping[str, str] | None:
+    """Labels of an image, by its reference or its id; None where it is not there."""
+    found = _found(client.inspect_image, image)
+    return (found.get("Config") or {}).get("Labels") or {} if found else None
+
+
+def _other_makings(settings: Settings, client: docker.APIClient) -> Iterator[str]:
+    """A local build and the official image under one name are different software: the change is said."""
+    marks = [f"{key}={value}" for key, value in settings.labels.items()]
+    listed = client.containers(all=True, filters={"label": marks})
+    deployed = {_role(one): one["ImageID"] for one in listed if one.get("ImageID")}
+    for role, reference in settings.images.items():
+        if role not in deployed:
+            continue
+        before, after = _marks(client, deployed[role]), _marks(client, reference)
+        if before is None or after is None or (labels.LOCAL_BUILD in before) == (labels.LOCAL_BUILD in after):
+            continue
+        if labels.LOCAL_BUILD in before:
+            change = f"the local build from {before[labels.LOCAL_BUILD]} gives way to the official image"
+        else:
+            change = f"a local build from {after[labels.LOCAL_BUILD]} takes the place of the official image"
+        yield (
+            f"{reference}: {change}. That is an upgrade to other software (docs/images.md), and not a restart: back up "
+            "first (docs/operations.md#back-up)."
         )
 
 

@@ -19,6 +19,7 @@ ACKNOWLEDGEMENTS: Final[Mapping[str, str]] = {
     "embedding-change": "documents that were uploaded are embedded anew by hand, or not found any more",
     "floating-tag": "an image may change under its tag",
     "http-public-url": "passwords and tokens cross the network unencrypted",
+    "local-build": "images built on this machine, which are other software, run in place of the official ones",
     "open-signup": "anybody who reaches the URL may ask for an account",
     "ports-forwarded": "a router or firewall forwards port 80 or 443 of the public address to this host",
     "tls-terminated-elsewhere": "a proxy in front of this host speaks https and forwards http to it",

@@ -16,6 +16,7 @@ import docker.errors
 import requests.exceptions
 
 import docker_access
+import labels
 from docker_access.ssh import destination
 from engine.errors import EngineError
 from engine.workspace import load_project, stack_names
@@ -30,7 +31,7 @@ from launcher.gate import read_settings, refuse_a_second_beginning, refuse_unusa
 from launcher.pin import pin
 from launcher.rotation import listing, rotate
 from launcher.stack import PROJECT_FOLDER, kept_volumes, open_project, remove_failed_one_shots
-from preflight import PreflightError, look
+from preflight import PreflightError, look, refuse_local_build
 from settings import SettingsError
 from surroundings import print_in_any_encoding, user_name
 
@@ -151,6 +152,8 @@ def _operate(engine: engines.Engine, command: engines.Command, project: Project,
         _say_how_to_sign_in(settings)
         if docker_access.kind() == "ssh":
             say(where_it_listens(settings))
+        if built := local_builds(client, settings):
+            say(built)
     if command == "destroy" and code == 0:
         _say_what_was_kept(client, project, stack)
     return code
@@ -193,7 +196,16 @@ def _image_contract(stack: str) -> int:
 
 def _have_images(client: docker.DockerClient, settings: Settings) -> None:
     for reference in settings.images.values():
-        say(f"image: {ensure(client, reference)}")
+        say(f"image: {ensure(client, reference, refuse_build=refuse_local_build(settings))}")
+
+
+def local_builds(client: docker.DockerClient, settings: Settings) -> str:
+    """Names every image of the stack that was built on this machine, in one line; empty where none was."""
+    found = {reference: client.images.get(reference).labels or {} for reference in settings.images.values()}
+    built = [
+        f"{name} (from {marks[labels.LOCAL_BUILD]})" for name, marks in found.items() if labels.LOCAL_BUILD in marks
+    ]
+    return f"built on this machine, not the official images: {', '.join(built)}" if built else ""
 
 
 def closing(outputs: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ import docker.errors
 import requests.exceptions
 
 import docker_access
+from docker_access.logins import LoginError
 from docker_access.versions import TooNewError
 from images.host import apt_install, root_prefix, run
 from images.progress import progress, say
@@ -68,7 +69,7 @@ def _connect() -> tuple[docker.DockerClient | None, str]:
     try:
         client = docker_access.client(CALL_SECONDS)
         client.ping()
-    except TooNewError as error:
+    except (TooNewError, LoginError) as error:
         raise LauncherError(str(error)) from None
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
         return None, docker_access.reason(error)

@@ -23,13 +23,17 @@ _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 class Registry(ThreadingHTTPServer):
-    """Serves the images that were put into it; silent, it accepts connections and answers nothing."""
+    """Serves the images that were put into it; silent, it accepts connections and answers nothing.
+
+    One that ``refuses_logins`` answers who brings one with 401, and everybody else.
+    """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.content: dict[str, tuple[str, bytes]] = {}
+        self.refuses_logins = False
         self.go_on = threading.Event()
         self.go_on.set()
 
@@ -80,7 +84,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         self.server.go_on.wait()
-        if self.path == "/v2/":
+        if self.server.refuses_logins and self.headers["Authorization"]:
+            error = {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}
+            kind, data, code = "application/json", json.dumps(error).encode(), 401
+        elif self.path == "/v2/":
             kind, data, code = "application/json", b"{}", 200
         elif self.path in self.server.content:
             (kind, data), code = self.server.content[self.path], 200

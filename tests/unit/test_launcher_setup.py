@@ -12,7 +12,10 @@ from unittest.mock import Mock
 
 import pytest
 
+import docker_access
+import labels
 import verification.__main__
+from docker_access.logins import LoginError
 from docker_access.versions import TooNewError
 from images.reference import parse
 from launcher import __main__ as command_line
@@ -33,7 +36,7 @@ def test_setup_has_every_image_that_the_stack_needs(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(command_line, "ensure_docker", Mock())
-    monkeypatch.setattr(command_line, "ensure", lambda _, reference: asked.append(reference))
+    monkeypatch.setattr(command_line, "ensure", lambda _, reference, **__: asked.append(reference))
     assert command_line.main(["setup", "--stack", name]) == 0
     assert {parse(reference).name for reference in asked} == software
 
@@ -61,6 +64,19 @@ def test_a_docker_that_is_too_new_is_told_and_no_other_is_started(monkeypatch: p
     monkeypatch.setattr(docker_daemon, "_start", Mock(side_effect=AssertionError))
     with pytest.raises(LauncherError, match=r"^Docker 40 speaks another API\.$"):
         docker_daemon.ensure_docker()
+
+
+def test_a_file_of_logins_that_cannot_be_read_is_no_reason_to_start_a_docker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text('{"auths": {"a.example": {"auth": "no base64"}}}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setattr(docker_daemon, "_start", Mock(side_effect=AssertionError))
+    monkeypatch.setattr(docker_daemon, "_install_if_missing", Mock(side_effect=AssertionError))
+    with pytest.raises(LauncherError, match=rf"^a login in {tmp_path}/config.json cannot be read \("):
+        docker_daemon.ensure_docker()
+    with pytest.raises(LoginError):
+        docker_access.api_client()
 
 
 def test_a_machine_where_docker_cannot_be_installed_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +216,36 @@ def test_an_update_closes_with_the_address_the_images_and_the_verdict() -> None:
         "redis-valkey: valkey:8, version 8.0.1, pulled",
         "proved: x",
     ]
+
+
+def test_the_last_line_of_an_update_names_every_local_build() -> None:
+    made = {"open-webui": {labels.LOCAL_BUILD: "PyPI open-webui 0.12.4"}, "caddy": {labels.LOCAL_BUILD: "Go caddy"}}
+    client = Mock()
+    client.images.get = lambda name: Mock(labels=made.get(parse(name).name))
+    assert command_line.local_builds(client, read({"topology": "replicated", "adminEmail": "a@example.org"})) == (
+        "built on this machine, not the official images: ghcr.io/open-webui/open-webui:main (from PyPI open-webui "
+        "0.12.4), docker.io/library/caddy:2.11.7-alpine (from Go caddy)"
+    )
+    made.clear()
+    assert command_line.local_builds(client, read()) == ""
+
+
+@pytest.mark.parametrize("production", [True, False])
+def test_images_are_built_for_a_stack_that_takes_local_builds(
+    monkeypatch: pytest.MonkeyPatch,
+    production: bool,  # noqa: FBT001 - a case
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told: list[str] = []
+
+    def ensure(_: object, reference: str, *, refuse_build: str) -> str:
+        told.append(refuse_build)
+        return reference
+
+    monkeypatch.setattr(command_line, "ensure", ensure)
+    command_line._have_images(Mock(), replace(read(), production=production))
+    assert [bool(one) for one in told] == [production, production]
+    assert capsys.readouterr().err.startswith("image: ghcr.io/open-webui")
 
 
 def test_an_update_without_the_proof_says_that_it_is_off() -> None:

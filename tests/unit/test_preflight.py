@@ -24,6 +24,7 @@ from preflight import (
     _embedding_changes,
     _image_problems,
     _limit_problems,
+    _other_makings,
     _port_problems,
     _problems,
     _process_holding,
@@ -135,6 +136,66 @@ def test_an_image_that_tells_no_version_or_is_not_there_is_no_problem(found: Any
     client = Mock()
     client.inspect_image.side_effect = [found]
     assert not list(_image_problems(read(), client))
+
+
+PRODUCTION = {**REPLICATED, "production": "true", "tls": "internal", "openWebuiImage": OPEN_WEBUI_TRIED}
+PRODUCTION |= {"valkeyImage": "docker.io/valkey/valkey:8.1.10-alpine"}
+BUILT_HERE = {labels.LOCAL_BUILD: "PyPI open-webui 0.12.4", labels.IMAGE_VERSION: "0.12.4"}
+
+
+def images(**marks: dict[str, str]) -> Mock:
+    """A Docker that has images with these labels, by the word that their references have in them."""
+    client = docker_with(network={}, volume={})
+
+    def inspect(name: str) -> dict[str, Any]:
+        found = [value for word, value in marks.items() if word in name]
+        if not found:
+            raise ImageNotFound(name)
+        return {"Config": {"Labels": found[0]}}
+
+    client.inspect_image.side_effect = inspect
+    return client
+
+
+def test_production_refuses_every_local_build_and_names_what_it_is_made_from() -> None:
+    client = images(pgvector=BUILT_HERE, caddy=BUILT_HERE, valkey={})
+    problems = list(_image_problems(read(PRODUCTION), client))
+    assert [problem.partition(". ")[0] for problem in problems] == [
+        "image docker.io/pgvector/pgvector:0.8.7-pg17 was built on this machine, from PyPI open-webui 0.12.4",
+        "image docker.io/library/caddy:2.11.7-alpine was built on this machine, from PyPI open-webui 0.12.4",
+    ]
+    assert "(docker pull), or bring them (docker load); or, if that is meant, add local-build to open" in problems[0]
+
+
+@pytest.mark.parametrize("config", [REPLICATED, {**PRODUCTION, "acknowledged": '["local-build"]'}])
+def test_a_local_build_is_taken_where_it_is_acknowledged_or_nothing_is_at_stake(config: dict[str, str]) -> None:
+    assert not list(_image_problems(read(config), images(pgvector=BUILT_HERE)))
+
+
+@pytest.mark.parametrize(
+    ("runs", "here", "said"),
+    [
+        (BUILT_HERE, {}, "the local build from PyPI open-webui 0.12.4 gives way to the official image."),
+        ({}, BUILT_HERE, "a local build from PyPI open-webui 0.12.4 takes the place of the official image."),
+    ],
+)
+def test_a_change_between_a_local_build_and_the_official_image_is_called_an_upgrade(
+    runs: dict[str, str], here: dict[str, str], said: str
+) -> None:
+    client = images(sha256=runs, pgvector=here)
+    client.containers.return_value = [{**POSTGRES, "ImageID": "sha256:1"}]
+    (advice,) = _other_makings(read(REPLICATED), client)
+    assert advice.startswith(f"docker.io/pgvector/pgvector:0.8.7-pg17: {said} That is an upgrade")
+    assert "back up first" in advice
+
+
+@pytest.mark.parametrize("marks", [{}, BUILT_HERE])
+def test_another_image_of_the_same_making_is_not_called_one(marks: dict[str, str]) -> None:
+    client = images(sha256=marks, pgvector=marks)
+    client.containers.return_value = [{**POSTGRES, "ImageID": "sha256:1"}]
+    assert not list(_other_makings(read(REPLICATED), client))
+    client.containers.return_value = [POSTGRES, {**APP, "ImageID": "sha256:1"}]
+    assert not list(_other_makings(read(REPLICATED), client))
 
 
 def test_another_port_is_offered_that_there_is() -> None:
