@@ -17,7 +17,7 @@ from launcher.stack import ownership
 from settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import docker
 
@@ -39,7 +39,15 @@ def read_settings(project: Project, stack: str) -> Settings:
         salt = read_salt(file)
         secrets = Secrets(salt, passphrase(project, make=False)) if salt else None
     config = load_config(project, stack, secrets)
-    return Settings.of(project.name, stack, config.values, config.secret_keys)
+    return Settings.of(project.name, stack, config.values, [*config.secret_keys, *_secret_parts(config.sealed)])
+
+
+def _secret_parts(sealed: Mapping[str, Any]) -> Iterator[str]:
+    """Paths of what is encrypted within an object, which Pulumi names as a whole."""
+    for key, value in sealed.items():
+        for name, part in value.items() if isinstance(value, dict) else ():
+            if isinstance(part, dict) and "secure" in part:
+                yield f"{key}.{name}"
 
 
 def begun(project: Project, stack: str) -> bool:
