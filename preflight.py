@@ -14,21 +14,28 @@ import signal
 import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import docker
 import requests.exceptions
-from docker.errors import DockerException, NotFound
+from docker.errors import DockerException
 
 import docker_access
 import labels
 from docker_access.logins import LoginError
 from docker_access.versions import TooNewError, untried
 from embedding import embedding, variables_of
+from limits import contradictions
+from preflight_host import ANYWHERE, low_port_problems, pool_problems, routes, seccomp_advice, seccomp_problems
+from preflight_versions import downgrade_problems, postgres_problems, redis_problems
+from preflight_versions import found as _found
 from settings import OPEN_WEBUI_TRIED, Names, too_old
+from settings_values import DEFAULT_PORTS, is_slim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+    from limits import Limits
     from settings import Settings
 
 LAST_PORT: Final = 65535
@@ -117,8 +124,13 @@ def look(settings: Settings) -> list[str]:
     try:
         client = docker_access.api_client(TIMEOUT_SECONDS)
         host = client.info()
-        problems = [*_problems(settings, client), *_limit_problems(settings, host)]
-        advice = [*_advice(settings, host), *_docker_advice(client), *_other_makings(settings, client)]
+        problems = [*_problems(settings, client), *_host_problems(settings, client, host)]
+        advice = [
+            *_advice(settings, host),
+            *_docker_advice(client),
+            *seccomp_advice(host),
+            *_other_makings(settings, client),
+        ]
         if not settings.production:
             advice += _embedding_changes(settings, client)
     except (DockerException, requests.exceptions.RequestException) as error:
@@ -146,6 +158,10 @@ def docker_does_not_answer(error: Exception) -> str:
 
 def _problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
     yield from _image_problems(settings, client)
+    marks = [f"{key}={value}" for key, value in settings.labels.items()]
+    containers = client.containers(all=True, filters={"label": marks})
+    yield from downgrade_problems(settings, client, containers)
+    yield from postgres_problems(settings, client, containers)
     for name in settings.containers:
         yield from _container_problems(settings, name, _found(client.inspect_container, name))
     for name in settings.networks:
@@ -156,12 +172,21 @@ def _problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
             yield from _used_by_others(settings, name, client)
     for name in _volumes_without_data(settings):
         yield from _foreign_volume(settings, name, _found(client.inspect_volume, name))
-    yield from _data_left_behind(settings, client)
+    yield from _data_left_behind(settings, containers)
     if settings.production and "embedding-change" not in settings.acknowledged:
         yield from _embedding_changes(settings, client)
     yield from _port_problems(settings, client)
     if settings.edge_subnet:
         yield from _subnet_problems(settings, list(_taken(settings, client)))
+
+
+def _host_problems(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[str]:
+    """What this host or its Docker has not, whatever the stack's objects are."""
+    yield from _limit_problems(settings, host)
+    yield from low_port_problems(settings, host)
+    yield from seccomp_problems(host)
+    networks = client.networks()
+    yield from pool_problems(settings, host, [one["Name"] for one in networks], [net for net, _ in _subnets(networks)])
 
 
 def _image_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
@@ -170,6 +195,7 @@ def _image_problems(settings: Settings, client: docker.APIClient) -> Iterator[st
     for reference in settings.images.values():
         if refused and (made_from := (_marks(client, reference) or {}).get(labels.LOCAL_BUILD)):
             yield f"image {reference} was built on this machine, from {made_from}. {refused}"
+    yield from redis_problems(settings, client)
     version = (_marks(client, settings.open_webui_image) or {}).get(labels.IMAGE_VERSION, "")
     if too_old(version):
         yield (
@@ -215,14 +241,6 @@ def _other_makings(settings: Settings, client: docker.APIClient) -> Iterator[str
             f"{reference}: {change}. That is an upgrade to other software (docs/images.md), and not a restart: back up "
             "first (docs/operations.md#back-up)."
         )
-
-
-def _found(inspect: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]:
-    """What Docker knows of an object; empty if it does not exist."""
-    try:
-        return inspect(name)
-    except NotFound:
-        return {}
 
 
 def _container_problems(settings: Settings, name: str, container: Mapping[str, Any]) -> Iterator[str]:
@@ -311,10 +329,8 @@ def _volumes_without_data(settings: Settings) -> list[str]:
     return [*(name for name in files if name in settings.containers), names.postgres_socket]
 
 
-def _data_left_behind(settings: Settings, client: docker.APIClient) -> Iterator[str]:
+def _data_left_behind(settings: Settings, containers: list[dict[str, Any]]) -> Iterator[str]:
     """Other names or another topology mean other data on a deployed stack: people would meet an empty Open WebUI."""
-    marks = [f"{key}={value}" for key, value in settings.labels.items()]
-    containers = client.containers(all=True, filters={"label": marks})
     deployed = _deployed_topology(containers)
     if deployed and deployed != settings.topology:
         yield _other_topology(settings, containers, deployed)
@@ -433,8 +449,20 @@ def _port_problems(settings: Settings, client: docker.APIClient) -> Iterator[str
             free = next((one.port for one in near if not _holder(containers, one)), "PORT")
             yield (
                 f"port {listener.port} on {listener.address} is in use by {who}. "
-                f"Stop that, or publish elsewhere ({settings.project}:{listener.key}: {free})."
+                f"Stop that{_or_publish_elsewhere(settings, listener, free)}."
             )
+
+
+def _or_publish_elsewhere(settings: Settings, listener: Listener, free: int | str) -> str:
+    """The other way out, where the settings take it: what else they need for it is in it."""
+    line = f"{settings.project}:{listener.key}: {free}"
+    if settings.tls.mode == "acme" and listener.port in DEFAULT_PORTS.values():
+        asked_from = not settings.tls.directory and "ports-forwarded" not in settings.acknowledged
+        line += f", with {settings.project}:acknowledged: [ports-forwarded]" if asked_from else ""
+    named = urlsplit(settings.public_url)
+    if listener.key == "uiPort" and settings.replicated and named.port == listener.port:
+        line += f", and the port in {settings.project}:publicUrl if it is set"
+    return f", or publish elsewhere ({line})"
 
 
 def _ports_near(port: int) -> Iterator[int]:
@@ -518,23 +546,22 @@ def _subnet_problems(settings: Settings, taken: list[Taken]) -> Iterator[str]:
 
 
 def _free_subnet(taken: list[Taken]) -> str:
-    candidates = (ipaddress.IPv4Network(f"10.213.{number}.0/24") for number in range(256))
+    ranges = ("10.213.0.0/16", "172.28.0.0/16", "192.168.0.0/16")
+    candidates = (one for network in ranges for one in ipaddress.IPv4Network(network).subnets(new_prefix=24))
     free = (one for one in candidates if not any(one.overlaps(used.network) for used in taken))
     return str(next(free, "a private /24 that nobody uses"))
 
 
 def _taken(settings: Settings, client: docker.APIClient) -> Iterator[Taken]:
-    """Subnets of Docker's networks but the stack's own, and this host's addresses outside of them."""
-    docker_subnets = []
-    for network in client.networks():
-        for config in (network.get("IPAM") or {}).get("Config") or ():
-            subnet = ipaddress.ip_network(config["Subnet"], strict=False)
-            if not isinstance(subnet, ipaddress.IPv4Network):
-                continue
-            docker_subnets.append(subnet)
-            if network["Name"] != settings.names.network:
-                owner = owner_of_another(network.get("Labels") or {}, settings) or "it is this stack's own"
-                yield Taken(network=subnet, by=f"{subnet} of Docker's network {network['Name']} ({owner})")
+    """Subnets of Docker's networks but the stack's own, and this host's addresses and routes outside of them."""
+    own, docker_subnets = False, []
+    for subnet, network in _subnets(client.networks()):
+        docker_subnets.append(subnet)
+        if network["Name"] != settings.names.network:
+            owner = owner_of_another(network.get("Labels") or {}, settings) or "it is this stack's own"
+            yield Taken(network=subnet, by=f"{subnet} of Docker's network {network['Name']} ({owner})")
+        else:
+            own = str(subnet) == settings.edge_subnet
     if docker_access.kind() != "local":
         return
     import psutil  # noqa: PLC0415 - 30 ms that only few deployments need
@@ -545,6 +572,20 @@ def _taken(settings: Settings, client: docker.APIClient) -> Iterator[Taken]:
                 host = ipaddress.IPv4Network(address.address)
                 if not any(host.subnet_of(subnet) for subnet in docker_subnets):
                     yield Taken(network=host, by=f"address {address.address} of this host's interface {interface}")
+    # A network that is there already is not to move for a VPN that came later.
+    for route in () if own else routes():
+        to = route.network
+        if to.prefixlen >= ANYWHERE and not any(to.subnet_of(subnet) for subnet in docker_subnets):
+            yield Taken(network=to, by=f"the route to {to} by this host's interface {route.interface}")
+
+
+def _subnets(networks: list[dict[str, Any]]) -> Iterator[tuple[ipaddress.IPv4Network, dict[str, Any]]]:
+    """IPv4 subnets of Docker's networks, each with its network."""
+    for network in networks:
+        for config in (network.get("IPAM") or {}).get("Config") or ():
+            subnet = ipaddress.ip_network(config["Subnet"], strict=False)
+            if isinstance(subnet, ipaddress.IPv4Network):
+                yield subnet, network
 
 
 def _limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]:
@@ -559,7 +600,8 @@ def _limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str
             f"Docker's host cannot limit {' and '.join(unlimited)} (`docker info` says so below WARNING), and stack "
             f"{settings.stack} has such limits. On a Raspberry Pi add `cgroup_enable=memory cgroup_memory=1` to the "
             "line in /boot/firmware/cmdline.txt and boot again; a rootless Docker needs the controllers delegated "
-            "(https://docs.docker.com/engine/security/rootless/tips/#limiting-resources)."
+            "(https://docs.docker.com/engine/security/rootless/tips/#limiting-resources). A kernel built without them, "
+            "as of some NAS, carries topology single, which limits memory alone, or nothing."
         )
     if not settings.replicated:
         return
@@ -570,10 +612,26 @@ def _limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str
         ):
             if value is not None and value > there_is:
                 unit = " MiB" if key == "memory" else ""
+                line = f'Set {settings.project}:limits: {{"{name}": {{"{key}": {there_is}}}}}, or deploy'
+                lower: dict[str, Any] = {key: there_is}
+                way_out = line if _is_enough(settings, name, replace(limits, **lower)) else "Deploy"
                 yield (
                     f"limit {key} of {name} is {value}{unit}, and Docker's host has {there_is}{unit}. "
-                    f'Set {settings.project}:limits: {{"{name}": {{"{key}": {there_is}}}}}, or deploy on a larger host.'
+                    f"{way_out} on a larger host."
                 )
+
+
+def _is_enough(settings: Settings, role: str, limits: Limits) -> bool:
+    """Whether the settings take these limits."""
+    return not list(
+        contradictions(
+            role,
+            limits,
+            max_clients=settings.valkey_max_clients,
+            max_connections=settings.postgres_max_connections,
+            slim=is_slim(settings.open_webui_image),
+        )
+    )
 
 
 def _advice(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]:
