@@ -22,8 +22,9 @@ from docker.errors import DockerException
 
 import docker_access
 import labels
+from docker_access import elsewhere
 from docker_access.logins import LoginError
-from docker_access.versions import TooNewError, untried
+from docker_access.versions import TooNewError, refused, untried
 from embedding import embedding, variables_of
 from limits import contradictions
 from preflight_host import ANYWHERE, low_port_problems, pool_problems, routes, seccomp_advice, seccomp_problems
@@ -152,7 +153,8 @@ def docker_does_not_answer(error: Exception) -> str:
         return str(error)
     host = docker_access.address()
     where = f"DOCKER_HOST={host}" if host else "the default socket (DOCKER_HOST is not set)"
-    way_out = "correct or unset DOCKER_HOST" if host else "run `make setup`, which installs and starts Docker"
+    way_out = "correct or unset DOCKER_HOST" if host else elsewhere.way_out()
+    way_out = way_out or "run `make setup`, which installs and starts Docker"
     return f"Docker does not answer at {where}: {docker_access.reason(error)}. Way out: {way_out}."
 
 
@@ -182,6 +184,8 @@ def _problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
 
 def _host_problems(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[str]:
     """What this host or its Docker has not, whatever the stack's objects are."""
+    if said := refused(client.version()):
+        yield said
     yield from _limit_problems(settings, host)
     yield from low_port_problems(settings, host)
     yield from seccomp_problems(host)

@@ -15,8 +15,10 @@ import pytest
 import docker_access
 import labels
 import verification.__main__
+from docker_access import elsewhere
 from docker_access.logins import LoginError
 from docker_access.versions import TooNewError
+from images.host import apt_install
 from images.reference import parse
 from launcher import __main__ as command_line
 from launcher import docker_daemon, python_env, stack
@@ -77,6 +79,90 @@ def test_a_file_of_logins_that_cannot_be_read_is_no_reason_to_start_a_docker(
         docker_daemon.ensure_docker()
     with pytest.raises(LoginError):
         docker_access.api_client()
+
+
+@pytest.fixture
+def no_docker(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """A machine without Docker, on which nothing may be started; what apt would be asked for."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(docker_daemon, "_connect", lambda: (None, "no such file"))
+    monkeypatch.setattr(docker_daemon, "_SOCKET", Path("/no/such/socket"))
+    monkeypatch.setattr(docker_daemon, "_dockerd", lambda: None)
+    monkeypatch.setattr(docker_daemon, "_start", Mock(side_effect=AssertionError))
+    apt = Mock(return_value="it was asked for")
+    monkeypatch.setattr(docker_daemon, "apt_install", apt)
+    return apt
+
+
+@pytest.mark.parametrize("dockerd", ["/usr/sbin/dockerd", None])
+@pytest.mark.parametrize("found", ["of_context", "of_a_user"])
+def test_nothing_is_installed_or_started_beside_a_docker_that_nobody_named(
+    found: str, dockerd: str | None, no_docker: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = elsewhere.Elsewhere("Colima", {"DOCKER_HOST": "unix:///home/me/.colima/docker.sock"})
+    monkeypatch.setattr(docker_daemon, "_dockerd", lambda: dockerd)
+    monkeypatch.setattr(elsewhere, found, lambda: other)
+    message = (
+        r"\(no such file\), and Colima is here at unix:///home/me/\.colima/docker\.sock\. Nothing is installed or st"
+    )
+    with pytest.raises(LauncherError, match=message) as stopped:
+        docker_daemon.ensure_docker()
+    assert str(stopped.value).endswith("\n  export DOCKER_HOST=unix:///home/me/.colima/docker.sock")
+    assert not no_docker.called
+
+
+def test_no_docker_is_installed_beside_podman_and_one_that_is_installed_is_started(
+    no_docker: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elsewhere, "of_a_user", lambda: elsewhere.Elsewhere("Podman"))
+    with pytest.raises(
+        LauncherError, match=r"and Podman is here\. This project was not tried on Podman, and installs no"
+    ):
+        docker_daemon.ensure_docker()
+    assert not no_docker.called
+    monkeypatch.setattr(docker_daemon, "_dockerd", lambda: "/usr/sbin/dockerd")
+    with pytest.raises(AssertionError):
+        docker_daemon.ensure_docker()
+
+
+@pytest.mark.parametrize(
+    ("terminal", "answer", "yes", "asks", "installs"),
+    [
+        (True, "y\n", "", True, True),
+        (True, "\n", "", True, False),
+        (True, "", "", True, False),
+        (True, "no\n", "", True, False),
+        (True, "no\n", "1", False, True),
+        (False, "", "", False, True),
+    ],
+)
+def test_installing_docker_says_what_it_does_and_asks_at_a_terminal(
+    terminal: bool,  # noqa: FBT001 - a case
+    answer: str,
+    yes: str,
+    asks: bool,  # noqa: FBT001 - a case
+    installs: bool,  # noqa: FBT001 - a case
+    no_docker: Mock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("YES", yes)
+    monkeypatch.setattr("sys.stdin", Mock(isatty=lambda: terminal, readline=lambda: answer))
+    with pytest.raises(LauncherError, match="it was asked for" if installs else "Docker was not installed"):
+        docker_daemon.ensure_docker()
+    said = capsys.readouterr().err
+    assert "As root, `apt-get install docker.io` installs the distribution's Docker" in said
+    assert ("Install it? [y/N]" in said) is asks
+    assert no_docker.called is installs
+
+
+def test_apt_removes_no_package_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr("images.host.run", lambda command: ran.append(list(command)) or "")
+    monkeypatch.setattr("images.host.root_prefix", list)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    assert apt_install("docker.io") == ""
+    assert "--no-remove" in ran[0]
 
 
 def test_a_machine_where_docker_cannot_be_installed_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
