@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -307,7 +306,7 @@ def _people(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _sign_in(settings: Settings) -> Iterator[Problem]:
-    """Variables that make whoever comes an administrator, or somebody else.
+    """Variables that make whoever comes an administrator.
 
     Source: https://docs.openwebui.com/getting-started/env-configuration
     """
@@ -318,11 +317,6 @@ def _sign_in(settings: Settings) -> Iterator[Problem]:
             rule = f"it is {value!r}: without sign-in whoever reaches the URL is the administrator"
         elif name == "DEFAULT_USER_ROLE" and value.lower() == "admin":
             rule, example = f"it is {value!r}: every new account would be an administrator's", "user"
-        elif re.fullmatch(r"WEBUI_AUTH_TRUSTED_\w+_HEADER", name) and value:
-            rule = (
-                f"it is {value!r}: whoever sends that header would be whom they name in it, for no proxy in front is "
-                "trusted. Have people sign in with oidc"
-            )
         if rule:
             yield Problem(key="extraEnvironment", path=name, rule=rule, example=example)
 

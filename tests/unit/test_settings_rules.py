@@ -180,8 +180,6 @@ def merged(one: Any, other: Any) -> Any:
                 ("WEBUI_AUTH", "False", "without sign-in whoever reaches the URL is the administrator"),
                 ("WEBUI_AUTH", "1", "without sign-in"),
                 ("DEFAULT_USER_ROLE", "admin", "every new account would be an administrator's"),
-                ("WEBUI_AUTH_TRUSTED_EMAIL_HEADER", "X-Email", "whoever sends that header would be whom they name"),
-                ("WEBUI_AUTH_TRUSTED_ROLE_HEADER", "X-Role", "whoever sends that header"),
             )
         ),
         (
