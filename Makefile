@@ -97,11 +97,18 @@ fmt: python ## format, and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-lock: ## pin all dependencies anew in constraints.txt
+lock: ## pin all dependencies anew: constraints.txt, requirements.lock with hashes, and images/locks for local builds
 	@sed '/^-/d' requirements.txt requirements-dev.txt | $(PYTHON) -m images.uv pip compile --quiet --no-config \
 	    --universal --python-version 3.11 --no-header --no-annotate - > .constraints.new
 	@{ echo '# Every transitive dependency, pinned: `make lock` writes this file.'; cat .constraints.new; } > constraints.txt
 	@rm .constraints.new
+	@{ echo '# All of constraints.txt with the hashes of its files: `make lock` writes this file.'; \
+	    $(PYTHON) -m images.uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-annotate requirements-dev.txt; } > requirements.lock
+	@sed -n 's/^VERSION: Final = "\(.*\)"/uv==\1/p' images/uv.py | $(PYTHON) -m images.uv pip compile --quiet --no-config \
+	    --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - > .uv.new
+	@mv .uv.new images/locks/uv.txt
+	@$(BIN)/python -m images.lock
 
 reference: python ## write the reference in docs/components.md anew, from the docstrings
 	@$(BIN)/python -m docs.reference
