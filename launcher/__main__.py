@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from engine.workspace import Project
+    from launcher.gate import Told
     from settings import Settings
 
 INTERRUPTED: Final = 130
@@ -104,10 +105,10 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
     match command:
         case "setup":
             say(f"python: {platform.python_version()}, .venv is as requirements.txt says")
-            _have_images(ensure_docker(), read_settings(project, stack))
+            _have_images(ensure_docker(), _settings(options.engine, project, stack))
             return 0
         case "pin":
-            return pin(project, read_settings(project, stack), ensure_docker())
+            return pin(project, _settings(options.engine, project, stack), ensure_docker())
         case "cancel":
             return _cancel(project, stack, force=options.yes)
         case "drift":
@@ -116,10 +117,10 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
             refuse_another_docker(project, stack)
             return drift(project, stack, json_wanted=options.json)
         case "rotate" if not options.secret:
-            print(listing(read_settings(project, stack)))
+            print(listing(_settings(options.engine, project, stack)))
             return 0
         case "rotate":
-            say(rotate(project, read_settings(project, stack), options.secret))
+            say(rotate(project, _settings(options.engine, project, stack), options.secret))
             command = "up"
     engine = engines.choose(options.engine, project)
     if engine.name == "pulumi":
@@ -133,9 +134,18 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
     return _operate(engine, command, project, stack)
 
 
+def _settings(engine: str, project: Project, stack: str) -> Settings:
+    """The settings; what only the Pulumi CLI can read is asked of it, where it is the engine that would run."""
+
+    def ask_the_cli() -> Told | None:
+        return engines.configuration(project, stack) if engines.choose(engine, project).name == "pulumi" else None
+
+    return read_settings(project, stack, ask_the_cli)
+
+
 def _operate(engine: engines.Engine, command: engines.Command, project: Project, stack: str) -> int:
     say(engine.line)
-    settings = read_settings(project, stack) if command in {"up", "preview"} else None
+    settings = _settings(engine.name, project, stack) if command in {"up", "preview"} else None
     client = ensure_docker()
     refuse_another_docker(project, stack)
     refuse_a_second_beginning(client, project, stack)
@@ -190,7 +200,7 @@ def _image_contract(stack: str) -> int:
 
     project = open_project(stack) if stack else load_project(PROJECT_FOLDER)
     stacks = [stack] if stack else stack_names(project)
-    references = (image for name in stacks for image in read_settings(project, name).images.values())
+    references = (image for name in stacks for image in _settings("auto", project, name).images.values())
     return contract.hold(ensure_docker(), dict.fromkeys(references))
 
 

@@ -158,7 +158,12 @@ def test_installing_docker_says_what_it_does_and_asks_at_a_terminal(
 
 def test_apt_removes_no_package_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[list[str]] = []
-    monkeypatch.setattr("images.host.run", lambda command: ran.append(list(command)) or "")
+
+    def run(command: list[str]) -> str:
+        ran.append(command)
+        return ""
+
+    monkeypatch.setattr("images.host.run", run)
     monkeypatch.setattr("images.host.root_prefix", list)
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     assert apt_install("docker.io") == ""

@@ -153,7 +153,12 @@ def test_the_module_of_caddy_is_the_version_that_is_built_by_default() -> None:
 @pytest.mark.parametrize("attempt", [uv._by_venv, uv._by_pip])
 def test_uv_is_installed_by_its_hash(attempt: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ran: list[list[str]] = []
-    monkeypatch.setattr(uv, "run", lambda command: ran.append(list(command)) or "")
+
+    def run(command: list[str]) -> str:
+        ran.append(command)
+        return ""
+
+    monkeypatch.setattr(uv, "run", run)
     assert attempt(tmp_path, print) == ""
     assert ran[-1][-3:] == ["--require-hashes", "--requirement", str(uv.LOCK)]
 
