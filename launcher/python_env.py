@@ -33,7 +33,10 @@ _STAMP: Final = VENV / ".requirements.sha256"
 LOCK: Final = "requirements.lock"
 """Everything that is installed, with the hashes of its files; the requirement files say what is wanted."""
 
-_FILES: Final = ("requirements.txt", "requirements-dev.txt", "constraints.txt", LOCK)
+PIP: Final = "images/locks/pip.txt"
+"""The Pulumi CLI asks pip for the list of packages."""
+
+_FILES: Final = ("requirements.txt", "requirements-dev.txt", "constraints.txt", LOCK, PIP)
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -80,10 +83,10 @@ def _install(uv_program: Path, *, anew: bool) -> str:
     # Compiled here, once: where Python is told to write no bytecode (PYTHONDONTWRITEBYTECODE, as in many containers)
     # every command would compile 700 modules anew, which takes longer than all else it does.
     install: list[str | Path] = [uv_program, "pip", "install", "--quiet", "--compile-bytecode", "--python", VENV]
-    commands: list[list[str | Path]] = [[*install, "--require-hashes", "--requirements", PROJECT / LOCK]]
+    locks = [word for name in (LOCK, PIP) for word in ("--requirements", PROJECT / name)]
+    commands: list[list[str | Path]] = [[*install, "--require-hashes", *locks]]
     if anew:
-        # --seed brings pip, which the Pulumi CLI asks for the list of packages.
-        commands.insert(0, [uv_program, "venv", "--quiet", "--seed", "--clear", "--python", sys.executable, VENV])
+        commands.insert(0, [uv_program, "venv", "--quiet", "--clear", "--python", sys.executable, VENV])
     for command in commands:
         with progress("installing the Python requirements"):
             done = subprocess.run(

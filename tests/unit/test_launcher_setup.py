@@ -217,7 +217,8 @@ def test_the_verification_reads_what_the_outputs_say(monkeypatch: pytest.MonkeyP
 def test_the_virtual_environment_is_left_alone_while_the_requirements_stay_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt", "requirements.lock"):
+    (tmp_path / "images/locks").mkdir(parents=True)
+    for name in python_env._FILES:
         (tmp_path / name).write_text("")
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").touch()

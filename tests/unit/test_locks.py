@@ -172,4 +172,7 @@ def test_the_requirements_are_installed_by_their_hashes(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(subprocess, "run", run)
     assert python_env._install(Path("/uv"), anew=False) == ""
-    assert ran[0][-3:] == ["--require-hashes", "--requirements", PROJECT / "requirements.lock"]
+    locks = [PROJECT / "requirements.lock", PROJECT / "images/locks/pip.txt"]
+    assert ran[0][-5:] == ["--require-hashes", "--requirements", locks[0], "--requirements", locks[1]]
+    assert python_env._install(Path("/uv"), anew=True) == ""
+    assert "--seed" not in ran[1], "it brings a pip by its version alone"
