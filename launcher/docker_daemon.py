@@ -89,8 +89,8 @@ def _leave_alone(failure: str) -> None:
             "yourself (https://docs.docker.com/engine/install), or set DOCKER_HOST to one that runs."
         )
     raise LauncherError(
-        f"{begin}. Nothing is installed or started beside it. To use it, see that it runs (`docker version`), then:\n"
-        f"  {other.line}"
+        f"{begin}. Nothing is installed or started beside it. If it is gone for good, `docker context use default` "
+        f"forgets it. To use it, see that it runs (`docker version`), then:\n  {other.line}"
     )
 
 
