@@ -65,7 +65,7 @@ def ensure(
         bytecode: Whether a local build is to have Python's bytecode compiled into it, which the official image has
             not; one that differs is built anew. None for what the environment variable ``IMAGE_BYTECODE`` says, 1 or
             0; unset takes a local build as it is, and makes one without.
-        refuse_build: Why none may be built here, with the way out; empty where one may.
+        refuse_build: Why none that was built here is taken, with the way out; empty where one is.
 
     Returns:
         One line for people: what was found or done.
@@ -86,7 +86,7 @@ def ensure(
     elif image is None:
         line = _obtain(client, reference, recipe, bytecode=bytecode, refuse_build=refuse_build)
     else:
-        line = _keep(client, reference, recipe, image, bytecode=bytecode)
+        line = _keep(client, reference, recipe, image, bytecode=bytecode, refuse_build=refuse_build)
     if recipe:
         image = client.images.get(str(reference))
         recipe.check((image.labels or {}).get(labels.IMAGE_VERSION, ""), str(reference))
@@ -159,11 +159,19 @@ def _obtain(
 
 
 def _keep(
-    client: docker.DockerClient, reference: Reference, recipe: Recipe | None, image: Image, *, bytecode: bool | None
+    client: docker.DockerClient,
+    reference: Reference,
+    recipe: Recipe | None,
+    image: Image,
+    *,
+    bytecode: bool | None,
+    refuse_build: str,
 ) -> str:
     marks = image.labels or {}
     if labels.LOCAL_BUILD not in marks:
         return f"{reference}: present"
+    if refuse_build:
+        raise ImageError(f"{reference} was built on this machine, from {marks[labels.LOCAL_BUILD]}.\n{refuse_build}")
     if recipe and (fault := _unfit(marks, recipe, recipe.wanted(reference), bytecode=bytecode)):
         say(f"{reference}: the local build {fault}")
         line = _make(client, reference, recipe, bytecode=bytecode)

@@ -252,6 +252,13 @@ def test_a_stack_that_takes_no_local_build_has_none_made(
     assert not built
 
 
+def test_a_stack_that_takes_no_local_build_does_not_take_the_one_there_is(built: list[str]) -> None:
+    for image in (local("8.0.1"), local("8.0.0")):
+        with pytest.raises(ImageError, match=r"8\.0\.1-alpine was built on this machine, from Debian\.\nProduction"):
+            subject.ensure(Docker({VALKEY: image}), VALKEY, refuse_build="Production takes none")  # type: ignore[arg-type]
+    assert not built
+
+
 # --- logins
 
 
