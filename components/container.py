@@ -17,6 +17,7 @@ import pulumi_docker as docker
 
 import labels
 from components.pids_limit import PidsLimit
+from docker_access.last_words import of_the_host
 
 if TYPE_CHECKING:
     from components.network import Network
@@ -365,8 +366,10 @@ def one_shot_result(container_id: str, exit_code: int | None, logs: str | None, 
     if exit_code:
         stack = pulumi.get_stack()
         tail = "\n".join(f"    {line}" for line in (logs or "").strip().splitlines()[-20:])
+        why = of_the_host(logs or "")
+        host = f"  That is, {why}.\n" if why else ""
         raise pulumi.RunError(
-            f"container {name} exited with code {exit_code}. Its last lines:\n{tail or '    (it wrote none)'}\n"
+            f"container {name} exited with code {exit_code}. Its last lines:\n{tail or '    (it wrote none)'}\n{host}"
             f"  Way out: mend what it says, then run it again: docker rm {name}, then "
             f"`make up STACK={stack}` or `pulumi up --stack {stack}`",
         )
