@@ -83,7 +83,7 @@ def _install(uv_program: Path, *, anew: bool) -> str:
     # Compiled here, once: where Python is told to write no bytecode (PYTHONDONTWRITEBYTECODE, as in many containers)
     # every command would compile 700 modules anew, which takes longer than all else it does.
     install: list[str | Path] = [uv_program, "pip", "install", "--quiet", "--compile-bytecode", "--python", VENV]
-    locks = [word for name in (LOCK, PIP) for word in ("--requirements", PROJECT / name)]
+    locks: list[str | Path] = ["--requirements", PROJECT / LOCK, "--requirements", PROJECT / PIP]
     commands: list[list[str | Path]] = [[*install, "--require-hashes", *locks]]
     if anew:
         commands.insert(0, [uv_program, "venv", "--quiet", "--clear", "--python", sys.executable, VENV])
