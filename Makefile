@@ -1,5 +1,6 @@
 # STACK   the environment: a file stacks/Pulumi.<stack>.yaml
 # ENGINE  auto (the Pulumi CLI if it is on PATH and works, else the embedded engine), pulumi, or embedded
+# BUILD_IMAGES  1 has missing images built here without asking a registry
 # SECRET  which secret `make rotate` makes anew; `make rotate` alone lists those the stack has
 # YES     1 agrees beforehand to what up, rotate and destroy ask about at a terminal
 STACK ?= dev
@@ -25,7 +26,7 @@ help: ## this list
 	@echo
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 	@echo
-	@sed -n 's/^# \(STACK\|ENGINE\|SECRET\|YES\) /  \1 /p' Makefile
+	@sed -n 's/^# \(STACK\|ENGINE\|BUILD_IMAGES\|SECRET\|YES\) /  \1 /p' Makefile
 
 python:
 	@$(PYTHON) -m launcher.python_env $(if $(filter-out file,$(origin PYTHON)),--this-python)
@@ -97,11 +98,18 @@ fmt: python ## format, and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-lock: ## pin all dependencies anew in constraints.txt
+lock: ## pin all dependencies anew: constraints.txt, requirements.lock with hashes, and images/locks for local builds
 	@sed '/^-/d' requirements.txt requirements-dev.txt | $(PYTHON) -m images.uv pip compile --quiet --no-config \
 	    --universal --python-version 3.11 --no-header --no-annotate - > .constraints.new
 	@{ echo '# Every transitive dependency, pinned: `make lock` writes this file.'; cat .constraints.new; } > constraints.txt
 	@rm .constraints.new
+	@{ echo '# All of constraints.txt with the hashes of its files: `make lock` writes this file.'; \
+	    $(PYTHON) -m images.uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-annotate requirements-dev.txt; } > requirements.lock
+	@sed -n 's/^VERSION: Final = "\(.*\)"/uv==\1/p' images/uv.py | $(PYTHON) -m images.uv pip compile --quiet --no-config \
+	    --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - > .uv.new
+	@mv .uv.new images/locks/uv.txt
+	@$(BIN)/python -m images.lock
 
 reference: python ## write the reference in docs/components.md anew, from the docstrings
 	@$(BIN)/python -m docs.reference

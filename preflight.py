@@ -15,20 +15,29 @@ import signal
 import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import docker
 import requests.exceptions
-from docker.errors import DockerException, NotFound
+from docker.errors import DockerException
 
 import docker_access
 import labels
-from docker_access.versions import TooNewError, untried
+from docker_access import elsewhere
+from docker_access.logins import LoginError
+from docker_access.versions import TooNewError, refused, untried
 from embedding import embedding, variables_of
+from limits import contradictions
+from preflight_host import ANYWHERE, low_port_problems, pool_problems, routes, seccomp_advice, seccomp_problems
+from preflight_versions import downgrade_problems, postgres_problems, redis_problems
+from preflight_versions import found as _found
 from settings import OPEN_WEBUI_TRIED, Names, too_old
+from settings_values import DEFAULT_PORTS, is_slim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+    from limits import Limits
     from settings import Settings
 
 LAST_PORT: Final = 65535
@@ -123,8 +132,13 @@ def look(settings: Settings) -> list[str]:
     try:
         client = docker_access.api_client(TIMEOUT_SECONDS)
         host = client.info()
-        problems = [*_problems(settings, client), *_limit_problems(settings, host)]
-        advice = [*_advice(settings, host), *_docker_advice(client)]
+        problems = [*_problems(settings, client), *_host_problems(settings, client, host)]
+        advice = [
+            *_advice(settings, host),
+            *_docker_advice(client),
+            *seccomp_advice(host),
+            *_other_makings(settings, client),
+        ]
         if not settings.production:
             advice += _embedding_changes(settings, client)
     except (DockerException, requests.exceptions.RequestException) as error:
@@ -141,17 +155,22 @@ def look(settings: Settings) -> list[str]:
 
 
 def docker_does_not_answer(error: Exception) -> str:
-    """The message for a Docker that cannot be reached, or that answers in no version of its API that was tried."""
-    if isinstance(error, TooNewError):
+    """The message for a Docker that cannot be reached, or that cannot be talked to for another reason."""
+    if isinstance(error, (TooNewError, LoginError)):
         return str(error)
     host = docker_access.address()
     where = f"DOCKER_HOST={host}" if host else "the default socket (DOCKER_HOST is not set)"
-    way_out = "correct or unset DOCKER_HOST" if host else "start it, as with `sudo systemctl start docker`"
+    way_out = "correct or unset DOCKER_HOST" if host else elsewhere.way_out()
+    way_out = way_out or "start it, as with `sudo systemctl start docker`"
     return f"Docker does not answer at {where}: {docker_access.reason(error)}. Way out: {way_out}."
 
 
 def _problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
     yield from _image_problems(settings, client)
+    marks = [f"{key}={value}" for key, value in settings.labels.items()]
+    containers = client.containers(all=True, filters={"label": marks})
+    yield from downgrade_problems(settings, client, containers)
+    yield from postgres_problems(settings, client, containers)
     for name in settings.containers:
         yield from _container_problems(settings, name, _found(client.inspect_container, name))
     for name in settings.networks:
@@ -162,7 +181,7 @@ def _problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
             yield from _used_by_others(settings, name, client)
     for name in _volumes_without_data(settings):
         yield from _foreign_volume(settings, name, _found(client.inspect_volume, name))
-    yield from _data_left_behind(settings, client)
+    yield from _data_left_behind(settings, containers)
     if settings.production and "embedding-change" not in settings.acknowledged:
         yield from _embedding_changes(settings, client)
     yield from _port_problems(settings, client)
@@ -170,10 +189,25 @@ def _problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
         yield from _subnet_problems(settings, list(_taken(settings, client)))
 
 
+def _host_problems(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[str]:
+    """What this host or its Docker has not, whatever the stack's objects are."""
+    if said := refused(client.version()):
+        yield said
+    yield from _limit_problems(settings, host)
+    yield from low_port_problems(settings, host)
+    yield from seccomp_problems(host)
+    networks = client.networks()
+    yield from pool_problems(settings, host, [one["Name"] for one in networks], [net for net, _ in _subnets(networks)])
+
+
 def _image_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
     """A tag such as ``main`` hides the version; the image on this host tells it."""
-    image = _found(client.inspect_image, settings.open_webui_image)
-    version = ((image.get("Config") or {}).get("Labels") or {}).get(labels.IMAGE_VERSION, "")
+    refused = refuse_local_build(settings)
+    for reference in settings.images.values():
+        if refused and (made_from := (_marks(client, reference) or {}).get(labels.LOCAL_BUILD)):
+            yield f"image {reference} was built on this machine, from {made_from}. {refused}"
+    yield from redis_problems(settings, client)
+    version = (_marks(client, settings.open_webui_image) or {}).get(labels.IMAGE_VERSION, "")
     if too_old(version):
         yield (
             f"image {settings.open_webui_image} is Open WebUI {version}, whose events cannot be proved; 0.12.0 or "
@@ -182,12 +216,42 @@ def _image_problems(settings: Settings, client: docker.APIClient) -> Iterator[st
         )
 
 
-def _found(inspect: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]:
-    """What Docker knows of an object; empty if it does not exist."""
-    try:
-        return inspect(name)
-    except NotFound:
-        return {}
+def refuse_local_build(settings: Settings) -> str:
+    """Why a stack takes no image that was built on this machine, with the ways out; empty where it takes one."""
+    if not settings.production or "local-build" in settings.acknowledged:
+        return ""
+    return (
+        "Production takes the official images: one built here is other software under their name (docs/images.md). "
+        "Have them pulled where their registry can be reached (docker pull), or bring them (docker load); or, if that "
+        f"is meant, add local-build to {settings.project}:acknowledged."
+    )
+
+
+def _marks(client: docker.APIClient, image: str) -> Mapping[str, str] | None:
+    """Labels of an image, by its reference or its id; None where it is not there."""
+    found = _found(client.inspect_image, image)
+    return (found.get("Config") or {}).get("Labels") or {} if found else None
+
+
+def _other_makings(settings: Settings, client: docker.APIClient) -> Iterator[str]:
+    """A local build and the official image under one name are different software: the change is said."""
+    marks = [f"{key}={value}" for key, value in settings.labels.items()]
+    listed = client.containers(all=True, filters={"label": marks})
+    deployed = {_role(one): one["ImageID"] for one in listed if one.get("ImageID")}
+    for role, reference in settings.images.items():
+        if role not in deployed:
+            continue
+        before, after = _marks(client, deployed[role]), _marks(client, reference)
+        if before is None or after is None or (labels.LOCAL_BUILD in before) == (labels.LOCAL_BUILD in after):
+            continue
+        if labels.LOCAL_BUILD in before:
+            change = f"the local build from {before[labels.LOCAL_BUILD]} gives way to the official image"
+        else:
+            change = f"a local build from {after[labels.LOCAL_BUILD]} takes the place of the official image"
+        yield (
+            f"{reference}: {change}. That is an upgrade to other software (docs/images.md), and not a restart: back up "
+            "first (docs/operations.md#back-up)."
+        )
 
 
 def _container_problems(settings: Settings, name: str, container: Mapping[str, Any]) -> Iterator[str]:
@@ -276,10 +340,8 @@ def _volumes_without_data(settings: Settings) -> list[str]:
     return [*(name for name in files if name in settings.containers), names.postgres_socket]
 
 
-def _data_left_behind(settings: Settings, client: docker.APIClient) -> Iterator[str]:
+def _data_left_behind(settings: Settings, containers: list[dict[str, Any]]) -> Iterator[str]:
     """Other names or another topology mean other data on a deployed stack: people would meet an empty Open WebUI."""
-    marks = [f"{key}={value}" for key, value in settings.labels.items()]
-    containers = client.containers(all=True, filters={"label": marks})
     deployed = _deployed_topology(containers)
     if deployed and deployed != settings.topology:
         yield _other_topology(settings, containers, deployed)
@@ -398,8 +460,20 @@ def _port_problems(settings: Settings, client: docker.APIClient) -> Iterator[str
             free = next((one.port for one in near if not _holder(containers, one)), "PORT")
             yield (
                 f"port {listener.port} on {listener.address} is in use by {who}. "
-                f"Stop that, or publish elsewhere ({settings.project}:{listener.key}: {free})."
+                f"Stop that{_or_publish_elsewhere(settings, listener, free)}."
             )
+
+
+def _or_publish_elsewhere(settings: Settings, listener: Listener, free: int | str) -> str:
+    """The other way out, where the settings take it: what else they need for it is in it."""
+    line = f"{settings.project}:{listener.key}: {free}"
+    if settings.tls.mode == "acme" and listener.port in DEFAULT_PORTS.values():
+        asked_from = not settings.tls.directory and "ports-forwarded" not in settings.acknowledged
+        line += f", with {settings.project}:acknowledged: [ports-forwarded]" if asked_from else ""
+    named = urlsplit(settings.public_url)
+    if listener.key == "uiPort" and settings.replicated and named.port == listener.port:
+        line += f", and the port in {settings.project}:publicUrl if it is set"
+    return f", or publish elsewhere ({line})"
 
 
 def _ports_near(port: int) -> Iterator[int]:
@@ -483,23 +557,22 @@ def _subnet_problems(settings: Settings, taken: list[Taken]) -> Iterator[str]:
 
 
 def _free_subnet(taken: list[Taken]) -> str:
-    candidates = (ipaddress.IPv4Network(f"10.213.{number}.0/24") for number in range(256))
+    ranges = ("10.213.0.0/16", "172.28.0.0/16", "192.168.0.0/16")
+    candidates = (one for network in ranges for one in ipaddress.IPv4Network(network).subnets(new_prefix=24))
     free = (one for one in candidates if not any(one.overlaps(used.network) for used in taken))
     return str(next(free, "a private /24 that nobody uses"))
 
 
 def _taken(settings: Settings, client: docker.APIClient) -> Iterator[Taken]:
-    """Subnets of Docker's networks but the stack's own, and this host's addresses outside of them."""
-    docker_subnets = []
-    for network in client.networks():
-        for config in (network.get("IPAM") or {}).get("Config") or ():
-            subnet = ipaddress.ip_network(config["Subnet"], strict=False)
-            if not isinstance(subnet, ipaddress.IPv4Network):
-                continue
-            docker_subnets.append(subnet)
-            if network["Name"] != settings.names.network:
-                owner = owner_of_another(network.get("Labels") or {}, settings) or "it is this stack's own"
-                yield Taken(network=subnet, by=f"{subnet} of Docker's network {network['Name']} ({owner})")
+    """Subnets of Docker's networks but the stack's own, and this host's addresses and routes outside of them."""
+    own, docker_subnets = False, []
+    for subnet, network in _subnets(client.networks()):
+        docker_subnets.append(subnet)
+        if network["Name"] != settings.names.network:
+            owner = owner_of_another(network.get("Labels") or {}, settings) or "it is this stack's own"
+            yield Taken(network=subnet, by=f"{subnet} of Docker's network {network['Name']} ({owner})")
+        else:
+            own = str(subnet) == settings.edge_subnet
     if docker_access.kind() != "local":
         return
     import psutil  # noqa: PLC0415 - 30 ms that only few deployments need
@@ -510,6 +583,20 @@ def _taken(settings: Settings, client: docker.APIClient) -> Iterator[Taken]:
                 host = ipaddress.IPv4Network(address.address)
                 if not any(host.subnet_of(subnet) for subnet in docker_subnets):
                     yield Taken(network=host, by=f"address {address.address} of this host's interface {interface}")
+    # A network that is there already is not to move for a VPN that came later.
+    for route in () if own else routes():
+        to = route.network
+        if to.prefixlen >= ANYWHERE and not any(to.subnet_of(subnet) for subnet in docker_subnets):
+            yield Taken(network=to, by=f"the route to {to} by this host's interface {route.interface}")
+
+
+def _subnets(networks: list[dict[str, Any]]) -> Iterator[tuple[ipaddress.IPv4Network, dict[str, Any]]]:
+    """IPv4 subnets of Docker's networks, each with its network."""
+    for network in networks:
+        for config in (network.get("IPAM") or {}).get("Config") or ():
+            subnet = ipaddress.ip_network(config["Subnet"], strict=False)
+            if isinstance(subnet, ipaddress.IPv4Network):
+                yield subnet, network
 
 
 def _limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]:
@@ -524,7 +611,8 @@ def _limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str
             f"Docker's host cannot limit {' and '.join(unlimited)} (`docker info` says so below WARNING), and stack "
             f"{settings.stack} has such limits. On a Raspberry Pi add `cgroup_enable=memory cgroup_memory=1` to the "
             "line in /boot/firmware/cmdline.txt and boot again; a rootless Docker needs the controllers delegated "
-            "(https://docs.docker.com/engine/security/rootless/tips/#limiting-resources)."
+            "(https://docs.docker.com/engine/security/rootless/tips/#limiting-resources). A kernel built without them, "
+            "as of some NAS, carries topology single, which limits memory alone, or nothing."
         )
     if not settings.replicated:
         return
@@ -535,10 +623,26 @@ def _limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str
         ):
             if value is not None and value > there_is:
                 unit = " MiB" if key == "memory" else ""
+                line = f'Set {settings.project}:limits: {{"{name}": {{"{key}": {there_is}}}}}, or deploy'
+                lower: dict[str, Any] = {key: there_is}
+                way_out = line if _is_enough(settings, name, replace(limits, **lower)) else "Deploy"
                 yield (
                     f"limit {key} of {name} is {value}{unit}, and Docker's host has {there_is}{unit}. "
-                    f'Set {settings.project}:limits: {{"{name}": {{"{key}": {there_is}}}}}, or deploy on a larger host.'
+                    f"{way_out} on a larger host."
                 )
+
+
+def _is_enough(settings: Settings, role: str, limits: Limits) -> bool:
+    """Whether the settings take these limits."""
+    return not list(
+        contradictions(
+            role,
+            limits,
+            max_clients=settings.valkey_max_clients,
+            max_connections=settings.postgres_max_connections,
+            slim=is_slim(settings.open_webui_image),
+        )
+    )
 
 
 def _advice(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]:

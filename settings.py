@@ -400,7 +400,8 @@ class Settings:
             stack: Pulumi stack.
             values: ``<namespace>:<key>`` to text, objects and lists as JSON, secrets decrypted, defaults included;
                 other namespaces are ignored.
-            secret: Those of the keys whose values, or parts of them, are encrypted in the stack file; None if unknown.
+            secret: Those of the keys whose values are encrypted in the stack file; None if unknown. A part of one that
+                is an object may be named by its path (``<namespace>:extraEnvironment.NAME``).
 
         Raises:
             SettingsError: naming every setting that cannot work.
@@ -458,9 +459,9 @@ def _settings(reader: _Reader, project: str, stack: str) -> Settings:
         replicas_max=read("replicasMax", values_of.whole_number(1, 32, "8")),
         names=names,
         open_webui_image=read("openWebuiImage", values_of.open_webui_image),
-        valkey_image=read("valkeyImage", values_of.image_reference),
-        postgres_image=read("postgresImage", values_of.image_reference),
-        gateway_image=read("gatewayImage", values_of.image_reference),
+        valkey_image=read("valkeyImage", values_of.valkey_image),
+        postgres_image=read("postgresImage", values_of.postgres_image),
+        gateway_image=read("gatewayImage", values_of.gateway_image),
         ui_bind_address=bind_address,
         ui_port=ui_port,
         http_port=read("httpPort", values_of.port_or_zero("80")),
@@ -568,13 +569,25 @@ class _Reader:
             return
         plain = {key for key in SECRET_KEYS if self._values.get(key)}
         if "clientSecret" in self._values.get("oidc", ""):
-            plain.add("oidc")
-        for key in sorted(plain - self._secret):
-            path = f"{key}.clientSecret" if key == "oidc" else key
+            plain.add("oidc.clientSecret")
+        if self._values.get("production") == "true":
+            plain.update(f"extraEnvironment.{name}" for name in self._named_like_secrets())
+        for path in sorted(plain):
+            key = path.partition(".")[0]
+            of_its_parts = {one for one in self._secret if one.startswith(f"{key}.")}
+            if path in of_its_parts or (not of_its_parts and key in self._secret):
+                continue
             self._problems.append(
                 f"{self._project}:{path} stands in plain text in the stack file, which is kept in git. "
                 f"{self._encrypt(path)}",
             )
+
+    def _named_like_secrets(self) -> list[str]:
+        try:
+            found = values_of.json_object(self._values.get("extraEnvironment", "{}"))
+        except Invalid:
+            return []
+        return [name for name, value in found.items() if objects.is_secret(name, value)]
 
     def apply_rules(self, settings: Settings) -> None:
         for problem in problems(settings, self._values):

@@ -149,7 +149,10 @@ def read_environment(found: Mapping[str, Any], refuse: Refuse) -> dict[str, str]
 
 
 _OWNED: Final = (
-    (r"WEBSOCKET_\w+|ENABLE_WEBSOCKET_SUPPORT", "live events travel through this stack's Valkey, which is proved"),
+    (
+        r"WEBSOCKET_(?!SERVER_PING_(INTERVAL|TIMEOUT)$)\w+|ENABLE_WEBSOCKET_SUPPORT",
+        "live events travel through this stack's Valkey, which is proved",
+    ),
     (r"REDIS_\w+", "sessions and revoked tokens lie in this stack's Valkey; see valkeyUrl for one elsewhere"),
     (r"WEBUI_SECRET_KEY(_FILE)?", "it is generated once and kept encrypted in the state; see rotated"),
     (
@@ -177,6 +180,16 @@ _OWNED: Final = (
     (r"OAUTH_(CLIENT_ID|CLIENT_SECRET|PROVIDER_NAME|SCOPES|MERGE_ACCOUNTS_BY_EMAIL)", "set oidc"),
     (r"OAUTH_SESSION_TOKEN_ENCRYPTION_KEY", "it is the same on all replicas, as WEBUI_SECRET_KEY is"),
 )
+
+
+_SECRET_VARIABLE: Final = re.compile(r"(?!ENABLE_|DISABLE_)\w*(KEYS?|TOKENS?|SECRETS?|PASSWORD|PASSWD|CREDENTIALS)$")
+_PASSWORD_IN_URL: Final = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+
+
+def is_secret(name: str, value: Any) -> bool:
+    """Whether a variable of Open WebUI holds a secret: by its name, or by a password in its URL."""
+    text = value if isinstance(value, str) else ""
+    return bool(text and (_SECRET_VARIABLE.fullmatch(name) or _PASSWORD_IN_URL.search(text)))
 
 
 def owned(name: str) -> str:

@@ -11,15 +11,26 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import limits
-from settings_values import DEFAULT_PORTS, OPEN_WEBUI_TRIED, floats, is_ip_address, is_slim
+from settings_values import (
+    DEFAULT_PORTS,
+    GATEWAY_TRIED,
+    OPEN_WEBUI_TRIED,
+    POSTGRES_TRIED,
+    VALKEY_TRIED,
+    floats,
+    is_ip_address,
+    is_slim,
+)
 
 if TYPE_CHECKING:
     from settings import Settings
 
 ACKNOWLEDGEMENTS: Final[Mapping[str, str]] = {
+    "downgrade": "the database was brought back to what the older version knows, as by restoring a backup of then",
     "embedding-change": "documents that were uploaded are embedded anew by hand, or not found any more",
     "floating-tag": "an image may change under its tag",
     "http-public-url": "passwords and tokens cross the network unencrypted",
+    "local-build": "images built on this machine, which are other software, run in place of the official ones",
     "open-signup": "anybody who reaches the URL may ask for an account",
     "ports-forwarded": "a router or firewall forwards port 80 or 443 of the public address to this host",
     "tls-terminated-elsewhere": "a proxy in front of this host speaks https and forwards http to it",
@@ -34,8 +45,8 @@ ONLY_REPLICATED: Final[Mapping[str, str]] = {
     "acmeDirectory": "",
     "acmeRoot": "",
     "httpPort": "0",
-    "gatewayImage": "docker.io/library/caddy:2.11.7-alpine",
-    "postgresImage": "docker.io/pgvector/pgvector:0.8.7-pg17",
+    "gatewayImage": GATEWAY_TRIED,
+    "postgresImage": POSTGRES_TRIED,
     "postgresMaxConnections": "200",
     "edgeSubnet": "",
     "valkeyMaxClients": "10000",
@@ -105,6 +116,8 @@ def problems(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
     yield from _acme(settings)
     yield from _valkey(settings, given)
     yield from _people(settings, given)
+    yield from _sign_in(settings)
+    yield from _rotated(settings)
     if settings.production:
         yield from _production(settings, given)
 
@@ -332,6 +345,49 @@ def _people(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
             )
 
 
+def _sign_in(settings: Settings) -> Iterator[Problem]:
+    """Variables that make whoever comes an administrator.
+
+    Source: https://docs.openwebui.com/getting-started/env-configuration
+    """
+    for name, value in settings.extra_environment.items():
+        rule, example = "", None
+        # Open WebUI takes every word but this one for no.
+        if name == "WEBUI_AUTH" and value.lower() != "true":
+            rule = f"it is {value!r}: without sign-in whoever reaches the URL is the administrator"
+        elif name == "DEFAULT_USER_ROLE" and value.lower() == "admin":
+            rule, example = f"it is {value!r}: every new account would be an administrator's", "user"
+        if rule:
+            yield Problem(key="extraEnvironment", path=name, rule=rule, example=example)
+
+
+def no_secret(settings: Settings) -> dict[str, str]:
+    """Secrets that a stack does not generate, of those that ``rotated`` can make anew, and why."""
+    absent = {}
+    if settings.valkey_url:
+        elsewhere = "valkeyUrl names a Valkey elsewhere, which has passwords of its own"
+        absent = dict.fromkeys(("valkey-openwebui", "valkey-verify", "valkey-health", "valkey-tls"), elsewhere)
+    elif not settings.valkey_tls:
+        absent["valkey-tls"] = "valkeyTls is off, so Valkey has no certificate"
+    if settings.admin is None:
+        absent["admin-password"] = "there is no adminEmail, so no account is made"
+    elif settings.admin.password:
+        absent["admin-password"] = "adminPassword is set, so none is generated; set another there"
+    return absent
+
+
+def _rotated(settings: Settings) -> Iterator[Problem]:
+    for name, reason in no_secret(settings).items():
+        if name in settings.rotated:
+            yield Problem(
+                key="rotated",
+                path=name,
+                rule=f"it would have no effect: {reason}",
+                example=None,
+                about=("valkeyUrl", "valkeyTls", "adminEmail", "adminPassword"),
+            )
+
+
 def _production(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
     if "*" in settings.cors_allow_origin:
         rule = "production allows no web site of the world to act for who is signed in; name the origins"
@@ -371,9 +427,9 @@ def _floating_tags(settings: Settings) -> Iterator[Problem]:
         return
     tried = {
         "openWebuiImage": OPEN_WEBUI_TRIED,
-        "valkeyImage": "docker.io/valkey/valkey:8.1.10-alpine",
-        "postgresImage": ONLY_REPLICATED["postgresImage"],
-        "gatewayImage": ONLY_REPLICATED["gatewayImage"],
+        "valkeyImage": VALKEY_TRIED,
+        "postgresImage": POSTGRES_TRIED,
+        "gatewayImage": GATEWAY_TRIED,
     }
     for key, image in (
         ("openWebuiImage", settings.open_webui_image),

@@ -157,13 +157,68 @@ def match_reference(text: str) -> re.Match[str] | None:
     return None if len(whole) > _LONGEST_NAME or re.fullmatch(r"[a-f0-9]{64}", name) else match
 
 
-def image_reference(value: str) -> str:
+VALKEY_TRIED: Final = "docker.io/valkey/valkey:8.1.10-alpine"
+POSTGRES_TRIED: Final = "docker.io/pgvector/pgvector:0.8.7-pg17"
+GATEWAY_TRIED: Final = "docker.io/library/caddy:2.11.7-alpine"
+OLDEST_POSTGRES: Final = 17
+"""Oldest major version of Postgres that has the locale provider which the data folder is made with."""
+OLDEST_GATEWAY: Final = (2, 9)
+"""Oldest Caddy that knows all of the gateway's configuration (``storage_clean_interval off``)."""
+
+
+def image_reference(value: str, example: str = VALKEY_TRIED) -> str:
     """An image reference with a tag or a digest."""
     match = match_reference(value)
     if not match:
-        raise Invalid("this is not an image reference", "docker.io/valkey/valkey:8.0.1-alpine")
+        raise Invalid("this is not an image reference", example)
     if not (match["tag"] or match["digest"]):
         raise Invalid("a tag or a digest is missing, so the image could be any", f"{value}:TAG")
+    return value
+
+
+def _name_and_tag(reference: str) -> tuple[str, str]:
+    """The last part of a reference's name, and its tag; each empty where there is none."""
+    match = match_reference(reference)
+    return (match["name"].rpartition("/")[2], match["tag"] or "") if match else ("", "")
+
+
+def valkey_image(value: str) -> str:
+    """An image reference, of none of those that have no ``valkey-server``."""
+    name, _ = _name_and_tag(value)
+    if re.match(r"redis|keydb|dragonfly", name):
+        raise Invalid(
+            f"an image of {name} has no valkey-server. Name Valkey's (it reads the data of Redis up to 7.2); or name a "
+            "Redis that runs elsewhere in valkeyUrl",
+            VALKEY_TRIED,
+        )
+    return image_reference(value)
+
+
+def postgres_image(value: str) -> str:
+    """An image reference of Postgres that names no major version older than 17."""
+    image_reference(value, POSTGRES_TRIED)
+    major = postgres_major(value)
+    if 0 < major < OLDEST_POSTGRES:
+        raise Invalid(
+            f"it is Postgres {major}, and {OLDEST_POSTGRES} or later is needed, for the locale provider `builtin`",
+            POSTGRES_TRIED,
+        )
+    return value
+
+
+def postgres_major(reference: str) -> int:
+    """The major version that a tag of pgvector (``0.8.7-pg17``) or Postgres (``17.5``) names; 0 where it names none."""
+    name, tag = _name_and_tag(reference)
+    named = re.search(r"(?:^|-)pg(\d+)", tag) or (re.match(r"(\d+)", tag) if name == "postgres" else None)
+    return int(named[1]) if named else 0
+
+
+def gateway_image(value: str) -> str:
+    """An image reference of Caddy that names no version older than 2.9."""
+    image_reference(value, GATEWAY_TRIED)
+    version = release(_name_and_tag(value)[1])
+    if version and version[:2] < OLDEST_GATEWAY:
+        raise Invalid("Caddy before 2.9 does not know all of the gateway's configuration", GATEWAY_TRIED)
     return value
 
 
@@ -182,10 +237,15 @@ def floats(reference: str) -> bool:
 _RELEASE: Final = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:[^\d.].*)?")
 
 
+def release(version: str) -> tuple[int, ...]:
+    """The three numbers of a release that a tag or a label names; none for ``main`` and the like."""
+    found = _RELEASE.fullmatch(version)
+    return tuple(int(part or 0) for part in found.groups()) if found else ()
+
+
 def too_old(version: str) -> bool:
     """Whether a tag or a label names a release of Open WebUI before 0.12.0; ``main`` and the like name none."""
-    release = _RELEASE.fullmatch(version)
-    return release is not None and tuple(int(part or 0) for part in release.groups()) < OLDEST_OPEN_WEBUI
+    return () < release(version) < OLDEST_OPEN_WEBUI
 
 
 def is_slim(reference: str) -> bool:
@@ -212,7 +272,7 @@ UNSUPPORTED: Final = {
 
 def open_webui_image(value: str) -> str:
     """An image reference of Open WebUI that names no release older than 0.12.0, and no variant that cannot work."""
-    image_reference(value)
+    image_reference(value, OPEN_WEBUI_TRIED)
     match = match_reference(value)
     name = match["name"] if match else ""
     words = _variant(value)

@@ -18,6 +18,7 @@ import pulumi_docker as docker
 import labels
 import redaction
 from components.pids_limit import PidsLimit
+from docker_access.last_words import of_the_host
 
 if TYPE_CHECKING:
     from components.network import Network
@@ -387,8 +388,10 @@ def one_shot_result(
         hidden = {value for secret in secrets if isinstance(secret, str) for value in redaction.values(secret)}
         log = redaction.redact(logs or "", hidden)
         tail = "\n".join(f"    {line}" for line in log.strip().splitlines()[-20:])
+        why = of_the_host(log)
+        host = f"  That is, {why}.\n" if why else ""
         raise pulumi.RunError(
-            f"container {name} exited with code {exit_code}. Its last lines:\n{tail or '    (it wrote none)'}\n"
+            f"container {name} exited with code {exit_code}. Its last lines:\n{tail or '    (it wrote none)'}\n{host}"
             f"  Way out: mend what it says, then run it again: docker rm --volumes {name}, then "
             f"`make up STACK={stack}` or `pulumi up --stack {stack}`",
         )

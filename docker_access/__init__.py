@@ -91,6 +91,7 @@ def api_client(seconds: int = SECONDS) -> docker.APIClient:
     Raises:
         docker.errors.DockerException: It does not answer, or the variables make no sense.
         docker_access.versions.TooNewError: It answers, in versions of its API that were not tried; one of the former.
+        docker_access.logins.LoginError: The SDK cannot read the file of logins, and asks nobody; one of the former.
 
     Source: https://docs.docker.com/reference/cli/docker/#environment-variables
     """
@@ -132,8 +133,14 @@ def client(seconds: int = SECONDS) -> docker.DockerClient:
 def _client(settings: dict[str, Any], adapter: Any, seconds: int, version: str) -> docker.APIClient:
     import docker  # noqa: PLC0415 - takes 0.2 s
     import requests.utils  # noqa: PLC0415
+    from docker.errors import InvalidConfigFile  # noqa: PLC0415
 
-    made = docker.APIClient(**settings, version=version, timeout=seconds)
+    from docker_access.logins import unreadable  # noqa: PLC0415
+
+    try:
+        made = docker.APIClient(**settings, version=version, timeout=seconds)
+    except (InvalidConfigFile, ValueError) as error:  # it reads the logins for registries too
+        raise unreadable(error) from error
     if adapter:
         made.mount("http+docker://", adapter)
     elif not made.base_url.startswith("http+docker:") and not _is_loopback(name()):

@@ -26,6 +26,23 @@ def is_silence(said: str) -> bool:
     return bool(_SILENT.search(said))
 
 
+def way_out(said: str, name: str, registry: str) -> str:
+    """What to do about a pull that failed though its registry was reached.
+
+    Args:
+        said: Docker's words.
+        name: The image reference.
+        registry: Host of its registry.
+    """
+    if re.search(r"toomanyrequests|rate limit|\b429\b", said, re.IGNORECASE):
+        return f"{registry} limits how often it is asked: wait, or log in (`docker login`), which raises the limit."
+    if re.search(r"denied|unauthorized|authentication required|\b40[13]\b", said, re.IGNORECASE):
+        return f"There is no such image, or it needs a login: correct the name, or `docker login {registry}`."
+    if re.search(r"not found|manifest unknown|does not exist|no matching manifest", said, re.IGNORECASE):
+        return "There is no such image at its registry, or none for this kind of machine: correct the name or the tag."
+    return f"`docker pull {name}` tries it again."
+
+
 def error_of(message: Mapping[str, Any]) -> str:
     """The error in a message of a stream such as a pull's or an import's; empty where there is none.
 

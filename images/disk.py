@@ -23,7 +23,7 @@ GB: Final = 10**9
 PULL_BYTES: Final = {"open-webui": 6 * GB}
 """What the official image takes on disk, with what is downloaded beside what is unpacked, by :attr:`Reference.name`."""
 SLIM_BYTES: Final = 3 * GB // 2
-BUILD_BYTES: Final = {"open-webui": 3 * GB // 2}
+BUILD_BYTES: Final = {"open-webui": 3 * GB // 2, "caddy": 2 * GB}
 ANY_BYTES: Final = GB // 2
 """What any other takes."""
 

@@ -1,4 +1,7 @@
-"""An image is used if present, else pulled, else built here; a local build yields to the original."""
+"""An image is used if present, else pulled; built here only where no registry can be reached, or somebody asks for it.
+
+Once here, a local build stays: the official image is other software, and taking it (`docker pull`) an upgrade.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import queue
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +21,8 @@ import docker.errors
 import requests.exceptions
 
 import labels
-from docker_access.pulls import Layers, error_of, is_silence
+from docker_access import logins
+from docker_access.pulls import Layers, error_of, is_silence, way_out
 from images import debian, version
 from images.build import Workshop, build
 from images.differences import names_of
@@ -30,19 +35,27 @@ from images.silence import remember, silent
 from images.uv import CACHE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator
 
     from docker.models.images import Image
 
 BYTECODE: Final = "IMAGE_BYTECODE"
-ASK_SECONDS: Final = 1
+BUILD: Final = "BUILD_IMAGES"
+"""Environment variable: 1 has missing images built here without asking a registry."""
 PULL_STALL_SECONDS: Final = 60
 """How long a registry may send nothing."""
 UNPACK_STALL_SECONDS: Final = 600
 """How long Docker may say nothing while it unpacks what has come."""
 
 
-def ensure(client: docker.DockerClient, text: str, *, rebuild: bool = False, bytecode: bool | None = None) -> str:
+def ensure(
+    client: docker.DockerClient,
+    text: str,
+    *,
+    rebuild: bool = False,
+    bytecode: bool | None = None,
+    refuse_build: str = "",
+) -> str:
     """Have the image ``text`` in Docker, and say how.
 
     Args:
@@ -52,6 +65,7 @@ def ensure(client: docker.DockerClient, text: str, *, rebuild: bool = False, byt
         bytecode: Whether a local build is to have Python's bytecode compiled into it, which the official image has
             not; one that differs is built anew. None for what the environment variable ``IMAGE_BYTECODE`` says, 1 or
             0; unset takes a local build as it is, and makes one without.
+        refuse_build: Why none that was built here is taken, with the way out; empty where one is.
 
     Returns:
         One line for people: what was found or done.
@@ -61,7 +75,7 @@ def ensure(client: docker.DockerClient, text: str, *, rebuild: bool = False, byt
     """
     reference = parse(text)
     recipe = RECIPES.get(reference.name)
-    bytecode = _bytecode_asked() if bytecode is None else bytecode
+    bytecode = asked(BYTECODE, "boots quicker than the official image", "as that") if bytecode is None else bytecode
     if recipe and not reference.digest and version.is_version(reference.tag):
         recipe.wanted(reference)
     image = _present(client, reference)
@@ -70,9 +84,9 @@ def ensure(client: docker.DockerClient, text: str, *, rebuild: bool = False, byt
         if image:
             _discard(client, image)
     elif image is None:
-        line = _obtain(client, reference, recipe, bytecode=bytecode)
+        line = _obtain(client, reference, recipe, bytecode=bytecode, refuse_build=refuse_build)
     else:
-        line = _refresh(client, reference, recipe, image, bytecode=bytecode)
+        line = _keep(client, reference, recipe, image, bytecode=bytecode, refuse_build=refuse_build)
     if recipe:
         image = client.images.get(str(reference))
         recipe.check((image.labels or {}).get(labels.IMAGE_VERSION, ""), str(reference))
@@ -86,50 +100,78 @@ def _present(client: docker.DockerClient, reference: Reference) -> Image | None:
         return None
 
 
-def _bytecode_asked() -> bool | None:
-    said = os.environ.get(BYTECODE, "")
+def asked(variable: str, yes: str, no: str) -> bool | None:
+    """What an environment variable asks for: 1, 0, or nothing.
+
+    Args:
+        variable: Its name.
+        yes: What 1 means, for the message.
+        no: What 0 means.
+
+    Raises:
+        ImageError: It is another word.
+    """
+    said = os.environ.get(variable, "")
     if said not in {"", "0", "1"}:
-        raise ImageError(
-            f"{BYTECODE} is {said!r}. Set it to 1 (boots quicker than the official image) or 0 (as that), or unset it."
-        )
+        raise ImageError(f"{variable} is {said!r}. Set it to 1 ({yes}) or 0 ({no}), or unset it.")
     return {"0": False, "1": True}.get(said)
 
 
-def _obtain(client: docker.DockerClient, reference: Reference, recipe: Recipe | None, *, bytecode: bool | None) -> str:
-    silence = silent(reference.registry) if recipe and not reference.digest else ""
-    pulled = _Pulled(silence, 0) if silence else _pull(client, reference)
+def _obtain(
+    client: docker.DockerClient,
+    reference: Reference,
+    recipe: Recipe | None,
+    *,
+    bytecode: bool | None,
+    refuse_build: str,
+) -> str:
+    build_asked = asked(BUILD, "images are built here", "only where no registry can be reached")
+    buildable = recipe is not None and not reference.digest
+    if buildable and build_asked:
+        pulled = _Pulled(f"{BUILD}=1", unreachable=True)
+    elif buildable and (silence := silent(reference.registry)):
+        pulled = _Pulled(silence, unreachable=True)
+    else:
+        pulled = _pull(client, reference)
     if not pulled.failure:
         return f"{reference}: pulled in {pulled.seconds:.0f} s"
-    if pulled.no_room:
-        raise ImageError(pulled.failure)
+    absent = f"{reference} is not present and cannot be pulled: {pulled.failure}"
     if recipe is None:
         known = ", ".join(sorted(RECIPES))
         raise ImageError(
-            f"{reference} is not present and cannot be pulled: {pulled.failure}\n"
-            f"Only images named {known} can be built on this machine. Name one in a registry it reaches, "
+            f"{absent}\nOnly images named {known} can be built on this machine. Name one in a registry it reaches, "
             "or bring it with `docker load`."
+        )
+    if not pulled.unreachable:
+        raise ImageError(
+            f"{absent}\n{way_out(pulled.failure, str(reference), reference.registry)} Its registry was reached, so "
+            f"nothing is built in its place; {BUILD}=1 has it built here all the same, which is other software "
+            "(docs/images.md)."
         )
     try:
         recipe.wanted(reference)
     except ImageError as error:
-        raise ImageError(f"{reference} is not present and cannot be pulled: {pulled.failure}\n{error}") from None
+        raise ImageError(f"{absent}\n{error}") from None
+    if refuse_build:
+        raise ImageError(f"{absent}\n{refuse_build}")
     say(f"{reference}: not pulled ({pulled.failure})")
     return _make(client, reference, recipe, bytecode=bytecode)
 
 
-def _refresh(
-    client: docker.DockerClient, reference: Reference, recipe: Recipe | None, image: Image, *, bytecode: bool | None
+def _keep(
+    client: docker.DockerClient,
+    reference: Reference,
+    recipe: Recipe | None,
+    image: Image,
+    *,
+    bytecode: bool | None,
+    refuse_build: str,
 ) -> str:
     marks = image.labels or {}
     if labels.LOCAL_BUILD not in marks:
         return f"{reference}: present"
-    if not silent(reference.registry) and _answers(client, reference):
-        say(f"{reference}: the registry answers again; replacing the local build by its image")
-        pulled = _pull(client, reference)
-        if not pulled.failure:
-            _discard(client, image)
-            return f"{reference}: pulled in {pulled.seconds:.0f} s, in place of a local build"
-        say(f"{reference}: keeping the local build ({pulled.failure})")
+    if refuse_build:
+        raise ImageError(f"{reference} was built on this machine, from {marks[labels.LOCAL_BUILD]}.\n{refuse_build}")
     if recipe and (fault := _unfit(marks, recipe, recipe.wanted(reference), bytecode=bytecode)):
         say(f"{reference}: the local build {fault}")
         line = _make(client, reference, recipe, bytecode=bytecode)
@@ -170,16 +212,43 @@ def _discard(client: docker.DockerClient, image: Image) -> None:
 
 @dataclass(frozen=True)
 class _Pulled:
+    """How a pull ended.
+
+    Attributes:
+        failure: Why the image is not there; empty where it is.
+        seconds: How long it took.
+        unreachable: The registry was not reached, or did not answer as one.
+    """
+
     failure: str
-    seconds: float
-    no_room: bool = False
+    seconds: float = 0
+    unreachable: bool = False
 
 
 def _pull(client: docker.DockerClient, reference: Reference) -> _Pulled:
+    """Pull with the login there is; where that one does not work, without: a public image needs none."""
+    registry, login, trouble = reference.registry, {}, ""
+    try:
+        login = logins.login(registry)
+    except logins.LoginError as error:
+        trouble = str(error)
+    else:
+        pulled = _pull_as(login, client, reference)
+        if not (login and logins.is_refusal(pulled.failure)):
+            return pulled
+        trouble = logins.refused(registry, pulled.failure)
+    say(f"{reference}: {trouble}; asking for the image without a login")
+    return _pull_as({}, client, reference)
+
+
+def _pull_as(login: Mapping[str, Any], client: docker.DockerClient, reference: Reference) -> _Pulled:
     began = time.monotonic()
-    failure, silent, no_room = "", False, False
+    failure, unreachable = "", False
     layers = Layers()
-    with progress(f"pulling {reference}") as stage, contextlib.closing(_events(client, reference, layers)) as events:
+    with (
+        progress(f"pulling {reference}") as stage,
+        contextlib.closing(_events(client, reference, login, layers)) as events,
+    ):
         try:
             for event in events:
                 if failure := error_of(event):
@@ -187,23 +256,28 @@ def _pull(client: docker.DockerClient, reference: Reference) -> _Pulled:
                 first = not layers.wanted
                 layers.take(event)
                 # Now the registry has answered, and has more than is here.
-                if first and layers.wanted and (failure := shortage(client, reference, to_pull(reference))):
-                    no_room = True
-                    break
+                if first and layers.wanted and (lacking := shortage(client, reference, to_pull(reference))):
+                    raise ImageError(lacking)
                 stage.text = f"{layers.complete} of {layers.total} layers complete"
+            unreachable = is_silence(failure)
         except docker.errors.APIError as error:
             failure = str(error.explanation or error)
+            unreachable = is_silence(failure)
         except queue.Empty:
             if layers.unpacking:
                 failure = f"Docker said nothing for {UNPACK_STALL_SECONDS} s while it unpacked the layers"
             else:
-                failure, silent = f"the registry sent nothing for {PULL_STALL_SECONDS} s", True
-    if silent or is_silence(failure):
+                failure, unreachable = f"the registry sent nothing for {PULL_STALL_SECONDS} s", True
+    # One that told the layers was reached, whatever became of them.
+    unreachable = unreachable and not layers.total
+    if unreachable:
         remember(reference.registry)
-    return _Pulled(failure, time.monotonic() - began, no_room)
+    return _Pulled(failure, time.monotonic() - began, unreachable)
 
 
-def _events(client: docker.DockerClient, reference: Reference, layers: Layers) -> Generator[dict[str, Any]]:
+def _events(
+    client: docker.DockerClient, reference: Reference, login: Mapping[str, Any], layers: Layers
+) -> Generator[dict[str, Any]]:
     """What Docker says of a pull; ``queue.Empty`` when it says nothing for too long, as far as the layers are.
 
     The SDK waits for ever and cannot be told otherwise, so somebody else does the waiting.
@@ -214,14 +288,16 @@ def _events(client: docker.DockerClient, reference: Reference, layers: Layers) -
     def listen() -> None:
         try:
             tag = reference.digest or reference.tag
-            for event in client.api.pull(reference.repository, tag=tag, stream=True, decode=True):
+            # Without `auth_config` the SDK looks for a login by itself.
+            pulled = client.api.pull(reference.repository, tag=tag, stream=True, decode=True, auth_config=dict(login))
+            for event in pulled:
                 if over.is_set():  # hanging up ends the pull
                     return
                 said.put(event)
             said.put(None)
         except docker.errors.APIError as error:
             said.put(error)
-        except requests.exceptions.RequestException as error:
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             said.put(docker.errors.APIError(str(error)))
 
     threading.Thread(target=listen, daemon=True).start()
@@ -235,32 +311,6 @@ def _events(client: docker.DockerClient, reference: Reference, layers: Layers) -
             yield event
     finally:
         over.set()
-
-
-def _answers(client: docker.DockerClient, reference: Reference) -> bool:
-    with _timeout(client, ASK_SECONDS):
-        try:
-            # types-docker has no types for it
-            client.api.inspect_distribution(str(reference))  # type: ignore[no-untyped-call]
-        except docker.errors.APIError as error:
-            # One that answers without the image is asked again next time: that takes no time.
-            if is_silence(str(error.explanation or error)):
-                remember(reference.registry)
-            return False
-        except requests.exceptions.RequestException:
-            remember(reference.registry)
-            return False
-    return True
-
-
-@contextlib.contextmanager
-def _timeout(client: docker.DockerClient, seconds: int) -> Iterator[None]:
-    before = client.api.timeout
-    client.api.timeout = seconds
-    try:
-        yield
-    finally:
-        client.api.timeout = before
 
 
 def _make(client: docker.DockerClient, reference: Reference, recipe: Recipe, *, bytecode: bool | None) -> str:

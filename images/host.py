@@ -42,7 +42,8 @@ def root_prefix() -> list[str] | None:
 def apt_install(*packages: str) -> str:
     """Install distribution packages without recommended ones; empty on success, else the reason.
 
-    The index is refreshed only when the first attempt fails: on a fresh machine there is none yet.
+    Nothing that is installed is removed for it: where something is in the way, it fails. The index is refreshed
+    only when the first attempt fails: on a fresh machine there is none yet.
     """
     wanted = " ".join(packages)
     if not shutil.which("apt-get"):
@@ -51,7 +52,7 @@ def apt_install(*packages: str) -> str:
     if prefix is None:
         return f"installing needs root, or sudo without a password. Run: sudo apt-get install {wanted}"
     apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
-    install = [*apt, "install", "--yes", "--no-install-recommends", *packages]
+    install = [*apt, "install", "--yes", "--no-remove", "--no-install-recommends", *packages]
     say(f"apt-get install {wanted}")
     with progress(f"apt-get install {wanted}") as stage:
         if not run(install):

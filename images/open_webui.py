@@ -1,8 +1,9 @@
 """The Open WebUI image: the package of PyPI on Debian's Python, laid out as the official image is.
 
 Left out is what computes on this machine's own processor: local embeddings, reranking, speech and OCR, 5 GB
-of machine learning libraries. The features are there with a remote engine (RAG_EMBEDDING_ENGINE=openai). It is still
-the official image's main variant and not its slim one, which has no vector store beside Postgres.
+of machine learning libraries. The features are there with a remote engine (RAG_EMBEDDING_ENGINE=openai), but for
+audio that ffmpeg would have to convert. It is still the official image's main variant and not its slim one, which has
+no vector store beside Postgres.
 Contract: https://github.com/open-webui/open-webui/blob/v0.12.4/Dockerfile
 """
 
@@ -123,11 +124,12 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
     )
     # Tools that people add in Open WebUI name packages they need, which it installs.
     pypi.install("pip", _PIP, workshop, release, site, software="pip")
+    unpinned = "" if pypi.is_locked("open-webui", wanted) else ", its dependencies unpinned"
     _arrange(tree, site, version)
     python = newest(workshop, "python3", release)
     return Blueprint(
         version=version,
-        origin=f"PyPI open-webui {version}",
+        origin=f"PyPI open-webui {version}{unpinned}",
         suite=release.codename,
         sources=tuple(distribution.sources_of(release)),
         packages=(*BASE_PACKAGES, *_PACKAGES),

@@ -21,6 +21,26 @@ PLATFORMS: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 """Processors that wheels are taken for: Debian's name of it and Python's."""
 
 
+LOCKS: Final = Path(__file__).parent / "locks"
+
+
+def lock_of(package: str) -> Path:
+    """The file that pins a package and all it needs, with hashes; `python -m images.lock` writes it."""
+    return LOCKS / f"{package}.txt"
+
+
+def never(left_out: tuple[str, ...]) -> str:
+    """Overrides by which uv installs none of these packages, nor what only they need."""
+    return "".join(f"{name} ; sys_platform == 'never'\n" for name in left_out)
+
+
+def is_locked(package: str, wanted: Wanted) -> bool:
+    """Whether the version wanted is the one whose dependencies are pinned, so that each build is the same."""
+    lock = lock_of(package).read_text(encoding="utf-8") if lock_of(package).exists() else ""
+    pinned = re.search(rf"^{re.escape(package)}==(\S+)", lock, re.MULTILINE)
+    return pinned is not None and wanted.matches(pinned[1])
+
+
 def install(
     package: str,
     wanted: Wanted,
@@ -32,7 +52,7 @@ def install(
     extra: str = "",
     left_out: tuple[str, ...] = (),
 ) -> str:
-    """Install a package into the folder ``target`` by uv, from wheels only.
+    """Install a package into the folder ``target`` by uv, from wheels only, with the hashes of its lock if it has one.
 
     Args:
         package: Its name on the index, as written in its wheel's name but for hyphens: ``open-webui``.
@@ -57,7 +77,7 @@ def install(
             "Bring the image with `docker load`."
         )
     overrides = workshop.work / f"{package}-overrides.txt"
-    overrides.write_text("".join(f"{name} ; sys_platform == 'never'\n" for name in left_out), encoding="utf-8")
+    overrides.write_text(never(left_out), encoding="utf-8")
     try:
         program = uv.uv(say)
     except uv.UvError as error:
@@ -70,9 +90,11 @@ def install(
         "--target", str(target),
         "--python-version", release.python,
         "--python-platform", f"{PLATFORMS[architecture]}-manylinux_{glibc}",
-        "--override", str(overrides),
-        f"{package}{f'[{extra}]' if extra else ''}{pin}",
     ]  # fmt: skip
+    if is_locked(package, wanted):
+        command += ["--require-hashes", "--no-deps", "--requirements", str(lock_of(package))]
+    else:
+        command += ["--override", str(overrides), f"{package}{f'[{extra}]' if extra else ''}{pin}"]
     done = subprocess.run(
         command, capture_output=True, encoding="utf-8", errors="replace", check=False,
         env=uv.environment(os.environ), umask=0o022,

@@ -71,10 +71,10 @@ class Recipe:
 RECIPES: Final = {
     "caddy": Recipe(
         software="Caddy",
-        made_from="PyPI and Debian packages",
+        made_from="its Go module or PyPI, and Debian packages",
         newest="2.11.7",
         minimum="2.9.0",
-        revision=4,
+        revision=5,
         blueprint=caddy.blueprint,
     ),
     "open-webui": Recipe(

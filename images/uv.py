@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 VERSION: Final = "0.13.9"
 """Version of uv that is installed where none is on PATH."""
 
+LOCK: Final = Path(__file__).parent / "locks/uv.txt"
+"""That version with the hashes of its files; pip takes no other."""
+
 CACHE: Final = Path(__file__).resolve().parent.parent / ".cache"
+
+
+_LOCKED: Final = ("--require-hashes", "--requirement", str(LOCK))
 
 
 class UvError(Exception):
@@ -66,12 +72,12 @@ def _install(say: Callable[[str], None]) -> Path:
 
 def _by_venv(folder: Path, _: Callable[[str], None]) -> str:
     made = run([sys.executable, "-m", "venv", str(folder)])
-    return made or run([str(folder / "bin/python"), "-m", "pip", "install", "--quiet", f"uv=={VERSION}"])
+    return made or run([str(folder / "bin/python"), "-m", "pip", "install", "--quiet", *_LOCKED])
 
 
 def _by_pip(folder: Path, _: Callable[[str], None]) -> str:
     target = str(folder / "lib")
-    return run([sys.executable, "-m", "pip", "install", "--quiet", "--target", target, f"uv=={VERSION}"])
+    return run([sys.executable, "-m", "pip", "install", "--quiet", "--target", target, *_LOCKED])
 
 
 def _by_venv_after_apt(folder: Path, say: Callable[[str], None]) -> str:

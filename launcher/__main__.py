@@ -16,6 +16,7 @@ import docker.errors
 import requests.exceptions
 
 import docker_access
+import labels
 from docker_access.deployments import takes_over
 from docker_access.ssh import destination
 from engine.errors import EngineError
@@ -32,7 +33,7 @@ from launcher.pin import pin
 from launcher.rotation import listing, rotate
 from launcher.stack import PROJECT_FOLDER, kept_volumes, open_project, remove_failed_one_shots
 from launcher.whose import owner_of
-from preflight import PreflightError, look
+from preflight import PreflightError, look, refuse_local_build
 from settings import SettingsError
 from surroundings import print_in_any_encoding, user_name
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from docker_access.deployments import Owner
     from engine.workspace import Project
+    from launcher.gate import Told
     from settings import Settings
 
 INTERRUPTED: Final = 130
@@ -108,10 +110,10 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
     match command:
         case "setup":
             say(f"python: {platform.python_version()}, .venv is as requirements.txt says")
-            _have_images(ensure_docker(), read_settings(project, stack))
+            _have_images(ensure_docker(), _settings(options.engine, project, stack))
             return 0
         case "pin":
-            return pin(project, read_settings(project, stack), ensure_docker())
+            return pin(project, _settings(options.engine, project, stack), ensure_docker())
         case "cancel":
             return _cancel(project, stack, force=options.yes)
         case "drift":
@@ -120,7 +122,7 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
             owner_of(project, stack)
             return drift(project, stack, json_wanted=options.json)
         case "rotate" if not options.secret:
-            print(listing(read_settings(project, stack)))
+            print(listing(_settings(options.engine, project, stack)))
             return 0
         case "rotate":
             return _rotate(options, project)
@@ -140,7 +142,7 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
 def _rotate(options: argparse.Namespace, project: Project) -> int:
     file = stack_file(project, options.stack)
     before = file.read_bytes()
-    say(rotate(project, read_settings(project, options.stack), options.secret))
+    say(rotate(project, _settings(options.engine, project, options.stack), options.secret))
     try:
         return _run(argparse.Namespace(**{**vars(options), "command": "up"}))
     except NotAgreedError:
@@ -148,11 +150,20 @@ def _rotate(options: argparse.Namespace, project: Project) -> int:
         raise
 
 
+def _settings(engine: str, project: Project, stack: str) -> Settings:
+    """The settings; what only the Pulumi CLI can read is asked of it, where it is the engine that would run."""
+
+    def ask_the_cli() -> Told | None:
+        return engines.configuration(project, stack) if engines.choose(engine, project).name == "pulumi" else None
+
+    return read_settings(project, stack, ask_the_cli)
+
+
 def _operate(
     engine: engines.Engine, command: engines.Command, project: Project, stack: str, *, yes: bool = False
 ) -> int:
     say(engine.line)
-    settings = read_settings(project, stack) if command in {"up", "preview"} else None
+    settings = _settings(engine.name, project, stack) if command in {"up", "preview"} else None
     client = ensure_docker()
     owner = owner_of(project, stack)
     if settings:
@@ -162,7 +173,7 @@ def _operate(
     if not yes and command == "up":
         confirm_update(engine, client, project, stack)
     if not yes and command == "destroy":
-        confirm_destroy(client, project, stack, lambda: read_settings(project, stack))
+        confirm_destroy(client, project, stack, lambda: _settings(engine.name, project, stack))
     if command in {"up", "destroy"}:
         _make_way(client, engine, command, project, stack, owner)
     code = engines.run(engine, command, project, stack)
@@ -172,6 +183,8 @@ def _operate(
         _say_how_to_sign_in(settings)
         if docker_access.kind() == "ssh":
             say(where_it_listens(settings))
+        if built := local_builds(client, settings):
+            say(built)
     if command == "destroy" and code == 0:
         _say_what_was_kept(client, project, stack)
     return code
@@ -210,13 +223,22 @@ def _image_contract(stack: str) -> int:
 
     project = open_project(stack) if stack else load_project(PROJECT_FOLDER)
     stacks = [stack] if stack else stack_names(project)
-    references = (image for name in stacks for image in read_settings(project, name).images.values())
+    references = (image for name in stacks for image in _settings("auto", project, name).images.values())
     return contract.hold(ensure_docker(), dict.fromkeys(references))
 
 
 def _have_images(client: docker.DockerClient, settings: Settings) -> None:
     for reference in settings.images.values():
-        say(f"image: {ensure(client, reference)}")
+        say(f"image: {ensure(client, reference, refuse_build=refuse_local_build(settings))}")
+
+
+def local_builds(client: docker.DockerClient, settings: Settings) -> str:
+    """Names every image of the stack that was built on this machine, in one line; empty where none was."""
+    found = {reference: client.images.get(reference).labels or {} for reference in settings.images.values()}
+    built = [
+        f"{name} (from {marks[labels.LOCAL_BUILD]})" for name, marks in found.items() if labels.LOCAL_BUILD in marks
+    ]
+    return f"built on this machine, not the official images: {', '.join(built)}" if built else ""
 
 
 def closing(outputs: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from engine.config import read_salt
 from engine.errors import EngineError
+from engine.go_yaml import read_yaml
 from engine.workspace import (
     BACKEND_VARIABLE,
     PASSPHRASE_FILE_VARIABLE,
@@ -80,6 +81,20 @@ def refuse_embedded(project: Project, why: str) -> None:
         )
 
 
+def secrets_provider(project: Project, stack: str) -> str:
+    """What seals a stack's secrets, where that is no passphrase: a key service, or Pulumi Cloud; else empty."""
+    try:
+        document = read_yaml(stack_file(project, stack))
+    except EngineError:  # for who reads the settings to say
+        document = {}
+    provider = document.get("secretsprovider")
+    if provider not in {None, "passphrase", "default"}:
+        # What follows the scheme names a key, and may name an account.
+        return f"{str(provider).partition('://')[0]} (secretsprovider)"
+    of_the_cloud = urlsplit(backend_url(project)).scheme in {"http", "https"} and "encryptionsalt" not in document
+    return "Pulumi Cloud" if of_the_cloud else ""
+
+
 def environment(project: Project, stack: str) -> dict[str, str]:
     """Variables that lead the CLI to a shared backend, and to the passphrase that people share.
 
@@ -91,8 +106,7 @@ def environment(project: Project, stack: str) -> dict[str, str]:
         return variables
     if passphrase_file(project).exists():
         return {**variables, PASSPHRASE_FILE_VARIABLE: str(passphrase_file(project))}
-    # Pulumi Cloud keeps secrets by itself.
-    if urlsplit(backend_url(project)).scheme == "https":
+    if secrets_provider(project, stack):
         return variables
     raise LauncherError(
         f"stack {stack} is in {named(project)}, and no passphrase is given for its secrets. Set {PASSPHRASE_VARIABLE} "

@@ -1,10 +1,14 @@
-"""Docker: used if it answers, else installed from the distribution and started, with or without systemd."""
+"""Docker: used if it answers, else installed from the distribution and started, with or without systemd.
+
+Where people have another that nobody named, nothing is installed or started: they are told how to name it.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +18,9 @@ import docker.errors
 import requests.exceptions
 
 import docker_access
-from docker_access.versions import TooNewError
+from docker_access import elsewhere
+from docker_access.logins import LoginError
+from docker_access.versions import TooNewError, engine_of
 from images.host import apt_install, root_prefix, run
 from images.progress import progress, say
 from images.uv import CACHE
@@ -45,6 +51,7 @@ def ensure_docker() -> docker.DockerClient:
                 f"Docker does not answer at DOCKER_HOST={docker_access.address()}: {failure}\n"
                 "Start that one, or unset DOCKER_HOST to use Docker on this machine."
             )
+        _leave_alone(failure)
         if _SOCKET.exists() and not os.access(_SOCKET, os.W_OK):
             raise LauncherError(_no_permission())
         how = _install_if_missing()
@@ -53,14 +60,38 @@ def ensure_docker() -> docker.DockerClient:
     else:
         at = "" if docker_access.kind() == "local" else f" at {docker_access.address()}"
         say(f"docker: {_version(client)} answers{at}")
-        context = docker_access.context_in_use()
-        if context:
-            say(f"docker: context {context} of the docker command is not followed; set DOCKER_HOST to use its Docker")
+        if other := elsewhere.of_context():
+            say(f"docker: {other.what} is not followed; to use its Docker: {other.line}")
     return client
 
 
 def _version(client: docker.DockerClient) -> str:
-    return f"Docker Engine {client.version()['Version']}"
+    told = client.version()
+    return f"{engine_of(told)} {told['Version']}"
+
+
+def _leave_alone(failure: str) -> None:
+    """Stop where a Docker is that nobody named: another one beside it would know nothing of what people have.
+
+    Raises:
+        LauncherError: There is one, or Podman and no Docker that could be started.
+    """
+    other = elsewhere.of_context() or elsewhere.of_a_user()
+    if other is None or (other.what == elsewhere.PODMAN and (_dockerd() or _SOCKET.exists())):
+        return
+    where = other.variables.get("DOCKER_HOST", "")
+    begin = (
+        f"Docker does not answer at {_SOCKET} ({failure}), and {other.what} is here{f' at {where}' if where else ''}"
+    )
+    if other.what == elsewhere.PODMAN:
+        raise LauncherError(
+            f"{begin}. This project was not tried on Podman, and installs no Docker beside it. Install Docker Engine "
+            "yourself (https://docs.docker.com/engine/install), or set DOCKER_HOST to one that runs."
+        )
+    raise LauncherError(
+        f"{begin}. Nothing is installed or started beside it. If it is gone for good, `docker context use default` "
+        f"forgets it. To use it, see that it runs (`docker version`), then:\n  {other.line}"
+    )
 
 
 def _connect() -> tuple[docker.DockerClient | None, str]:
@@ -68,7 +99,7 @@ def _connect() -> tuple[docker.DockerClient | None, str]:
     try:
         client = docker_access.client(CALL_SECONDS)
         client.ping()
-    except TooNewError as error:
+    except (TooNewError, LoginError) as error:
         raise LauncherError(str(error)) from None
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
         return None, docker_access.reason(error)
@@ -85,7 +116,7 @@ def _no_permission() -> str:
 def _install_if_missing() -> str:
     if _dockerd():
         return "started"
-    say("docker: not installed; installing the distribution's docker.io")
+    _ask_to_install()
     failure = apt_install("docker.io")
     if failure:
         raise LauncherError(
@@ -96,6 +127,23 @@ def _install_if_missing() -> str:
         # A package of its own from Debian 13 on. People want it; nothing here depends on it.
         apt_install("docker-cli")
     return "installed and started"
+
+
+def _ask_to_install() -> None:
+    """Say what installing means, and ask who sits at a terminal; ``YES=1`` is the answer beforehand.
+
+    Raises:
+        LauncherError: The answer is no.
+    """
+    say(
+        "docker: not installed. As root, `apt-get install docker.io` installs the distribution's Docker: a daemon that "
+        "runs as root and starts with the machine. No package is removed."
+    )
+    if os.environ.get("YES") == "1" or not sys.stdin.isatty():
+        return
+    print("Install it? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise LauncherError("Docker was not installed. Set DOCKER_HOST to one that runs, or answer y (YES=1).")
 
 
 def _dockerd() -> str | None:

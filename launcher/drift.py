@@ -15,6 +15,7 @@ from engine.stack import Workspace
 from engine.state import Backend, Checkpoint, load, salt_of
 from engine.values import SECRET, SIGNATURE
 from engine.workspace import backend_directory, state_file
+from launcher.backends import secrets_provider
 from launcher.engines import exported
 from launcher.errors import LauncherError
 from verification.docker_view import CouldNotAsk, DockerView
@@ -56,22 +57,28 @@ def drift(project: Project, stack: str, *, json_wanted: bool) -> int:
     return DRIFT if found else CLEAN
 
 
+def _only_the_cli_reads(project: Project, stack: str) -> bool:
+    return state_file(project, stack) is None or bool(secrets_provider(project, stack))
+
+
 def _document(project: Project, stack: str) -> dict[str, Any]:
     """The state as it lies in its backend; secrets are sealed in a file, and open in what the Pulumi CLI exports."""
-    if state_file(project, stack) is None:
-        deployment = exported(project, stack, show_secrets=True).get("deployment") or {}
-        return {"checkpoint": {"latest": deployment}}
-    backend = Backend(backend_directory(project), project.name, stack)
-    if holder := held(backend):
+    backend = None
+    if state_file(project, stack) is not None:
+        backend = Backend(backend_directory(project), project.name, stack)
+    if backend and (holder := held(backend)):
         raise LauncherError(
             f"stack {stack} is being changed: its lock is {holder}. Ask again after that; if nobody is at work any "
             f"more, run: make cancel STACK={stack}"
         )
+    if backend is None or secrets_provider(project, stack):
+        deployment = exported(project, stack, show_secrets=True).get("deployment") or {}
+        return {"checkpoint": {"latest": deployment}}
     return backend.read() or {"checkpoint": {}}
 
 
 def _checkpoint(project: Project, stack: str, document: dict[str, Any]) -> Checkpoint:
-    if state_file(project, stack) is None:
+    if _only_the_cli_reads(project, stack):
         return load(_opened({**document, "checkpoint": _without_provider(document["checkpoint"])}), lambda _: None)
     if not salt_of(document):
         return load(document, lambda _: None)

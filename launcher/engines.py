@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from engine.go_yaml import read_yaml
 from engine.workspace import (
+    BACKEND_VARIABLE,
     Project,
     backend_directory,
     backend_url,
@@ -26,7 +28,7 @@ from images.progress import progress, say
 from images.silence import remember, silent
 from launcher import backends
 from launcher.errors import LauncherError
-from launcher.gate import begun
+from launcher.gate import Told, begun
 from surroundings import home
 
 if TYPE_CHECKING:
@@ -136,6 +138,8 @@ def _variables(project: Project | None = None, stack: str = "") -> dict[str, str
     own = {}
     if project and backends.is_shared(project):
         own = backends.environment(project, stack)
+    elif project and stack and backends.secrets_provider(project, stack):
+        own = {BACKEND_VARIABLE: backend_url(project)}
     elif project:
         own = environment(project, make=not begun(project, stack))
     return {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true", **own}
@@ -197,6 +201,30 @@ def outputs(engine: Engine, project: Project, stack: str, *, show_secrets: bool 
     return done.stdout
 
 
+def configuration(project: Project, stack: str) -> Told:
+    """The stack's configuration as the Pulumi CLI tells it, environments opened, secrets decrypted, defaults included.
+
+    The stack is made in the backend if it is not there: the CLI tells nothing of one that is not.
+
+    Raises:
+        LauncherError: It does not tell.
+
+    Source: https://www.pulumi.com/docs/iac/cli/commands/pulumi_config/
+    """
+    variables = _variables(project, stack)
+    _select(project, stack, variables)
+    done = subprocess.run(
+        ["pulumi", "config", "--json", "--show-secrets", "--stack", stack], capture_output=True, encoding="utf-8",
+        errors="replace", check=False, cwd=project.directory, env=variables,
+    )  # fmt: skip
+    if done.returncode != 0:
+        said = backends.without_password(done.stderr.strip(), backend_url(project))
+        raise LauncherError(f"the Pulumi CLI does not tell the configuration of stack {stack}:\n{said}")
+    found: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    values = {key: str(entry["value"]) for key, entry in found.items()}
+    return values, {key for key, entry in found.items() if entry.get("secret")}
+
+
 def exported(project: Project, stack: str, *, show_secrets: bool = False) -> dict[str, Any]:
     """The state in a backend that only the Pulumi CLI reads, as it exports it; empty where there is no such stack.
 
@@ -205,6 +233,10 @@ def exported(project: Project, stack: str, *, show_secrets: bool = False) -> dic
     """
     if not shutil.which("pulumi"):
         backends.refuse_embedded(project, _NO_CLI)
+        sealed = backends.secrets_provider(project, stack)
+        raise LauncherError(
+            f"the secrets of stack {stack} are sealed by {sealed}, which the Pulumi CLI alone opens: {_NO_CLI}."
+        )
     command = ["pulumi", "stack", "export", "--stack", stack, *(["--show-secrets"] if show_secrets else [])]
     done = subprocess.run(
         command, capture_output=True, encoding="utf-8", errors="replace", check=False, cwd=project.directory,
@@ -280,6 +312,9 @@ def _select(project: Project, stack: str, variables: dict[str, str]) -> None:
         # The CLI would say so too, with the stack half made.
         raise LauncherError(f"{file} cannot be written; a new stack's encryption salt is kept there. Make it writable.")
     command = ["pulumi", "stack", "select", "--create", "--non-interactive", "--stack", stack]
+    # A stack that is made without it would be sealed by a passphrase instead.
+    if provider := read_yaml(file).get("secretsprovider"):
+        command += ["--secrets-provider", str(provider)]
     done = subprocess.run(
         command, capture_output=True, encoding="utf-8", errors="replace", check=False, cwd=project.directory,
         env=variables,

@@ -10,6 +10,7 @@ import requests.exceptions
 
 import docker_access
 import labels
+from docker_access.logins import LoginError, login
 from engine.config import set_value
 from images.progress import say
 from images.reference import parse
@@ -74,9 +75,16 @@ def _digest(client: docker.DockerClient, reference: str) -> str:
     parsed = parse(name)
     if digest and name == parsed.repository:
         return digest
+    auth: dict[str, Any] = {}
+    try:
+        auth = login(parsed.registry)
+    except LoginError as error:
+        say(f"{error}; asking {parsed.registry} without a login")
     try:
         # types-docker has no types for it
-        found: dict[str, Any] = client.api.inspect_distribution(name)  # type: ignore[no-untyped-call]
+        found: dict[str, Any] = client.api.inspect_distribution(  # type: ignore[no-untyped-call]
+            name, auth_config=auth
+        )
     except (docker.errors.APIError, requests.exceptions.RequestException) as error:
         answer = (error.explanation if isinstance(error, docker.errors.APIError) else None) or docker_access.reason(
             error

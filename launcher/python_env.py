@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 PROJECT: Final = Path(__file__).resolve().parent.parent
 VENV: Final = PROJECT / ".venv"
 _STAMP: Final = VENV / ".requirements.sha256"
-_FILES: Final = ("requirements.txt", "requirements-dev.txt", "constraints.txt")
+LOCK: Final = "requirements.lock"
+"""Everything that is installed, with the hashes of its files; the requirement files say what is wanted."""
+
+PIP: Final = "images/locks/pip.txt"
+"""The Pulumi CLI asks pip for the list of packages."""
+
+_FILES: Final = ("requirements.txt", "requirements-dev.txt", "constraints.txt", LOCK, PIP)
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -77,10 +83,10 @@ def _install(uv_program: Path, *, anew: bool) -> str:
     # Compiled here, once: where Python is told to write no bytecode (PYTHONDONTWRITEBYTECODE, as in many containers)
     # every command would compile 700 modules anew, which takes longer than all else it does.
     install: list[str | Path] = [uv_program, "pip", "install", "--quiet", "--compile-bytecode", "--python", VENV]
-    commands: list[list[str | Path]] = [[*install, "-r", PROJECT / "requirements-dev.txt"]]
+    locks: list[str | Path] = ["--requirements", PROJECT / LOCK, "--requirements", PROJECT / PIP]
+    commands: list[list[str | Path]] = [[*install, "--require-hashes", *locks]]
     if anew:
-        # --seed brings pip, which the Pulumi CLI asks for the list of packages.
-        commands.insert(0, [uv_program, "venv", "--quiet", "--seed", "--clear", "--python", sys.executable, VENV])
+        commands.insert(0, [uv_program, "venv", "--quiet", "--clear", "--python", sys.executable, VENV])
     for command in commands:
         with progress("installing the Python requirements"):
             done = subprocess.run(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from engine.config import set_value
 from launcher.errors import LauncherError
+from settings_rules import no_secret
 
 if TYPE_CHECKING:
     from engine.workspace import Project
@@ -30,11 +31,11 @@ class Rotatable:
 _APP: Final = "migration, then all Open WebUI at once"
 SECRETS: Final = {
     "secret-key": Rotatable(what="signs Open WebUI's sessions", renews=f"{_APP}; everybody signs in anew"),
+    "postgres-password": Rotatable(what="Open WebUI's password at Postgres", renews=f"{_APP}; Postgres goes on"),
     "valkey-openwebui": Rotatable(what="Open WebUI's password at Valkey", renews=f"Valkey, {_APP}"),
     "valkey-verify": Rotatable(what="the verification's password at Valkey", renews="Valkey"),
     "valkey-health": Rotatable(what="the health check's password at Valkey", renews="Valkey"),
     "valkey-tls": Rotatable(what="Valkey's authority and certificate", renews=f"Valkey, {_APP}"),
-    "postgres-password": Rotatable(what="Open WebUI's password at Postgres", renews=f"{_APP}; Postgres goes on"),
     "admin-password": Rotatable(what="the administrator's password", renews=_APP),
 }
 
@@ -43,13 +44,8 @@ def secrets_of(settings: Settings) -> list[str]:
     """Names of the secrets that a stack with these settings can make anew."""
     if not settings.replicated:
         return []
-    names = ["secret-key", "postgres-password"]
-    if not settings.valkey_url:
-        names += ["valkey-openwebui", "valkey-verify", "valkey-health"]
-        names += ["valkey-tls"] if settings.valkey_tls else []
-    if settings.admin and not settings.admin.password:
-        names.append("admin-password")
-    return names
+    absent = no_secret(settings)
+    return [name for name in SECRETS if name not in absent]
 
 
 def listing(settings: Settings) -> str:

@@ -76,7 +76,10 @@ def single(engine: str, folder: Path) -> Deployment:
 def team(folder: Path) -> Deployment:
     """What ``stacks/Pulumi.prod.yaml`` says, on ports of its own, with every secret that a stack can have."""
     port = free_port()
-    changes = {"uiPort": port, "httpPort": free_port(), "publicUrl": f"https://localhost:{port}", "valkeyTls": True}
+    changes = {
+        "uiPort": port, "httpPort": free_port(), "publicUrl": f"https://localhost:{port}", "valkeyTls": True,
+        "acknowledged": ["local-build"],
+    }  # fmt: skip
     return Deployment(folder, "embedded", config=settings_of("prod", changes))
 
 

@@ -19,6 +19,7 @@ import requests
 
 import docker_access
 import labels
+from docker_access import elsewhere
 from docker_access.commands import run_inside
 from docker_access.versions import TooNewError
 from verification.causes import Cause
@@ -281,7 +282,8 @@ def unreachable(error: Exception) -> CouldNotAsk:
     return CouldNotAsk(
         "docker-unreachable",
         f"Docker does not answer at {where}: {' '.join(docker_access.reason(error).split())[:400]}",
-        "start it (`systemctl start docker`) or point DOCKER_HOST at a daemon that answers `docker version`",
+        elsewhere.way_out()
+        or "start it (`systemctl start docker`) or point DOCKER_HOST at a daemon that answers `docker version`",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from verification.report import Report, kind, more, seen_at, to_open_out, took
+from verification.report import Report, kind, local_builds, more, seen_at, to_open_out, took
 
 MARKS: Final = {"passed": "✅", "proved": "✅", "failed": "❌", "unknown": "❔", "advice": "⚠️", "skipped": "⚪"}
 
@@ -15,6 +15,7 @@ def as_markdown(found: Report) -> str:
     lines = [
         f"### {MARKS[found['verdict']]} {prose(found['summary'])}",
         "",
+        *(f"> {prose(line)}\n" for line in local_builds(found)),
         "| | check | asked | seen | took |",
         "|---|---|---|---|---:|",
         *(_row(row) for row in found["checks"]),

@@ -36,6 +36,8 @@ MARKS: Final = {
 }
 SECRET_OPTION: Final = re.compile(r"^--?(requirepass|masterauth|primaryauth|pass|a)$")
 HIDDEN: Final = "***"
+BUILT_LOCALLY: Final = "built locally"
+"""How the origin of an image begins that did not come from a registry."""
 
 
 class Report(TypedDict):
@@ -171,6 +173,8 @@ def redact(text: str, hidden: frozenset[str], *, urls: bool = True) -> str:
 
 def print_report(found: Report, console: Console) -> None:
     """For each check what was asked, what was seen and how long it took; failures opened out; the verdict last."""
+    for line in local_builds(found):
+        console.print(Text(line, style="yellow"), soft_wrap=True)
     plain = (console.encoding or "").lower().replace("-", "") not in {"utf8", "utf16"}
     table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(width=1)
@@ -194,6 +198,15 @@ def print_report(found: Report, console: Console) -> None:
     console.print()
     colour = {"proved": "bold green", "failed": "bold red", "unknown": "bold yellow"}[found["verdict"]]
     console.print(Text(found["summary"], style=colour), soft_wrap=True)
+
+
+def local_builds(found: Report) -> list[str]:
+    """A line for each image that was built on the machine it runs on, with the containers that run it."""
+    users: dict[tuple[str, str], list[str]] = {}
+    for name, image in sorted(found["images"].items()):
+        if image["origin"].startswith(BUILT_LOCALLY):
+            users.setdefault((image["reference"], image["origin"]), []).append(name)
+    return [f"{', '.join(names)}: {reference} is {origin}" for (reference, origin), names in users.items()]
 
 
 def kind(row: dict[str, Any]) -> str:

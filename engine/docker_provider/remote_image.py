@@ -161,10 +161,7 @@ def pull_failure(name: str, said: str) -> ProviderError:
             f"the image {name} does not exist, or needs a login: {said}. "
             "Check its name and tag, or log in with `docker login`."
         )
-    return ProviderError(
-        f"the image {name} could not be pulled: {said}. Try `docker pull {name}`; "
-        "`make setup STACK=NAME` builds the images of a stack locally."
-    )
+    return ProviderError(f"the image {name} could not be pulled: {said}. Try `docker pull {name}`.")
 
 
 def _observed(name: str, found: dict[str, Any]) -> Properties:

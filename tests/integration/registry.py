@@ -23,13 +23,18 @@ _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 class Registry(ThreadingHTTPServer):
-    """Serves the images that were put into it; silent, it accepts connections and answers nothing."""
+    """Serves the images that were put into it; silent, it accepts connections and answers nothing.
+
+    One that ``refuses_logins`` gives a token to everybody who brings none, and pulls to who has a token.
+    Source: https://distribution.github.io/distribution/spec/auth/token/
+    """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.content: dict[str, tuple[str, bytes]] = {}
+        self.refuses_logins = False
         self.go_on = threading.Event()
         self.go_on.set()
 
@@ -80,7 +85,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         self.server.go_on.wait()
-        if self.path == "/v2/":
+        said = self.headers["Authorization"] or ""
+        if self.path.startswith("/token") and not said:
+            kind, data, code = "application/json", b'{"token": "anybody"}', 200
+        elif self.server.refuses_logins and not said.startswith("Bearer"):
+            error = {"errors": [{"code": "UNAUTHORIZED", "message": "incorrect username or password"}]}
+            kind, data, code = "application/json", json.dumps(error).encode(), 401
+        elif self.path == "/v2/":
             kind, data, code = "application/json", b"{}", 200
         elif self.path in self.server.content:
             (kind, data), code = self.server.content[self.path], 200
@@ -88,6 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
             error = {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}
             kind, data, code = "application/json", json.dumps(error).encode(), 404
         self.send_response(code)
+        if code == 401:
+            realm = f"http://{self.server.host}/token"
+            self.send_header("WWW-Authenticate", f'Bearer realm="{realm}",service="it"')
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.send_header("Docker-Content-Digest", _digest(data))

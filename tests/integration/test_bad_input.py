@@ -227,7 +227,8 @@ def test_an_image_that_cannot_be_had_is_named_with_the_registrys_answer(stood_in
 def test_a_version_that_nobody_has_is_named_with_those_there_are(stood_in: Deployment) -> None:
     with registry() as source:
         stood_in.configure({"openWebuiImage": f"{source.host}/open-webui/open-webui:v0.99.0"})
-        output = refused(stood_in, "preview")
+        assert "There is no such image at its registry" in refused(stood_in, "preview")
+        output = refused(stood_in, "preview", BUILD_IMAGES="1")
     assert "there is no Open WebUI 0.99.0 on the package index." in output
     assert re.search(r"It has .*\d+\.\d+\.\d+", output)
 

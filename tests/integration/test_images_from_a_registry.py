@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
+import json
 import tarfile
-import time
 from typing import TYPE_CHECKING
 
 import docker
@@ -68,29 +69,51 @@ def test_an_image_that_a_registry_has_is_pulled(client: docker.DockerClient, ser
     assert subject.ensure(client, reference) == f"{reference}: present"
 
 
-def test_a_local_build_is_replaced_once_the_registry_answers(client: docker.DockerClient, server: Registry) -> None:
-    reference = server.put("it/valkey", "8.0.1-alpine", OURS)
-    built = build_locally(client, reference, "8.0.1")
-    assert "in place of a local build" in subject.ensure(client, reference)
-    assert labels.LOCAL_BUILD not in client.images.get(reference).labels
-    with pytest.raises(docker.errors.ImageNotFound):
-        client.images.get(built)
-
-
-def test_a_local_build_stays_while_the_registry_is_silent_and_costs_a_second_once(
+def test_a_local_build_stays_though_its_registry_answers_until_somebody_pulls(
     client: docker.DockerClient, server: Registry
 ) -> None:
-    reference = f"{server.host}/it/valkey:8.0.1-alpine"
+    reference = server.put("it/valkey", "8.0.1-alpine", OURS)
     built = build_locally(client, reference, "8.0.1")
-    server.go_on.clear()
-    began = time.monotonic()
     assert "present, built locally from a test" in subject.ensure(client, reference)
-    asked = time.monotonic()
-    assert "present, built locally from a test" in subject.ensure(client, reference)
-    assert asked - began < subject.ASK_SECONDS + 5
-    # Asking would have taken at least as long.
-    assert time.monotonic() - asked < subject.ASK_SECONDS
     assert client.images.get(reference).id == built
+    client.images.pull(reference)
+    assert subject.ensure(client, reference) == f"{reference}: present"
+
+
+def test_nothing_is_built_where_the_registry_has_no_such_tag(client: docker.DockerClient, server: Registry) -> None:
+    server.put("it/valkey", "8.0.1-alpine", OURS)
+    with pytest.raises(ImageError, match=r"There is no such image at its registry.*BUILD_IMAGES=1"):
+        subject.ensure(client, f"{server.host}/it/valkey:8.0.1-alpin")
+
+
+def test_a_broken_credential_helper_is_named_and_the_image_pulled_without_a_login(
+    client: docker.DockerClient,
+    server: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "config.json").write_text('{"auths": {}, "credsStore": "desktop"}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    reference = server.put("it/tool", "1", OURS)
+    assert subject.ensure(client, reference).startswith(f"{reference}: pulled in")
+    assert f"docker-credential-desktop, which {tmp_path}/config.json names for {server.host}" in capsys.readouterr().err
+
+
+def test_a_refused_login_is_named_and_the_image_pulled_without_it(
+    client: docker.DockerClient,
+    server: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server.refuses_logins = True
+    stale = {"auths": {server.host: {"auth": base64.b64encode(b"me:changed").decode()}}}
+    (tmp_path / "config.json").write_text(json.dumps(stale))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    reference = server.put("it/tool", "1", OURS)
+    assert subject.ensure(client, reference).startswith(f"{reference}: pulled in")
+    assert f"`docker logout {server.host}`" in capsys.readouterr().err
 
 
 def test_a_pull_that_stalls_is_given_up(

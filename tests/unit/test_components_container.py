@@ -112,3 +112,13 @@ def test_a_one_shot_that_failed_tells_no_secret_that_it_was_given(monkeypatch: p
 def test_a_one_shot_that_failed_without_a_word_is_said_to() -> None:
     with pytest.raises(pulumi.RunError, match="it wrote none"):
         one_shot_result("id", 137, None, name="migration")
+
+
+def test_a_thread_that_the_host_did_not_let_start_is_told_with_what_may_be_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "prod")
+    with pytest.raises(
+        pulumi.RunError, match=r"(?s)new thread\n  That is, no thread starts: a Docker before 20\.10\.10"
+    ):
+        one_shot_result("id", 1, "RuntimeError: can't start new thread", name="migration")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import hashlib
+import json
 import os
 import re
 import socket
@@ -15,6 +17,7 @@ import pytest
 from docker.errors import DockerException
 
 import docker_access
+from docker_access import elsewhere
 from docker_access.commands import Ran, run_inside
 from docker_access.ssh import dial_stdio, explained, through
 from launcher.__main__ import where_it_listens
@@ -142,6 +145,95 @@ def test_variables_of_tls_do_not_concern_a_socket_of_this_machine(
     assert docker_access.reason(caught.value) == "No such file or directory"
     del caught
     gc.collect()
+
+
+def context(folder: Path, name: str, host: str, *, tls: bool = False) -> None:
+    """Have the docker command use a context, as it writes it down itself."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    meta = folder / "contexts/meta" / digest
+    meta.mkdir(parents=True)
+    told = {"Name": name, "Metadata": {}, "Endpoints": {"docker": {"Host": host, "SkipTLSVerify": False}}}
+    (meta / "meta.json").write_text(json.dumps(told))
+    if tls:
+        (folder / "contexts/tls" / digest / "docker").mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"currentContext": name}))
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A home in which nobody has a Docker."""
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "SUDO_UID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("PATH", "/no/such/folder")
+    assert elsewhere.of_context() is None
+    assert elsewhere.of_a_user() is None
+    return tmp_path
+
+
+def test_the_endpoint_of_a_context_is_told_as_the_line_that_exports_it(nowhere: Path) -> None:
+    folder = nowhere / ".docker"
+    context(folder, "colima", "unix:///home/me/.colima/my docker.sock")
+    found = elsewhere.of_context()
+    assert found
+    assert (found.what, found.line) == (
+        "context colima of the docker command",
+        "export DOCKER_HOST='unix:///home/me/.colima/my docker.sock'",
+    )
+    assert elsewhere.way_out() == f"{found.what} is another: {found.line}"
+
+
+def test_a_context_with_certificates_is_told_with_them(nowhere: Path) -> None:
+    context(nowhere / ".docker", "far", "tcp://chat-host:2376", tls=True)
+    found = elsewhere.of_context()
+    assert found
+    assert found.line.startswith(
+        f"export DOCKER_HOST=tcp://chat-host:2376 DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH={nowhere}/.docker/contexts/tls/"
+    )
+
+
+def test_a_context_of_the_default_socket_is_no_other_and_one_that_is_gone_is_asked_for(nowhere: Path) -> None:
+    context(nowhere / ".docker", "here", "unix:///var/run/docker.sock")
+    assert elsewhere.of_context() is None
+    (nowhere / ".docker/config.json").write_text('{"currentContext": "gone"}')
+    found = elsewhere.of_context()
+    assert found
+    assert found.line == "docker context inspect"
+
+
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        ("run/docker.sock", "a rootless Docker"),
+        ("run/podman/podman.sock", "Podman"),
+        (".docker/desktop/docker.sock", "Docker Desktop"),
+        (".colima/default/docker.sock", "Colima"),
+    ],
+)
+def test_a_docker_of_a_users_own_is_found_by_its_socket(place: str, what: str, nowhere: Path) -> None:
+    (nowhere / place).parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(nowhere / place))
+        found = elsewhere.of_a_user()
+    assert found == elsewhere.Elsewhere(what, {"DOCKER_HOST": f"unix://{nowhere / place}"})
+    assert bool(elsewhere.way_out()) is (what != "Podman")
+    (nowhere / place).unlink()
+    (nowhere / place).touch()
+    assert elsewhere.of_a_user() is None, "a file is no socket"
+
+
+def test_podman_is_found_by_its_program(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (nowhere / "podman").write_text("#!/bin/sh\n")
+    (nowhere / "podman").chmod(0o755)
+    monkeypatch.setenv("PATH", str(nowhere))
+    assert elsewhere.of_a_user() == elsewhere.Elsewhere("Podman")
+
+
+def test_who_names_a_docker_is_told_of_no_other(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context(nowhere / ".docker", "colima", "unix:///home/me/.colima/docker.sock")
+    monkeypatch.setenv("DOCKER_HOST", "ssh://chat-host")
+    assert elsewhere.way_out() == ""
 
 
 def test_a_context_that_docker_follows_is_told_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from docker.errors import DockerException
 
 import docker_access
-from docker_access.versions import NEWEST_API, TRIED, TooNewError, api_to_ask_in, untried
+from docker_access.versions import NEWEST_API, TRIED, TooNewError, api_to_ask_in, refused, untried
 from engine.docker_provider import DockerProvider
 from engine.provider import ProviderError
 from tests.integration.deployment import PROJECT
@@ -143,6 +143,16 @@ def test_a_docker_that_is_older_or_newer_and_another_engine_are_told_with_those_
 ) -> None:
     assert untried(told).startswith(said)
     assert ", ".join(TRIED) in untried(told)
+
+
+@pytest.mark.parametrize(
+    ("components", "is_refused"),
+    [([{"Name": "Podman Engine"}, {"Name": "Conmon"}], True), ([{"Name": "Engine"}, {"Name": "containerd"}], False)],
+)
+def test_podman_is_named_and_refused(components: list[dict[str, str]], is_refused: bool) -> None:  # noqa: FBT001 - a case
+    said = refused({"Version": "5.4.2", "Components": components})
+    assert bool(said) is is_refused
+    assert not said or said.startswith("Podman Engine 5.4.2 answers in Docker's place. ")
 
 
 def test_the_page_on_versions_has_every_version_that_is_said_to_be_tried() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import queue
 import shutil
 import time
@@ -15,6 +16,7 @@ import docker.errors
 import pytest
 
 import labels
+from docker_access import logins
 from docker_access.pulls import error_of, is_silence
 from images import disk, silence
 from images import ensure as subject
@@ -24,7 +26,7 @@ from images.recipes import RECIPES
 from images.reference import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 REVISION = "7"
@@ -55,6 +57,8 @@ class Docker:
         self.registry = registry
         self.removed: list[str] = []
         self.asked = 0
+        self.logins: list[dict[str, Any]] = []
+        self.refuses_logins = ""
         self.api = self
         self.images = self
         self.timeout = 900
@@ -71,10 +75,15 @@ class Docker:
     def remove(self, image: str) -> None:
         self.removed.append(image)
 
-    def pull(self, repository: str, *, tag: str, stream: bool, decode: bool) -> Iterable[dict[str, Any]]:
+    def pull(
+        self, repository: str, *, tag: str, stream: bool, decode: bool, auth_config: dict[str, Any]
+    ) -> Iterable[dict[str, Any]]:
         assert stream
         assert decode
         self.asked += 1
+        self.logins.append(auth_config)
+        if auth_config and self.refuses_logins:
+            return [{"errorDetail": {"message": self.refuses_logins}}]
         name = f"{repository}{'@' if ':' in tag else ':'}{tag}"
         if self.registry is None:
             raise docker.errors.APIError(NO_NETWORK, explanation=NO_NETWORK)
@@ -82,11 +91,6 @@ class Docker:
             return [{"errorDetail": {"message": f"manifest for {name} not found"}}]
         self.present[name] = self.registry[name]
         return self.stream
-
-    def inspect_distribution(self, name: str) -> None:
-        self.asked += 1
-        if self.registry is None or name not in self.registry:
-            raise docker.errors.APIError(NO_NETWORK, explanation=NO_NETWORK)
 
     def list(self, filters: dict[str, str]) -> list[Image]:
         return [image for image in self.present.values() if filters["label"] in image.labels]
@@ -96,6 +100,7 @@ class Docker:
 def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(silence, "_FILE", tmp_path / "silent.json")
     monkeypatch.delenv("IMAGE_BYTECODE", raising=False)
+    monkeypatch.delenv("BUILD_IMAGES", raising=False)
     same_revision = {name: replace(recipe, revision=int(REVISION)) for name, recipe in RECIPES.items()}
     monkeypatch.setattr(subject, "RECIPES", same_revision)
 
@@ -159,31 +164,231 @@ def test_a_digest_that_cannot_be_pulled_is_an_error(built: list[str]) -> None:
     assert not built
 
 
-def test_a_local_build_gives_way_to_the_image_of_a_registry_that_answers_again(built: list[str]) -> None:
+def test_a_local_build_is_not_replaced_in_passing_though_its_registry_answers(built: list[str]) -> None:
     client = Docker({VALKEY: local("8.0.1")}, registry={VALKEY: Image()})
-    assert "in place of a local build" in ensure(client, VALKEY)
-    assert client.removed == ["sha256:1"]
+    assert ensure(client, VALKEY) == f"{VALKEY}: present, built locally from Debian"
+    assert client.asked == 0
     assert not built
 
 
 def test_a_silent_registry_is_asked_once_in_a_while_only(built: list[str]) -> None:
-    client = Docker({VALKEY: local("8.0.1")})
+    client = Docker({})
     for _ in range(3):
-        assert "present, built locally from Debian" in ensure(client, VALKEY)
+        client.present.clear()
+        ensure(client, VALKEY)
     assert client.asked == 1
+    assert built == [VALKEY] * 3
+
+
+ANSWERS_OTHERWISE = {
+    "manifest for valkey/valkey:8 not found: manifest unknown: manifest unknown": "correct the name or the tag",
+    "pull access denied for valkey/valkey, repository does not exist or may require 'docker login'": "it needs a login",
+    "toomanyrequests: You have reached your pull rate limit": "wait, or log in",
+    "unexpected status from HEAD request to https://a.example/v2/valkey/manifests/8: 429 Too Many Requests": "wait, or",
+    "unauthorized: authentication required": "`docker login a.example`",
+    "no matching manifest for linux/arm64/v8 in the manifest list entries": "none for this kind of machine",
+    "failed to register layer: no space left on device": "`docker pull a.example/valkey:8.0.1-alpine` tries it again",
+}
+
+
+@pytest.mark.parametrize(("said", "way_out"), ANSWERS_OTHERWISE.items())
+def test_nothing_is_built_where_the_registry_was_reached(said: str, way_out: str, built: list[str]) -> None:
+    client = Docker({}, registry={VALKEY: Image()})
+    client.stream = [{"errorDetail": {"message": said}}]
+    with pytest.raises(ImageError) as stopped:
+        ensure(client, VALKEY)
+    assert f"{VALKEY} is not present and cannot be pulled: {said}\n" in str(stopped.value)
+    assert way_out in str(stopped.value)
+    assert "BUILD_IMAGES=1 has it built here all the same" in str(stopped.value)
     assert not built
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("how_far", [["Downloading"], ["Waiting", "Pull complete"], ["Retrying in 5 seconds"]])
+def test_nothing_is_built_where_a_download_stops_half_way(how_far: list[str], built: list[str]) -> None:
+    client = Docker({}, registry={VALKEY: Image()})
+    client.stream = quiet_after(*how_far)
+    with pytest.raises(ImageError, match=rf"sent nothing for {subject.PULL_STALL_SECONDS} s\n`docker pull"):
+        ensure(client, VALKEY)
+    assert not built
+    assert not silence.silent("a.example")
+
+
+def test_nothing_is_built_where_the_network_breaks_during_a_download(built: list[str]) -> None:
+    client = Docker({}, registry={VALKEY: Image()})
+    client.stream = [{"id": "layer", "status": "Downloading"}, {"error": "read tcp: connection reset by peer"}]
+    with pytest.raises(ImageError, match="connection reset by peer\n`docker pull"):
+        ensure(client, VALKEY)
+    assert not built
+
+
+def test_who_asks_has_it_built_without_a_question_to_the_registry(
+    built: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUILD_IMAGES", "1")
+    client = Docker({RELEASE: Image()}, registry={VALKEY: Image()})
+    ensure(client, VALKEY)
+    assert ensure(client, RELEASE) == f"{RELEASE}: present"
+    assert client.asked == 0
+    assert built == [VALKEY]
+
+
+def test_what_cannot_be_built_is_pulled_though_builds_are_asked_for(
+    built: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUILD_IMAGES", "1")
+    for name in ("a.example/other:1", "a.example/valkey@sha256:" + "0" * 64):
+        assert ensure(Docker({}, registry={name: Image()}), name).startswith(f"{name}: pulled in")
+    assert not built
+
+
+@pytest.mark.parametrize("asked", ["", "1"])
+def test_a_stack_that_takes_no_local_build_has_none_made(
+    asked: str, built: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUILD_IMAGES", asked)
+    with pytest.raises(ImageError, match=r"(?s)cannot be pulled.*Production takes none"):
+        subject.ensure(Docker({}), VALKEY, refuse_build="Production takes none")  # type: ignore[arg-type] # a stand-in
+    assert not built
+
+
+def test_a_stack_that_takes_no_local_build_does_not_take_the_one_there_is(built: list[str]) -> None:
+    for image in (local("8.0.1"), local("8.0.0")):
+        with pytest.raises(ImageError, match=r"8\.0\.1-alpine was built on this machine, from Debian\.\nProduction"):
+            subject.ensure(Docker({VALKEY: image}), VALKEY, refuse_build="Production takes none")  # type: ignore[arg-type]
+    assert not built
+
+
+# --- logins
+
+
+@pytest.fixture
+def login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
+    """Writes a file of logins, and credential helpers on PATH; the file's path."""
+
+    def write(config: dict[str, Any], **helpers: str) -> str:
+        for name, script in helpers.items():
+            helper = tmp_path / f"docker-credential-{name}"
+            helper.write_text(f"#!/bin/sh\n{script}\n")
+            helper.chmod(0o755)
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        return str(tmp_path / "config.json")
+
+    return write
+
+
+NAMED_FOR_ALL, NAMED_FOR_ONE = {"auths": {}, "credsStore": "desktop"}, {"credHelpers": {"a.example": "desktop"}}
+
+
+@pytest.mark.parametrize("config", [NAMED_FOR_ALL, NAMED_FOR_ONE], ids=["for all", "for one"])
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("", "it is not on PATH"),
+        ("echo no session; exit 1", "no session"),
+        ("exit 1", "it says nothing"),
+        ("echo no JSON", "Expecting value: line 1 column 1 (char 0)"),
+    ],
+    ids=["absent", "no session", "says nothing", "no JSON"],
+)
+def test_a_broken_credential_helper_is_named_with_its_file_and_the_image_pulled_without_a_login(
+    config: dict[str, Any], script: str, said: str, login: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = login(config, **({"desktop": script} if script else {}))
+    client = Docker({}, registry={VALKEY: Image()})
+    assert ensure(client, VALKEY).startswith(f"{VALKEY}: pulled in")
+    assert client.logins == [{}]
+    assert capsys.readouterr().err == (
+        f"{VALKEY}: the credential helper docker-credential-desktop, which {file} names for a.example, does not work "
+        f"({said}). Repair it, or take its name out of that file; asking for the image without a login\n"
+    )
+
+
+def test_a_credential_helper_that_waits_for_a_person_is_not_waited_for(
+    login: Callable[..., str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logins, "HELPER_SECONDS", 0.2)
+    login(NAMED_FOR_ALL, desktop="exec sleep 20")
+    ensure(Docker({}, registry={VALKEY: Image()}), VALKEY)
+    assert "does not work (no answer within 0.2 s)" in capsys.readouterr().err
+
+
+def test_a_broken_credential_helper_is_no_reason_to_build(login: Callable[..., str], built: list[str]) -> None:
+    login(NAMED_FOR_ALL)
+    with pytest.raises(ImageError, match="not found"):
+        ensure(Docker({}, registry={}), VALKEY)
+    assert not built
+
+
+HELPED = 'read server; echo "{\\"Username\\": \\"NAME\\", \\"Secret\\": \\"for $server\\"}"'
+
+
+@pytest.mark.parametrize(
+    ("config", "helper", "sent"),
+    [
+        ({}, "", {}),
+        ({"auths": {"https://a.example/v1/": {"auth": "bWU6c2VjcmV0"}}}, "", "secret"),
+        (NAMED_FOR_ALL, HELPED, "for a.example"),
+        (NAMED_FOR_ALL, HELPED.replace("NAME", "<token>"), "for a.example"),
+        (NAMED_FOR_ALL, "echo credentials not found in native keychain; exit 1", {}),
+        (NAMED_FOR_ALL, HELPED.replace("NAME", "").replace("for $server", ""), {}),
+    ],
+    ids=["no file", "in the file", "by a helper", "a token", "a helper without one", "an empty one"],
+)
+def test_the_login_that_there_is_is_sent(
+    config: dict[str, Any], helper: str, sent: str | dict[str, Any], login: Callable[..., str]
+) -> None:
+    login(config, **({"desktop": helper} if helper else {}))
+    client = Docker({}, registry={VALKEY: Image()})
+    assert ensure(client, VALKEY).startswith(f"{VALKEY}: pulled in")
+    (auth,) = client.logins
+    assert (sent in auth.values()) if isinstance(sent, str) else auth == sent
+
+
+def test_docker_hub_has_a_name_of_its_own_for_helpers(login: Callable[..., str]) -> None:
+    login(NAMED_FOR_ALL, desktop=HELPED)
+    assert logins.login("docker.io")["Password"] == "for https://index.docker.io/v1/"
+
+
+@pytest.mark.parametrize(("registry", "host"), [("a.example", " a.example"), ("docker.io", "")])
+def test_a_refused_login_is_named_with_the_ways_out_and_the_image_pulled_without(
+    registry: str, host: str, login: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = "https://index.docker.io/v1/" if registry == "docker.io" else registry
+    file, name = login({"auths": {where: {"auth": "bWU6c2VjcmV0"}}}), f"{registry}/valkey:8.0.1-alpine"
+    client = Docker({}, registry={name: Image()})
+    client.refuses_logins = "unauthorized: incorrect username or password"
+    assert ensure(client, name).startswith(f"{name}: pulled in")
+    assert [bool(one) for one in client.logins] == [True, False]
+    said = capsys.readouterr().err
+    assert f"{registry} refuses the login that {file} has for it (unauthorized: incorrect username" in said
+    assert f"(`docker login{host}`), or out (`docker logout{host}`); asking for the image without a login" in said
+    assert "secret" not in said
+
+
+def test_a_registry_that_is_silent_is_not_asked_twice_for_a_login(login: Callable[..., str], built: list[str]) -> None:
+    login({"auths": {"a.example": {"auth": "bWU6c2VjcmV0"}}})
+    client = Docker({})
+    ensure(client, VALKEY)
+    assert client.asked == 1
+    assert built == [VALKEY]
+
+
+@pytest.mark.parametrize("entry", [{"auth": "no base64"}, {"auth": "bm8gY29sb24="}, "text"])
+def test_a_login_that_cannot_be_read_is_named_with_its_file(
+    entry: Any, login: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = login({"auths": {"a.example": entry}})
+    ensure(Docker({}, registry={VALKEY: Image()}), VALKEY)
+    assert f"a login in {file} cannot be read (" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["a.example/valkey@sha256:" + "0" * 64, "a.example/other:1"])
 def test_a_registry_that_was_silent_is_asked_again_for_what_cannot_be_built(name: str) -> None:
     silence.remember("a.example")
     assert ensure(Docker({}, registry={name: Image()}), name).startswith(f"{name}: pulled in")
-
-
-def test_a_registry_that_answers_without_the_image_is_not_called_silent(built: list[str]) -> None:
-    client = Docker({}, registry={})
-    ensure(client, VALKEY)
-    assert not silence.silent("a.example")
 
 
 RESOLVING = 'failed to resolve reference "docker.io/valkey/valkey:8": '
@@ -284,29 +489,25 @@ def test_docker_may_unpack_in_silence(statuses: list[str]) -> None:
     assert ensure(client, VALKEY).startswith(f"{VALKEY}: pulled in")
 
 
-@pytest.mark.parametrize("statuses", [[], ["Downloading"], ["Waiting", "Pull complete"], ["Retrying in 5 seconds"]])
-@pytest.mark.usefixtures("clock")
-def test_a_registry_that_sends_nothing_is_given_up_and_remembered(
-    statuses: list[str], built: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.usefixtures("clock", "built")
+def test_a_registry_that_sends_nothing_is_given_up_and_remembered(capsys: pytest.CaptureFixture[str]) -> None:
     client = Docker({}, registry={VALKEY: Image()})
-    client.stream = quiet_after(*statuses)
+    client.stream = quiet_after()
     assert ensure(client, VALKEY) == f"{VALKEY}: built"
     assert f"not pulled (the registry sent nothing for {subject.PULL_STALL_SECONDS} s)" in capsys.readouterr().err
     assert silence.silent("a.example")
 
 
-@pytest.mark.usefixtures("clock", "built")
+@pytest.mark.usefixtures("clock")
 def test_a_docker_that_does_not_end_unpacking_is_given_up_and_its_registry_is_not_called_silent(
-    capsys: pytest.CaptureFixture[str],
+    built: list[str],
 ) -> None:
     client = Docker({}, registry={VALKEY: Image()})
     client.stream = quiet_after("Extracting", seconds=LONGER_THAN_DOCKER_MAY)
-    ensure(client, VALKEY)
-    assert (
-        f"Docker said nothing for {subject.UNPACK_STALL_SECONDS} s while it unpacked the layers"
-        in capsys.readouterr().err
-    )
+    message = f"Docker said nothing for {subject.UNPACK_STALL_SECONDS} s while it unpacked the layers"
+    with pytest.raises(ImageError, match=message):
+        ensure(client, VALKEY)
+    assert not built
     assert not silence.silent("a.example")
 
 
@@ -373,17 +574,6 @@ def test_an_image_whose_layers_are_all_here_needs_no_room(monkeypatch: pytest.Mo
     client.stream = [{"id": "layer", "status": "Already exists"}]
     monkeypatch.setattr(client, "info", lambda: {"DockerRootDir": "/mnt/ssd/docker"})
     assert ensure(client, VALKEY).startswith(f"{VALKEY}: pulled in")
-
-
-def test_a_local_build_stays_where_there_is_no_room_for_the_original(
-    built: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with_free(monkeypatch, docker=0.1)
-    client = Docker({VALKEY: local("8.0.1")}, registry={VALKEY: Image()})
-    client.stream = quiet_after("Downloading")
-    monkeypatch.setattr(client, "info", lambda: {"DockerRootDir": "/mnt/ssd/docker"})
-    assert "present, built locally" in ensure(client, VALKEY)
-    assert "keeping the local build (a.example/valkey:8.0.1-alpine needs about 0.5 GB" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,22 @@ def test_a_number_may_be_written_as_text_as_the_cli_has_it(project: Project, por
     assert settings.log_level == "INFO"
 
 
+def test_a_key_in_plain_text_is_found_in_a_stack_file_that_has_another_encrypted(project: Project) -> None:
+    secrets = Secrets.new("hunter2")
+    (project.directory / ".pulumi-state").mkdir()
+    (project.directory / ".pulumi-state/passphrase").write_text("hunter2")
+    config = yaml.safe_load((HERE / "stacks/Pulumi.prod.yaml").read_text(encoding="utf-8"))["config"]
+    environment = {"SOME_TOKEN": {"secure": secrets.encrypt("hush")}, "OPENAI_API_KEY": "hush"}
+    write(project, encryptionsalt=secrets.salt, config={**config, "open-webui:extraEnvironment": environment})
+    with pytest.raises(
+        SettingsError, match=r"has a setting.*\n  open-webui:extraEnvironment\.OPENAI_API_KEY stands in"
+    ):
+        read_settings(project, "team")
+    del environment["OPENAI_API_KEY"]
+    write(project, encryptionsalt=secrets.salt, config={**config, "open-webui:extraEnvironment": environment})
+    assert read_settings(project, "team").extra_environment == {"SOME_TOKEN": "hush"}
+
+
 def test_a_wrong_type_and_an_unknown_key_are_refused(project: Project) -> None:
     write(project, config={"open-webui:uiPort": "abc"})
     with pytest.raises(EngineError, match=r"uiPort is 'abc'; integer is wanted"):

@@ -39,7 +39,7 @@ def docker_with(*, registry: object, built_here: str = "") -> Mock:
 
 
 def answering(known: dict[str, str]) -> object:
-    def answer(name: str) -> dict[str, dict[str, str]]:
+    def answer(name: str, *, auth_config: dict[str, str]) -> dict[str, dict[str, str]]:
         if name not in known:
             raise APIError("404", explanation="manifest unknown")
         return {"Descriptor": {"digest": known[name]}}
@@ -65,6 +65,18 @@ def test_the_digest_of_a_tag_is_written_behind_it_and_the_comment_stays(
     assert f"pinned: valkeyImage: localhost:5000/valkey:8.0.1@{DIGEST}" in said
     assert "not pinned: localhost:5000/open-webui:main: localhost:5000 gives no digest" in said
     assert "(manifest unknown)" in said
+
+
+def test_a_broken_credential_helper_is_named_and_the_registry_asked_without_a_login(
+    project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text('{"credsStore": "desktop"}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    client = docker_with(registry=answering({"localhost:5000/valkey:8.0.1": DIGEST}))
+    assert pin(project, read({"valkeyImage": "localhost:5000/valkey:8.0.1"}), client) == 0
+    said = capsys.readouterr().err
+    assert f"docker-credential-desktop, which {tmp_path}/config.json names for localhost:5000, does not work" in said
+    assert client.api.inspect_distribution.call_args.kwargs == {"auth_config": {}}
 
 
 def test_a_pinned_tag_is_asked_for_again_and_a_digest_without_a_tag_stays(

@@ -12,8 +12,13 @@ from unittest.mock import Mock
 
 import pytest
 
+import docker_access
+import labels
 import verification.__main__
+from docker_access import elsewhere
+from docker_access.logins import LoginError
 from docker_access.versions import TooNewError
+from images.host import apt_install
 from images.reference import parse
 from launcher import __main__ as command_line
 from launcher import docker_daemon, python_env, stack
@@ -33,7 +38,7 @@ def test_setup_has_every_image_that_the_stack_needs(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(command_line, "ensure_docker", Mock())
-    monkeypatch.setattr(command_line, "ensure", lambda _, reference: asked.append(reference))
+    monkeypatch.setattr(command_line, "ensure", lambda _, reference, **__: asked.append(reference))
     assert command_line.main(["setup", "--stack", name]) == 0
     assert {parse(reference).name for reference in asked} == software
 
@@ -61,6 +66,108 @@ def test_a_docker_that_is_too_new_is_told_and_no_other_is_started(monkeypatch: p
     monkeypatch.setattr(docker_daemon, "_start", Mock(side_effect=AssertionError))
     with pytest.raises(LauncherError, match=r"^Docker 40 speaks another API\.$"):
         docker_daemon.ensure_docker()
+
+
+def test_a_file_of_logins_that_cannot_be_read_is_no_reason_to_start_a_docker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text('{"auths": {"a.example": {"auth": "no base64"}}}')
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setattr(docker_daemon, "_start", Mock(side_effect=AssertionError))
+    monkeypatch.setattr(docker_daemon, "_install_if_missing", Mock(side_effect=AssertionError))
+    with pytest.raises(LauncherError, match=rf"^a login in {tmp_path}/config.json cannot be read \("):
+        docker_daemon.ensure_docker()
+    with pytest.raises(LoginError):
+        docker_access.api_client()
+
+
+@pytest.fixture
+def no_docker(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """A machine without Docker, on which nothing may be started; what apt would be asked for."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(docker_daemon, "_connect", lambda: (None, "no such file"))
+    monkeypatch.setattr(docker_daemon, "_SOCKET", Path("/no/such/socket"))
+    monkeypatch.setattr(docker_daemon, "_dockerd", lambda: None)
+    monkeypatch.setattr(docker_daemon, "_start", Mock(side_effect=AssertionError))
+    apt = Mock(return_value="it was asked for")
+    monkeypatch.setattr(docker_daemon, "apt_install", apt)
+    return apt
+
+
+@pytest.mark.parametrize("dockerd", ["/usr/sbin/dockerd", None])
+@pytest.mark.parametrize("found", ["of_context", "of_a_user"])
+def test_nothing_is_installed_or_started_beside_a_docker_that_nobody_named(
+    found: str, dockerd: str | None, no_docker: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = elsewhere.Elsewhere("Colima", {"DOCKER_HOST": "unix:///home/me/.colima/docker.sock"})
+    monkeypatch.setattr(docker_daemon, "_dockerd", lambda: dockerd)
+    monkeypatch.setattr(elsewhere, found, lambda: other)
+    message = (
+        r"\(no such file\), and Colima is here at unix:///home/me/\.colima/docker\.sock\. Nothing is installed or st"
+    )
+    with pytest.raises(LauncherError, match=message) as stopped:
+        docker_daemon.ensure_docker()
+    assert str(stopped.value).endswith("\n  export DOCKER_HOST=unix:///home/me/.colima/docker.sock")
+    assert not no_docker.called
+
+
+def test_no_docker_is_installed_beside_podman_and_one_that_is_installed_is_started(
+    no_docker: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elsewhere, "of_a_user", lambda: elsewhere.Elsewhere("Podman"))
+    with pytest.raises(
+        LauncherError, match=r"and Podman is here\. This project was not tried on Podman, and installs no"
+    ):
+        docker_daemon.ensure_docker()
+    assert not no_docker.called
+    monkeypatch.setattr(docker_daemon, "_dockerd", lambda: "/usr/sbin/dockerd")
+    with pytest.raises(AssertionError):
+        docker_daemon.ensure_docker()
+
+
+@pytest.mark.parametrize(
+    ("terminal", "answer", "yes", "asks", "installs"),
+    [
+        (True, "y\n", "", True, True),
+        (True, "\n", "", True, False),
+        (True, "", "", True, False),
+        (True, "no\n", "", True, False),
+        (True, "no\n", "1", False, True),
+        (False, "", "", False, True),
+    ],
+)
+def test_installing_docker_says_what_it_does_and_asks_at_a_terminal(
+    terminal: bool,  # noqa: FBT001 - a case
+    answer: str,
+    yes: str,
+    asks: bool,  # noqa: FBT001 - a case
+    installs: bool,  # noqa: FBT001 - a case
+    no_docker: Mock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("YES", yes)
+    monkeypatch.setattr("sys.stdin", Mock(isatty=lambda: terminal, readline=lambda: answer))
+    with pytest.raises(LauncherError, match="it was asked for" if installs else "Docker was not installed"):
+        docker_daemon.ensure_docker()
+    said = capsys.readouterr().err
+    assert "As root, `apt-get install docker.io` installs the distribution's Docker" in said
+    assert ("Install it? [y/N]" in said) is asks
+    assert no_docker.called is installs
+
+
+def test_apt_removes_no_package_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    def run(command: list[str]) -> str:
+        ran.append(command)
+        return ""
+
+    monkeypatch.setattr("images.host.run", run)
+    monkeypatch.setattr("images.host.root_prefix", list)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    assert apt_install("docker.io") == ""
+    assert "--no-remove" in ran[0]
 
 
 def test_a_machine_where_docker_cannot_be_installed_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +222,8 @@ def test_the_verification_reads_what_the_outputs_say(monkeypatch: pytest.MonkeyP
 def test_the_virtual_environment_is_left_alone_while_the_requirements_stay_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+    (tmp_path / "images/locks").mkdir(parents=True)
+    for name in python_env._FILES:
         (tmp_path / name).write_text("")
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").touch()
@@ -205,6 +313,36 @@ def test_an_update_closes_with_the_address_the_images_and_the_verdict() -> None:
         "redis-valkey: valkey:8, version 8.0.1, pulled",
         "proved: x",
     ]
+
+
+def test_the_last_line_of_an_update_names_every_local_build() -> None:
+    made = {"open-webui": {labels.LOCAL_BUILD: "PyPI open-webui 0.12.4"}, "caddy": {labels.LOCAL_BUILD: "Go caddy"}}
+    client = Mock()
+    client.images.get = lambda name: Mock(labels=made.get(parse(name).name))
+    assert command_line.local_builds(client, read({"topology": "replicated", "adminEmail": "a@example.org"})) == (
+        "built on this machine, not the official images: ghcr.io/open-webui/open-webui:main (from PyPI open-webui "
+        "0.12.4), docker.io/library/caddy:2.11.7-alpine (from Go caddy)"
+    )
+    made.clear()
+    assert command_line.local_builds(client, read()) == ""
+
+
+@pytest.mark.parametrize("production", [True, False])
+def test_images_are_built_for_a_stack_that_takes_local_builds(
+    monkeypatch: pytest.MonkeyPatch,
+    production: bool,  # noqa: FBT001 - a case
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told: list[str] = []
+
+    def ensure(_: object, reference: str, *, refuse_build: str) -> str:
+        told.append(refuse_build)
+        return reference
+
+    monkeypatch.setattr(command_line, "ensure", ensure)
+    command_line._have_images(Mock(), replace(read(), production=production))
+    assert [bool(one) for one in told] == [production, production]
+    assert capsys.readouterr().err.startswith("image: ghcr.io/open-webui")
 
 
 def test_an_update_without_the_proof_says_that_it_is_off() -> None:

@@ -3,7 +3,9 @@
 import json
 import os
 import socket
-from ipaddress import IPv4Network
+import sys
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -24,6 +26,7 @@ from preflight import (
     _embedding_changes,
     _image_problems,
     _limit_problems,
+    _other_makings,
     _port_problems,
     _problems,
     _process_holding,
@@ -37,6 +40,8 @@ from preflight import (
     owner_of_another,
     publisher,
 )
+from preflight_host import low_port_problems, pool_problems, seccomp_advice, seccomp_problems
+from preflight_versions import downgrade_problems, postgres_problems, redis_problems
 from settings import OPEN_WEBUI_TRIED, Settings
 from tests.unit.test_settings import read
 
@@ -49,6 +54,7 @@ def _no_process_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever runs beside the tests, a stack on port 3000 among it, is none of theirs, wherever Docker is."""
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr("preflight._process_holding", lambda _: "")
+    monkeypatch.setattr("preflight_host.ROUTES", Path("/no/such/table"))
 
 
 def test_an_object_with_our_marks_is_ours() -> None:
@@ -133,8 +139,68 @@ def test_a_floating_tag_is_judged_by_the_images_label(version: str, refused: boo
 @pytest.mark.parametrize("found", [{"Config": {"Labels": None}}, {}, ImageNotFound("no such image")])
 def test_an_image_that_tells_no_version_or_is_not_there_is_no_problem(found: Any) -> None:
     client = Mock()
-    client.inspect_image.side_effect = [found]
+    client.inspect_image.side_effect = [found] * 9
     assert not list(_image_problems(read(), client))
+
+
+PRODUCTION = {**REPLICATED, "production": "true", "tls": "internal", "openWebuiImage": OPEN_WEBUI_TRIED}
+PRODUCTION |= {"valkeyImage": "docker.io/valkey/valkey:8.1.10-alpine"}
+BUILT_HERE = {labels.LOCAL_BUILD: "PyPI open-webui 0.12.4", labels.IMAGE_VERSION: "0.12.4"}
+
+
+def images(**marks: dict[str, str]) -> Mock:
+    """A Docker that has images with these labels, by the word that their references have in them."""
+    client = docker_with(network={}, volume={})
+
+    def inspect(name: str) -> dict[str, Any]:
+        found = [value for word, value in marks.items() if word in name]
+        if not found:
+            raise ImageNotFound(name)
+        return {"Config": {"Labels": found[0]}}
+
+    client.inspect_image.side_effect = inspect
+    return client
+
+
+def test_production_refuses_every_local_build_and_names_what_it_is_made_from() -> None:
+    client = images(pgvector=BUILT_HERE, caddy=BUILT_HERE, valkey={})
+    problems = list(_image_problems(read(PRODUCTION), client))
+    assert [problem.partition(". ")[0] for problem in problems] == [
+        "image docker.io/pgvector/pgvector:0.8.7-pg17 was built on this machine, from PyPI open-webui 0.12.4",
+        "image docker.io/library/caddy:2.11.7-alpine was built on this machine, from PyPI open-webui 0.12.4",
+    ]
+    assert "(docker pull), or bring them (docker load); or, if that is meant, add local-build to open" in problems[0]
+
+
+@pytest.mark.parametrize("config", [REPLICATED, {**PRODUCTION, "acknowledged": '["local-build"]'}])
+def test_a_local_build_is_taken_where_it_is_acknowledged_or_nothing_is_at_stake(config: dict[str, str]) -> None:
+    assert not list(_image_problems(read(config), images(pgvector=BUILT_HERE)))
+
+
+@pytest.mark.parametrize(
+    ("runs", "here", "said"),
+    [
+        (BUILT_HERE, {}, "the local build from PyPI open-webui 0.12.4 gives way to the official image."),
+        ({}, BUILT_HERE, "a local build from PyPI open-webui 0.12.4 takes the place of the official image."),
+    ],
+)
+def test_a_change_between_a_local_build_and_the_official_image_is_called_an_upgrade(
+    runs: dict[str, str], here: dict[str, str], said: str
+) -> None:
+    client = images(sha256=runs, pgvector=here)
+    client.containers.return_value = [{**POSTGRES, "ImageID": "sha256:1"}]
+    (advice,) = _other_makings(read(REPLICATED), client)
+    assert advice.startswith(f"docker.io/pgvector/pgvector:0.8.7-pg17: {said} That is an upgrade")
+    assert "back up first" in advice
+
+
+@pytest.mark.parametrize("marks", [{}, BUILT_HERE])
+def test_another_image_of_the_same_making_is_not_called_one(marks: dict[str, str]) -> None:
+    client = images(sha256=marks, pgvector=marks)
+    client.containers.return_value = [{**POSTGRES, "ImageID": "sha256:1"}]
+    assert not list(_other_makings(read(REPLICATED), client))
+    client.containers.return_value = [POSTGRES, {**APP, "ImageID": "sha256:1"}]
+    assert not list(_other_makings(read(REPLICATED), client))
 
 
 def test_another_port_is_offered_that_there_is() -> None:
@@ -165,6 +231,29 @@ def test_an_address_that_the_host_has_not_got_is_refused_with_those_it_has() -> 
     # 203.0.113.0/24 is for documentation: https://www.rfc-editor.org/rfc/rfc5737
     (problem,) = _port_problems(read({"uiBindAddress": "203.0.113.77"}), client)
     assert problem.startswith("address 203.0.113.77 is none of this host's, which has 127.0.0.1")
+
+
+def test_what_another_port_needs_beside_it_is_said_and_the_settings_take_it() -> None:
+    client = Mock()
+    ports = [{"IP": "127.0.0.1", "PublicPort": 443, "PrivatePort": 80}]
+    client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
+    acme = {"tls": "acme", "acmeEmail": "a@example.org", "publicUrl": "https://chat.example.org", "uiPort": "443"}
+    acme |= {"acknowledged": '["ports-forwarded"]', "uiBindAddress": "127.0.0.1"}
+    (problem,) = _port_problems(read({**REPLICATED, **acme}), client)
+    assert problem.endswith("Stop that, or publish elsewhere (open-webui:uiPort: 444).")
+    acme["uiBindAddress"], acme["acknowledged"] = "0.0.0.0", "[]"  # noqa: S104 - a setting
+    (problem,) = _port_problems(read({**REPLICATED, **acme}), client)
+    assert problem.endswith("(open-webui:uiPort: 444, with open-webui:acknowledged: [ports-forwarded]).")
+    read({**REPLICATED, **acme, "uiPort": "444", "acknowledged": '["ports-forwarded"]'})
+
+
+def test_the_public_url_is_named_where_it_has_the_port_that_is_taken() -> None:
+    client = Mock()
+    ports = [{"IP": "127.0.0.1", "PublicPort": 3443, "PrivatePort": 80}]
+    client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
+    settings = read({**REPLICATED, "tls": "internal", "publicUrl": "https://localhost:3443", "uiPort": "3443"})
+    (problem,) = _port_problems(settings, client)
+    assert problem.endswith("(open-webui:uiPort: 3444, and the port in open-webui:publicUrl if it is set).")
 
 
 def test_every_published_port_of_a_stack_is_looked_at() -> None:
@@ -273,9 +362,7 @@ POSTGRES = deployed("postgres", "open-webui-team-postgres", "open-webui-team-pos
 
 
 def left_behind(overrides: dict[str, str], *containers: dict[str, Any]) -> list[str]:
-    client = Mock()
-    client.containers.return_value = containers
-    return list(_data_left_behind(read(overrides), client))
+    return list(_data_left_behind(read(overrides), list(containers)))
 
 
 def test_other_names_on_a_deployed_stack_do_not_leave_its_data_behind() -> None:
@@ -313,7 +400,7 @@ def test_a_subnet_that_another_network_has_is_refused_with_one_that_is_free() ->
 
 
 def test_where_every_subnet_is_taken_the_way_out_still_says_what_is_wanted() -> None:
-    everything = Taken(network=IPv4Network("10.0.0.0/8"), by="address 10.0.0.0/8")
+    everything = Taken(network=IPv4Network("0.0.0.0/0"), by="everything")
     (problem,) = _subnet_problems(read(REPLICATED), [everything])
     assert "edgeSubnet: a private /24 that nobody uses" in problem
 
@@ -344,19 +431,275 @@ def test_taken_are_the_subnets_of_other_networks_and_the_hosts_own_addresses(mon
     assert len(list(_taken(read(REPLICATED), client))) == 2
 
 
+def table(monkeypatch: pytest.MonkeyPatch, folder: Path, *lines: tuple[str, str, str, str]) -> None:
+    """Have this host's routing table hold destinations: interface, network, its mask, gateway."""
+
+    def written(address: str) -> str:
+        return f"{int.from_bytes(IPv4Address(address).packed, sys.byteorder):08X}"
+
+    head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+    rows = [
+        f"{one}\t{written(to)}\t{written(by)}\t0003\t0\t0\t0\t{written(mask)}\t0\t0\t0\n" for one, to, mask, by in lines
+    ]
+    (folder / "route").write_text(head + "".join(rows), encoding="ascii")
+    monkeypatch.setattr("preflight_host.ROUTES", folder / "route")
+    monkeypatch.setattr("psutil.net_if_addrs", dict)
+
+
+VPN = ("d0", "10.213.0.0", "255.255.0.0", "0.0.0.0")  # noqa: S104 - none
+DEFAULT = ("eth0", "0.0.0.0", "0.0.0.0", "192.0.2.1")  # noqa: S104 - anywhere
+HALF = ("tun0", "128.0.0.0", "128.0.0.0", "10.8.0.1")
+
+
+def test_a_subnet_inside_a_vpns_route_is_refused_with_one_that_no_route_leads_to(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table(monkeypatch, tmp_path, DEFAULT, HALF, VPN)
+    client = docker_with(network={}, volume={})
+    (problem,) = _subnet_problems(read(REPLICATED), list(_taken(read(REPLICATED), client)))
+    assert "overlaps the route to 10.213.0.0/16 by this host's interface d0. Choose another" in problem
+    assert "edgeSubnet: 172.28.0.0/24" in problem
+    client.networks.return_value = [
+        {"Name": "lab", "Labels": {}, "IPAM": {"Config": [{"Subnet": "172.28.0.0/16"}]}},
+    ]
+    (problem,) = _subnet_problems(read(REPLICATED), list(_taken(read(REPLICATED), client)))
+    assert "edgeSubnet: 192.168.0.0/24" in problem
+    read({**REPLICATED, "edgeSubnet": "192.168.0.0/24"})
+
+
+def test_a_network_that_is_there_does_not_move_for_a_route_that_came_later(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table(monkeypatch, tmp_path, VPN)
+    settings = read(REPLICATED)
+    own = {"Name": settings.names.network, "Labels": OURS, "IPAM": {"Config": [{"Subnet": settings.edge_subnet}]}}
+    client = Mock(networks=lambda: [own])
+    assert not list(_subnet_problems(settings, list(_taken(settings, client))))
+
+
+def test_a_route_of_dockers_own_bridge_is_no_obstacle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    table(monkeypatch, tmp_path, ("br-1", "10.213.0.0", "255.255.0.0", "0.0.0.0"))  # noqa: S104 - none
+    lab = {"Name": "lab", "Labels": {}, "IPAM": {"Config": [{"Subnet": "10.213.0.0/16"}]}}
+    (taken,) = _taken(read(REPLICATED), Mock(networks=lambda: [lab]))
+    assert "Docker's network lab" in taken.by
+
+
+POOL = [{"Base": "10.99.0.0/23", "Size": 24}]
+ALL_OF_IT = [IPv4Network("10.99.0.0/24"), IPv4Network("10.99.1.0/24")]
+BRIDGES = [IPv4Network(f"172.{number}.0.0/16") for number in range(17, 32)]
+SMALL = [IPv4Network(f"192.168.{number}.0/20") for number in range(0, 256, 16)]
+
+
+def pools(given: dict[str, str], subnets: list[IPv4Network], *names: str, **info: Any) -> list[str]:
+    return list(pool_problems(read(given), {"ServerVersion": "20.10.24", **info}, names, subnets))
+
+
+@pytest.mark.parametrize(
+    ("subnets", "info"),
+    [(ALL_OF_IT, {"DefaultAddressPools": POOL}), ([*BRIDGES, *SMALL], {})],
+    ids=["of the daemon's own choice", "Docker's own"],
+)
+def test_exhausted_address_pools_are_told_before_docker_tells_them(
+    subnets: list[IPv4Network], info: dict[str, Any]
+) -> None:
+    for given, name in (({}, "open-webui-team-network"), (REPLICATED, "open-webui-team-data")):
+        (problem,) = pools(given, subnets, **info)
+        assert problem.startswith(f"network {name} gets no subnet: Docker's address pools (")
+        assert f"are taken by {len(subnets)} networks. Remove the networks that nobody uses (docker network" in problem
+        assert not pools(given, subnets[1:], **info)
+        assert not pools(given, subnets, name, **info), "it is there already"
+
+
+def test_a_network_that_is_only_joined_needs_no_pool() -> None:
+    assert not pools({"networkExternal": "true"}, ALL_OF_IT, DefaultAddressPools=POOL)
+
+
+def test_a_vpn_that_covers_dockers_pools_is_named_as_far_as_that_docker_looks_at_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table(monkeypatch, tmp_path, DEFAULT, HALF)
+    (problem,) = pools({}, [])
+    assert "are taken by 0 networks and the routes of tun0." in problem
+    assert not pools({}, [], ServerVersion="26.1.5")
+    table(monkeypatch, tmp_path, ("tun0", "128.0.0.0", "128.0.0.0", "0.0.0.0"))  # noqa: S104 - none
+    assert pools({}, [], ServerVersion="26.1.5")
+
+
+ROOTLESS = {"SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
+LOW = {**REPLICATED, "tls": "internal", "uiPort": "443", "httpPort": "80"}
+
+
+def test_a_rootless_docker_is_not_asked_for_ports_that_it_may_not_have(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = tmp_path / "first"
+    first.write_text("1024\n")
+    monkeypatch.setattr("preflight_host.UNPRIVILEGED_PORTS", first)
+    monkeypatch.setattr("preflight_host._may_bind_low_ports", lambda: False)
+    https, http = low_port_problems(read(LOW), ROOTLESS)
+    assert https.startswith("port 443 (open-webui:uiPort) is below 1024, and this Docker is rootless")
+    assert "net.ipv4.ip_unprivileged_port_start=80), or publish elsewhere (open-webui:httpPort: 8080)" in http
+    assert not list(low_port_problems(read(LOW), {"SecurityOptions": ["name=seccomp,profile=default"]}))
+    first.write_text("80\n")
+    assert not list(low_port_problems(read(LOW), ROOTLESS))
+    first.write_text("1024\n")
+    monkeypatch.setattr("preflight_host._may_bind_low_ports", lambda: True)
+    assert not list(low_port_problems(read(LOW), ROOTLESS))
+
+
+DOCKERS_OWN: dict[str, Any] = {
+    "defaultAction": "SCMP_ACT_ERRNO",
+    "defaultErrnoRet": 1,
+    "syscalls": [
+        {"names": ["read", "write"], "action": "SCMP_ACT_ALLOW"},
+        {"names": ["clone3"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_ADMIN"]}},
+        {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38, "excludes": {"caps": ["CAP_SYS_ADMIN"]}},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("profile", "refused"),
+    [
+        (DOCKERS_OWN, False),
+        ({**DOCKERS_OWN, "syscalls": DOCKERS_OWN["syscalls"][:2]}, True),
+        ({"defaultAction": "SCMP_ACT_ERRNO"}, True),
+        ({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38}, False),
+        ({"defaultAction": "SCMP_ACT_ALLOW"}, False),
+        ({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"name": "clone3", "action": "SCMP_ACT_ERRNO"}]}, True),
+        ({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["clone3"], "action": "SCMP_ACT_ALLOW"}]}, False),
+    ],
+)
+def test_a_seccomp_profile_that_refuses_clone3_is_refused(
+    profile: dict[str, Any],
+    refused: bool,  # noqa: FBT001 - a case
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "old.json").write_text(json.dumps(profile))
+    problems = list(seccomp_problems({"SecurityOptions": [f"name=seccomp,profile={tmp_path}/old.json"]}))
+    assert bool(problems) is refused
+    assert all(f"{tmp_path}/old.json refuses the system call clone3" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    "option", ["name=seccomp,profile=default", "name=seccomp,profile=/no/such.json", "name=cgroupns"]
+)
+def test_a_profile_that_is_not_seen_from_here_is_not_judged(option: str) -> None:
+    assert not list(seccomp_problems({"SecurityOptions": [option]}))
+
+
+@pytest.mark.parametrize(
+    ("version", "profile", "said"),
+    [
+        ("20.10.7", "default", True),
+        ("20.10.7", "unconfined", False),
+        ("20.10.10", "default", False),
+        ("29.7.2", "builtin", False),
+        ("", "default", False),
+    ],
+)
+def test_a_docker_whose_own_profile_is_too_old_is_advised_against(version: str, profile: str, said: bool) -> None:  # noqa: FBT001
+    told = {"ServerVersion": version, "SecurityOptions": [f"name=seccomp,profile={profile}"]}
+    assert bool(list(seccomp_advice(told))) is said
+
+
+def migrated_by(*versions: str) -> list[dict[str, Any]]:
+    """Containers of the stack whose images have these versions."""
+    return [{"Id": "1", "Labels": {**OURS, labels.ROLE: "migration", labels.IMAGE_VERSION: one}} for one in versions]
+
+
+@pytest.mark.parametrize(
+    ("image", "label", "deployed", "refused"),
+    [
+        ("v0.12.0", None, "0.12.4", True),
+        ("v0.12.4", None, "0.12.0", False),
+        ("v0.12.4", "v0.12.4", "0.12.4", False),
+        ("main", "0.12.0", "v0.12.4", True),
+        ("main", None, "0.12.4", False),
+        ("v0.12.0", "main", "0.12.4", True),
+        ("v0.12.0", None, "main", False),
+        (f"v0.12.0@sha256:{'0' * 64}", None, "0.12.4", True),
+    ],
+)
+def test_an_image_older_than_the_databases_schema_is_refused(
+    image: str,
+    label: str | None,
+    deployed: str,
+    refused: bool,  # noqa: FBT001 - a case
+) -> None:
+    client = images(**({} if label is None else {"open-webui": {labels.IMAGE_VERSION: label}}))
+    given = {"openWebuiImage": f"ghcr.io/open-webui/open-webui:{image}"}
+    problems = list(downgrade_problems(read(given), client, migrated_by("0.11.9", deployed)))
+    assert bool(problems) is refused
+    assert all(f"Open WebUI {deployed} migrated the database of stack team, and image" in one for one in problems)
+    assert not list(downgrade_problems(read({**given, "acknowledged": '["downgrade"]'}), client, migrated_by(deployed)))
+    assert not list(downgrade_problems(read(given), client, []))
+
+
+@pytest.mark.parametrize(
+    ("tag", "variable", "file", "container", "refused"),
+    [
+        ("0.8.7-pg18", "", "17\n", "", "holds a database of Postgres 17, and image pgvector/pgvector:0.8.7-pg18 is"),
+        ("0.8.7-pg18", "", "", "PG_MAJOR=17", "holds a database of Postgres 17"),
+        ("mirrored", "PG_MAJOR=18", "17\n", "", "is Postgres 18, which does not read it"),
+        ("0.8.7-pg17", "PG_MAJOR=17", "17\n", "PG_MAJOR=17", ""),
+        ("mirrored", "", "17\n", "", ""),
+        ("0.8.7-pg18", "", "", "", ""),
+        ("0.8.7-pg18", "PG_MAJOR=18", "18\n", "PG_MAJOR=17", ""),
+    ],
+)
+def test_another_major_version_of_postgres_than_the_volumes_is_refused(
+    tag: str, variable: str, file: str, container: str, refused: str, tmp_path: Path
+) -> None:
+    if file:
+        (tmp_path / "PG_VERSION").write_text(file)
+    client = docker_with(network={}, volume={"Mountpoint": str(tmp_path)})
+    client.inspect_image.side_effect = None
+    client.inspect_image.return_value = {"Config": {"Env": [variable]}}
+    client.inspect_container.side_effect = None
+    client.inspect_container.return_value = {"Config": {"Env": [container]}}
+    settings = read({**REPLICATED, "postgresImage": f"pgvector/pgvector:{tag}"})
+    containers = [{**POSTGRES, "Id": "1"}]
+    problems = list(postgres_problems(settings, client, containers))
+    assert bool(problems) is bool(refused)
+    assert refused in "".join(problems)
+    client.inspect_volume.return_value = {}
+    assert not list(postgres_problems(settings, client, containers)), "the volume was removed"
+
+
+@pytest.mark.parametrize(
+    ("variables", "refused"),
+    [(["REDIS_VERSION=7.4.1"], True), (["VALKEY_VERSION=8.1.1"], False), (["PATH=/bin"], False)],
+)
+def test_a_redis_under_a_valkeys_name_is_refused(variables: list[str], refused: bool) -> None:  # noqa: FBT001 - a case
+    client = Mock(inspect_image=lambda _: {"Config": {"Env": variables}})
+    problems = list(redis_problems(read(), client))
+    assert bool(problems) is refused
+    assert all("is Redis 7.4.1, which has no valkey-server" in problem for problem in problems)
+
+
 def host(*, memory_mib: int, cpus: int) -> dict[str, int]:
     return {"MemTotal": memory_mib << 20, "NCPU": cpus}
 
 
 def test_a_limit_the_host_has_not_got_is_refused() -> None:
-    problems = list(_limit_problems(read(REPLICATED), host(memory_mib=1500, cpus=1)))
-    assert problems[0].startswith("limit memory of open-webui is 3072 MiB, and Docker's host has 1500 MiB. ")
-    assert 'Set open-webui:limits: {"open-webui": {"memory": 1500}}' in problems[0]
+    problems = list(_limit_problems(read(REPLICATED), host(memory_mib=2000, cpus=1)))
+    assert problems[0].startswith("limit memory of open-webui is 3072 MiB, and Docker's host has 2000 MiB. ")
+    assert 'Set open-webui:limits: {"open-webui": {"memory": 2000}}' in problems[0]
     assert [problem.split(", and")[0] for problem in problems[1:]] == [
         "limit cpus of open-webui is 2.0",
         "limit cpus of postgres is 2.0",
     ]
     assert not list(_limit_problems(read(REPLICATED), host(memory_mib=4096, cpus=2)))
+
+
+def test_no_limit_is_proposed_that_the_settings_refuse() -> None:
+    (problem, *_) = _limit_problems(read(REPLICATED), host(memory_mib=1500, cpus=2))
+    assert problem.endswith("and Docker's host has 1500 MiB. Deploy on a larger host.")
+    slim = {**REPLICATED, "openWebuiImage": f"{OPEN_WEBUI_TRIED}-slim"}
+    (problem, *_) = _limit_problems(read(slim), host(memory_mib=1500, cpus=2))
+    line = problem.partition("open-webui:limits: ")[2].partition(", or deploy on a larger host")[0]
+    read({**slim, "limits": line})
 
 
 @pytest.mark.parametrize(("given", "unlimited"), [({}, "memory"), (REPLICATED, "memory and cpus and pids")])

@@ -184,7 +184,7 @@ def test_extra_variables_are_text_as_open_webui_reads_it() -> None:
 
 def test_a_date_without_quotes_rotates_the_same_under_either_engine() -> None:
     dates = '{"secret-key": "2026-01-31 00:00:00 +0000 UTC", "valkey-tls": "2026-01-31", "valkey-verify": 3}'
-    rotated = read({**REPLICATED, "rotated": dates}).rotated
+    rotated = read({**REPLICATED, "valkeyTls": "true", "rotated": dates}).rotated
     assert rotated == {"secret-key": "2026-01-31", "valkey-tls": "2026-01-31", "valkey-verify": "3"}
 
 

@@ -172,6 +172,13 @@ def merged(one: Any, other: Any) -> Any:
             "limits.valkey",
             "a Valkey elsewhere",
         ),
+        ({"valkeyImage": "redis:7"}, "valkeyImage", "is 'redis:7': an image of redis has no valkey-server"),
+        ({"valkeyImage": "docker.io/redis/redis-stack-server:7.4.0-v1"}, "valkeyImage", "has no valkey-server"),
+        ({**REPLICATED, "postgresImage": "pgvector/pgvector:0.8.7-pg16"}, "postgresImage", "it is Postgres 16, and 17"),
+        ({**REPLICATED, "postgresImage": "pgvector/pgvector:pg16"}, "postgresImage", "it is Postgres 16, and 17"),
+        ({**REPLICATED, "postgresImage": "docker.io/library/postgres:15.3"}, "postgresImage", "it is Postgres 15"),
+        ({**REPLICATED, "gatewayImage": "caddy:2.7.6"}, "gatewayImage", "Caddy before 2.9 does not know"),
+        ({"openWebuiImage": "Chat:1"}, "openWebuiImage", "is 'Chat:1': this is not an image reference"),
         ({"topology": "replicated"}, "adminEmail", "is '': nobody could sign in"),
         ({"topology": "replicated", "oidc": OIDC}, "adminEmail", "nobody could sign in"),
         ({**REPLICATED, "adminEmail": "admin"}, "adminEmail", "is 'admin': an e-mail address is wanted"),
@@ -199,6 +206,33 @@ def merged(one: Any, other: Any) -> Any:
         ({**REPLICATED, "extraEnvironment": {"VECTOR_DB": "chroma"}}, "extraEnvironment.VECTOR_DB", "Chroma has one"),
         ({**REPLICATED, "extraEnvironment": {"DATABASE_URL": "x"}}, "extraEnvironment.DATABASE_URL", "SQLite has one"),
         ({**REPLICATED, "extraEnvironment": {"WEBUI_URL": "x"}}, "extraEnvironment.WEBUI_URL", "set publicUrl"),
+        *(
+            ({**REPLICATED, "extraEnvironment": {name: value}}, f"extraEnvironment.{name}", f"it is {value!r}: {says}")
+            for name, value, says in (
+                ("WEBUI_AUTH", "False", "without sign-in whoever reaches the URL is the administrator"),
+                ("WEBUI_AUTH", "1", "without sign-in"),
+                ("DEFAULT_USER_ROLE", "admin", "every new account would be an administrator's"),
+            )
+        ),
+        (
+            {**REPLICATED, "rotated": {"valkey-tls": "1"}},
+            "rotated.valkey-tls",
+            'is "1": it would have no effect: valkeyTls is off',
+        ),
+        (
+            {**REPLICATED, "adminPassword": "hush-hush", "rotated": {"admin-password": "1"}},
+            "rotated.admin-password",
+            "no effect: adminPassword is set",
+        ),
+        (
+            {"topology": "replicated", "enableSignup": True, "rotated": {"admin-password": "1"}},
+            "rotated.admin-password",
+            "no effect: there is no adminEmail",
+        ),
+        *(
+            ({**REPLICATED, "valkeyUrl": VALKEY_URL, "rotated": {name: "1"}}, f"rotated.{name}", "a Valkey elsewhere")
+            for name in ("valkey-openwebui", "valkey-verify", "valkey-health", "valkey-tls")
+        ),
         ({**REPLICATED, "rotated": {"secretkey": "1"}}, "rotated.secretkey", "did you mean secret-key?"),
         ({**REPLICATED, "rotated": {"secret-key": "31 Jan"}}, "rotated.secret-key", "a word without spaces"),
         ({**REPLICATED, "acknowledged": ["floating-tags"]}, "acknowledged", "floating-tag (an image may change"),
@@ -285,6 +319,56 @@ def test_a_secret_that_cannot_work_is_not_shown(given: Mapping[str, Any], key: s
     assert text.endswith((encrypted, "Leave it out"))
 
 
+@pytest.mark.parametrize(
+    ("key", "example"),
+    [
+        ("openWebuiImage", "open-webui"),
+        ("valkeyImage", "valkey"),
+        ("postgresImage", "pgvec"),
+        ("gatewayImage", "caddy"),
+    ],
+)
+def test_an_image_that_is_none_is_answered_with_one_of_its_own_kind(key: str, example: str) -> None:
+    assert example in proposed(refusal({**REPLICATED, key: "NO IMAGE"}))[key]
+
+
+KEY = {"OPENAI_API_KEY": "hush-hush"}
+PLAIN = [
+    KEY,
+    {"OPENAI_API_KEYS": "hush;hush"},
+    {"S3_SECRET_ACCESS_KEY": "hush-hush"},
+    {"GOOGLE_CLIENT_SECRET": "hush-hush"},
+    {"LDAP_APP_PASSWORD": "hush-hush"},
+    {"SOME_TOKEN": "hush-hush"},
+    {"HTTPS_PROXY": "http://me:hush-hush@proxy.lan:3128"},
+]
+
+
+@pytest.mark.parametrize("variables", PLAIN)
+def test_production_takes_no_key_of_a_service_in_plain_text(variables: dict[str, str]) -> None:
+    (name,) = variables
+    text = refusal(
+        {name: as_config(value) for name, value in {**PRODUCTION, "extraEnvironment": variables}.items()}, ()
+    )
+    assert f"open-webui:extraEnvironment.{name} stands in plain text in the stack file" in text
+    assert f"python -m engine config set --path extraEnvironment.{name} --secret --stack team" in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize(
+    ("given", "secret"),
+    [
+        ({**REPLICATED, "extraEnvironment": KEY}, []),
+        ({**PRODUCTION, "extraEnvironment": KEY}, ["extraEnvironment"]),
+        ({**PRODUCTION, "extraEnvironment": {"ENABLE_API_KEYS": "true", "OPENAI_API_KEY": "", "A": "b"}}, []),
+        ({**PRODUCTION, "extraEnvironment": {"OLLAMA_BASE_URL": "http://ollama.lan:11434"}}, []),
+    ],
+    ids=["not production", "encrypted", "no secrets", "no password"],
+)
+def test_what_is_encrypted_or_no_secret_is_taken(given: Mapping[str, Any], secret: list[str]) -> None:
+    read({name: as_config(value) for name, value in given.items()}, secret=secret)
+
+
 @pytest.mark.parametrize("key", ["adminPassword", "valkeyUrl", "oidc"])
 def test_a_secret_in_plain_text_is_refused_unseen(key: str) -> None:
     value = {"adminPassword": "hush-hush", "valkeyUrl": VALKEY_URL, "oidc": as_config(OIDC)}[key]
@@ -318,6 +402,11 @@ def test_a_mistyped_secret_is_not_shown() -> None:
         {**PRODUCTION, "openWebuiImage": f"ghcr.io/open-webui/open-webui:main@sha256:{'a' * 64}"},
         {**PRODUCTION, "openWebuiImage": "ghcr.io/open-webui/open-webui:git-0a1b2c3"},
         {**PRODUCTION, "postgresImage": "docker.io/library/postgres:17.5"},
+        {**REPLICATED, "postgresImage": "a.example/mirror:pg18", "gatewayImage": "a.example/caddy:2-alpine"},
+        {**REPLICATED, "valkeyImage": "a.example/redis-mirror/valkey:8"},
+        {**REPLICATED, "extraEnvironment": {"WEBUI_AUTH": "true", "DEFAULT_USER_ROLE": "user"}},
+        {**REPLICATED, "extraEnvironment": {"WEBSOCKET_SERVER_PING_INTERVAL": "20"}},
+        {**REPLICATED, "valkeyTls": True, "rotated": {"valkey-tls": "1", "valkey-verify": "1", "admin-password": "1"}},
         {**PRODUCTION, "tls": "off", "acknowledged": ["tls-terminated-elsewhere"]},
     ],
 )

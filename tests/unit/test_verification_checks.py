@@ -657,6 +657,16 @@ def test_a_container_out_of_memory_is_said_to_be() -> None:
     assert "out of memory" in result(evidence(apps=(app(container=dead),)), "containers-running").evidence
 
 
+def test_what_the_log_says_of_the_host_is_added_to_it() -> None:
+    dead = replace(
+        container("open-webui", APP_ADDRESS, Status="exited", ExitCode=1),
+        log_tail=("Traceback", "RuntimeError: can't start new thread"),
+    )
+
+    seen = result(evidence(apps=(app(container=dead),)), "containers-running").evidence
+    assert "can't start new thread\n  (no thread starts: a Docker before 20.10.10" in seen
+
+
 def test_an_app_that_answers_before_dockers_first_healthcheck_is_running() -> None:
     early = app(container=container("open-webui", APP_ADDRESS, Health={"Status": "starting"}))
 

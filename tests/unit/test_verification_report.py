@@ -43,6 +43,20 @@ def test_it_has_the_promised_shape_and_is_json() -> None:
     assert (made["open_webui_version"], made["valkey_version"]) == ("0.12.4", "8.0.1")
 
 
+def test_its_first_lines_name_every_local_build_and_who_runs_it() -> None:
+    def run_from(name: str, origin: str) -> Container:
+        image = Image(reference="chat:1", id="sha256:1", version="1", origin=origin)
+        return replace(container(name, "172.20.0.3"), image=image)
+
+    built, pulled = "built locally from PyPI, not as the official image in python (README)", "not built here"
+    apps = tuple(app(container=run_from(name, built)) for name in ("app-1", "app-2"))
+    made = reported(evidence(apps=(*apps, app(container=run_from("app-3", pulled)))))
+    line = f"app-1, app-2: chat:1 is {built}"
+    assert as_text(made).splitlines()[0] == line
+    assert as_markdown(made).splitlines()[2] == f"> {line}"
+    assert "built" not in as_text(reported(evidence(apps=(app(container=run_from("app-3", pulled)),))))
+
+
 def test_it_says_in_words_that_it_is_proved() -> None:
     live = replace(probe().live, sent_milliseconds=2.6)
     assert reported(probed(live=live))["summary"] == (

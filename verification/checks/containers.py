@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+from docker_access.last_words import of_the_host
 from verification.causes import OF_APP, OF_GATEWAY, OF_POSTGRES, OF_VALKEY, Cause, Trouble
 from verification.checks.configuration import environment
 from verification.checks.finding import UPDATE, Finding, Judge, failed, first_failure, listed, passed, unknown
@@ -112,7 +113,9 @@ def _container(container: Container, causes: Mapping[Trouble, Cause]) -> Finding
 
 
 def _log(container: Container) -> str:
-    return "".join(f"\n  {line}" for line in container.log_tail or ["(no log lines)"])
+    why = of_the_host("\n".join(container.log_tail or ()))
+    lines = [*(container.log_tail or ["(no log lines)"]), *([f"({why})"] if why else [])]
+    return "".join(f"\n  {line}" for line in lines)
 
 
 def migration(evidence: Evidence) -> Finding:

@@ -1,0 +1,98 @@
+"""A Docker that ``DOCKER_HOST`` does not name: where the ``docker`` command looks, and a user's own.
+
+Neither this project nor Pulumi's plugin follows a context. To install or start another Docker beside such a one would
+give people an empty deployment next to the one they have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import docker_access
+from surroundings import home
+
+DEFAULT: Final = ("unix:///var/run/docker.sock", "unix:///run/docker.sock")
+"""Where Docker listens that nobody has to name."""
+
+IN_HOME: Final = {
+    ".docker/desktop/docker.sock": "Docker Desktop",
+    ".docker/run/docker.sock": "Docker Desktop",
+    ".colima/default/docker.sock": "Colima",
+    ".colima/docker.sock": "Colima",
+    ".rd/docker.sock": "Rancher Desktop",
+    ".orbstack/run/docker.sock": "OrbStack",
+}
+AT_RUN_TIME: Final = {"docker.sock": "a rootless Docker", "podman/podman.sock": "Podman"}
+"""Under ``XDG_RUNTIME_DIR``: https://docs.docker.com/engine/security/rootless/."""
+
+PODMAN: Final = "Podman"
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A Docker, or what stands in for one.
+
+    Attributes:
+        what: What it is, for people.
+        variables: What has this project use it; empty where that is not known.
+    """
+
+    what: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def line(self) -> str:
+        """The line of a shell that has this project use it, or that shows where it is."""
+        if not self.variables:
+            return "docker context inspect"
+        return "export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in self.variables.items())
+
+
+def of_context() -> Elsewhere | None:
+    """The Docker that the ``docker`` command uses by a context, where that is not the default one.
+
+    Source: https://github.com/docker/cli/blob/v29.0.0/cli/context/store/store.go
+    """
+    name = docker_access.context_in_use()
+    if not name:
+        return None
+    store = Path(os.environ.get("DOCKER_CONFIG") or home() / ".docker") / "contexts"
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    variables = {}
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        told = json.loads((store / "meta" / digest / "meta.json").read_text(encoding="utf-8"))
+        variables["DOCKER_HOST"] = str(told["Endpoints"]["docker"]["Host"])
+    if variables.get("DOCKER_HOST") in DEFAULT:
+        return None
+    certificates = store / "tls" / digest / "docker"
+    if variables and certificates.is_dir():
+        variables |= {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(certificates)}
+    return Elsewhere(f"context {name} of the docker command", variables)
+
+
+def of_a_user() -> Elsewhere | None:
+    """A Docker of the user's own that listens: rootless, in a virtual machine, or Podman in its place."""
+    places = {home() / place: what for place, what in IN_HOME.items()}
+    run_time = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.environ.get('SUDO_UID') or os.geteuid()}")
+    places |= {run_time / place: what for place, what in AT_RUN_TIME.items()}
+    places[Path("/run/podman/podman.sock")] = PODMAN
+    for place, what in places.items():
+        with suppress(OSError):
+            if place.is_socket():
+                return Elsewhere(what, {"DOCKER_HOST": f"unix://{place}"})
+    return Elsewhere(PODMAN) if shutil.which("podman") else None
+
+
+def way_out() -> str:
+    """How to use the Docker that is elsewhere; empty where there is none, it is Podman, or ``DOCKER_HOST`` is set."""
+    other = None if docker_access.address() else of_context() or of_a_user()
+    return f"{other.what} is another: {other.line}" if other and other.what != PODMAN else ""

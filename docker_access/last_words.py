@@ -1,0 +1,17 @@
+"""What the last lines of a container's log say of the Docker, or the host, that it ran on."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_OF_THE_HOST: Final = {
+    r"can't start new thread|pthread_create.*(Operation not permitted|failed)": "no thread starts: a Docker before "
+    "20.10.10, or a seccomp profile as old, refuses the system call clone3; or the container's limit of processes "
+    "(pids) is reached",
+}
+
+
+def of_the_host(log: str) -> str:
+    """Why the host let a container fail, as far as its log tells; empty where it does not."""
+    return next((why for said, why in _OF_THE_HOST.items() if re.search(said, log)), "")

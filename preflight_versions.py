@@ -1,0 +1,120 @@
+"""What the data volumes hold, and whether the images asked for can read it: versions only go up.
+
+Docker's word is taken for it: labels of the containers that run, variables of images, and a file of Postgres' where the
+volume's folder can be read from here.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from docker.errors import NotFound
+
+import docker_access
+import labels
+from settings_values import match_reference, postgres_major, release
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import docker
+
+    from settings import Settings
+
+MIGRATED_BY: Final = frozenset({"migration", "open-webui"})
+"""Roles of containers whose Open WebUI the database has seen."""
+
+
+def found(inspect: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]:
+    """What Docker knows of an object; empty if it does not exist."""
+    try:
+        return inspect(name)
+    except NotFound:
+        return {}
+
+
+def variables(inspected: Mapping[str, Any]) -> dict[str, str]:
+    """Environment of an image or a container, as ``docker inspect`` shows it."""
+    lines = (inspected.get("Config") or {}).get("Env") or []
+    return dict(line.partition("=")[::2] for line in lines)
+
+
+def downgrade_problems(settings: Settings, client: docker.APIClient, containers: list[dict[str, Any]]) -> Iterator[str]:
+    """An older Open WebUI does not know the schema that a newer one left, and ends in the middle of the update.
+
+    Args:
+        settings: The settings.
+        client: Docker.
+        containers: The stack's, as ``docker ps`` lists them.
+    """
+    if "downgrade" in settings.acknowledged:
+        return
+    image = settings.open_webui_image
+    match = match_reference(image)
+    told = (found(client.inspect_image, image).get("Config") or {}).get("Labels") or {}
+    named = [told.get(labels.IMAGE_VERSION, ""), (match["tag"] or "") if match else ""]
+    wanted = next((version for version in named if release(version)), "")
+    seen = [
+        str(one["Labels"].get(labels.IMAGE_VERSION, ""))
+        for one in containers
+        if one["Labels"].get(labels.ROLE) in MIGRATED_BY
+    ]
+    newest = max(seen, key=release, default="")
+    if wanted and release(wanted) < release(newest):
+        yield (
+            f"Open WebUI {newest} migrated the database of stack {settings.stack}, and image {image} is {wanted}, "
+            f"which does not know a newer schema. Stay with {newest} or later ({settings.project}:openWebuiImage); or, "
+            f"if a backup was restored that {wanted} or an older one made, add downgrade to "
+            f"{settings.project}:acknowledged."
+        )
+
+
+def postgres_problems(settings: Settings, client: docker.APIClient, containers: list[dict[str, Any]]) -> Iterator[str]:
+    """Postgres reads no files of another major version, and ends at its start.
+
+    Args:
+        settings: The settings.
+        client: Docker.
+        containers: The stack's, as ``docker ps`` lists them.
+    """
+    if not settings.replicated:
+        return
+    image, volume = settings.postgres_image, settings.names.postgres_volume
+    wanted = _number(variables(found(client.inspect_image, image)).get("PG_MAJOR", "")) or postgres_major(image)
+    held = _major_of(client, found(client.inspect_volume, volume), containers)
+    if wanted and held and wanted != held:
+        yield (
+            f"volume {volume} holds a database of Postgres {held}, and image {image} is Postgres {wanted}, which does "
+            f"not read it. Name an image of Postgres {held} ({settings.project}:postgresImage), or dump and restore "
+            "the database (docs/operations.md#upgrade-postgres)."
+        )
+
+
+def _major_of(client: docker.APIClient, volume: Mapping[str, Any], containers: list[dict[str, Any]]) -> int:
+    """The major version of the database in a volume; 0 where nothing tells."""
+    if not volume:
+        return 0
+    if docker_access.kind() == "local" and volume.get("Mountpoint"):
+        with suppress(OSError):
+            return _number((Path(volume["Mountpoint"]) / "PG_VERSION").read_text(encoding="ascii"))
+    ids = (one["Id"] for one in containers if one["Labels"].get(labels.ROLE) == "postgres")
+    return next((_number(variables(found(client.inspect_container, one)).get("PG_MAJOR", "")) for one in ids), 0)
+
+
+def _number(text: str) -> int:
+    digits = re.match(r"\d+", text)
+    return int(digits[0]) if digits else 0
+
+
+def redis_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
+    """A Redis under the name of a Valkey, as a mirror may have it."""
+    image = settings.images.get("valkey", "")
+    told = variables(found(client.inspect_image, image)) if image else {}
+    if "REDIS_VERSION" in told and "VALKEY_VERSION" not in told:
+        yield (
+            f"image {image} is Redis {told['REDIS_VERSION']}, which has no valkey-server. Name Valkey's "
+            f"({settings.project}:valkeyImage: docker.io/valkey/valkey:8.1.10-alpine)."
+        )
