@@ -534,7 +534,7 @@ def test_docker_that_does_not_answer_is_named_with_its_address(monkeypatch: pyte
     with pytest.raises(ProviderError) as caught:
         DockerProvider().read(VOLUME, "v", {}, {})
     assert "tcp://127.0.0.1:1" in str(caught.value)
-    assert "make setup" in str(caught.value)
+    assert "systemctl start docker" in str(caught.value)
     assert "refused" in str(caught.value)
 
 

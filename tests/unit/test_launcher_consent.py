@@ -306,7 +306,7 @@ def done(monkeypatch: pytest.MonkeyPatch, project: Project) -> list[str]:
     monkeypatch.setattr(command_line, "open_project", lambda _: project)
     monkeypatch.setattr(engines, "choose", lambda *_: ENGINE)
     monkeypatch.setattr(command_line, "ensure_docker", lambda: docker_with(RUNNING))
-    for name in ("owner_of", "look", "_have_images", "_say_what_was_kept", "_say_how_to_sign_in"):
+    for name in ("owner_of", "local_builds", "look", "_have_images", "_say_what_was_kept", "_say_how_to_sign_in"):
         monkeypatch.setattr(command_line, name, lambda *_: None)
     monkeypatch.setattr(command_line, "_make_way", lambda *_: steps.append("cleaned up"))
 

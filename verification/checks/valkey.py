@@ -383,7 +383,7 @@ def _locked_down(valkey: Valkey, evidence: Evidence) -> Iterator[Finding]:
         fix = f"grant it in the ACL file of {name}, and restart {name}: that empties its ACL LOG too"
         if evidence.stack and valkey.container:
             rights = " ".join(dict.fromkeys(SIGNS.get(item.reason, "") + item.what for item in denials))
-            fix = f"add {rights!r} to valkeyRights of the stack, then make up"
+            fix = f"add {rights!r} to valkeyRights of the stack, then {UPDATE}"
         yield failed("valkey-acl-log", f"{name} denied {user}: {_some(denials)}", fix)
     if valkey.nobody == "PONG":
         seen = f"{name} answers PONG to a client without an account"
