@@ -45,7 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return FAILED
     if preview.errors:
-        preview = replace(preview, errors=without_secrets(preview.errors, preview.stack))
+        # One by the program alone was made without the stack's secrets.
+        stack = "" if preview.declared else preview.stack
+        preview = replace(preview, errors=without_secrets(preview.errors, stack))
     print(markdown(preview))
     if preview.on_another_host:
         return OTHER_HOST

@@ -30,11 +30,11 @@ def without_secrets(errors: Iterable[str], stack: str) -> tuple[str, ...]:
 
     Args:
         errors: What an engine said.
-        stack: The stack, of the project in the current directory.
+        stack: The stack, of the project in the current directory; empty where its secrets were not to be had.
     """
     said = list(dict.fromkeys(errors))
     try:
-        hidden = of_environment(os.environ) | of_stack(stack)
+        hidden = of_environment(os.environ) | (of_stack(stack) if stack else set())
     except (EngineError, LauncherError, OSError, ValueError):
         return tuple(dict.fromkeys(error if OTHER_HOST in error else WITHHELD for error in said))
     return tuple(redaction.redact(error, hidden) for error in said)

@@ -224,6 +224,17 @@ def test_secrets_of_a_state_that_only_the_cli_reads_are_not_told(
     assert "said [secret]" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("declared", [True, False])
+def test_why_a_preview_failed_is_told_where_it_was_made_without_the_stacks_secrets(
+    project: Path, capsys: pytest.CaptureFixture[str], *, declared: bool
+) -> None:
+    (project / "stacks/Pulumi.dev.yaml").write_text("encryptionsalt: v1:AAAAAAAAAAA=:v1:nobody:knows\n")
+    said = [{"severity": "error", "message": "uiPort is too high"}]
+    (project / "preview.json").write_text(json.dumps({"steps": [], "diagnostics": said, "declared": declared}))
+    main(["preview.json", "--stack", "dev"])
+    assert ("uiPort is too high" in capsys.readouterr().out) is declared
+
+
 def test_what_is_no_preview_is_not_repeated(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "preview.json").write_text(f"error: {SECRET}")
     assert main(["preview.json"]) == 1
