@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import pytest
 import yaml
@@ -61,7 +61,7 @@ def deploy(project: Project, *resources: dict[str, Any]) -> None:
 
 def docker_with(*containers: dict[str, Any]) -> Any:
     """A Docker that has these containers of the stack, and no one-shot that failed."""
-    client = Mock()
+    client = MagicMock()
     client.api.containers.return_value = list(containers)
     client.containers.list.return_value = []
     return client
