@@ -18,6 +18,7 @@ from components.certificate import CertificateProvider
 from components.pids_limit import PidsLimitProvider
 from components.reload import ReloadError, ReloadProvider
 from components.secret import SecretProvider
+from docker_access.commands import Ran
 from tests.unit.recorder import variant
 
 
@@ -107,9 +108,7 @@ class Docker:
 
     base_url, api_version = "http://docker", "1.41"
 
-    def __init__(
-        self, *, limit: int | None = None, gone: bool = False, code: int = 0, said: bytes = b"reloaded"
-    ) -> None:
+    def __init__(self, *, limit: int | None = None, gone: bool = False, code: int = 0, said: str = "") -> None:
         self.limit, self.gone, self.code, self.said = limit, gone, code, said
         self.posted: list[tuple[str, Any]] = []
         self.executed: list[tuple[str, list[str]]] = []
@@ -123,15 +122,9 @@ class Docker:
         self.posted.append((address, json))
         return SimpleNamespace(raise_for_status=lambda: None)
 
-    def exec_create(self, container: str, command: list[str], **_: Any) -> dict[str, str]:
+    def run_inside(self, _client: object, container: str, command: list[str]) -> Ran:
         self.executed.append((container, command))
-        return {"Id": "exec"}
-
-    def exec_start(self, _id: str, **_: Any) -> tuple[bytes, None]:
-        return self.said, None
-
-    def exec_inspect(self, _id: str) -> dict[str, int]:
-        return {"ExitCode": self.code}
+        return Ran(self.code, self.said, "")
 
     def close(self) -> None:
         """Nothing is open."""
@@ -142,6 +135,7 @@ def docker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> D
     fake: Docker = getattr(request, "param", None) or Docker()
     for module in (pids_limit, reload):
         monkeypatch.setattr(module, "api_client", lambda *_: fake)
+    monkeypatch.setattr(reload, "run_inside", fake.run_inside)
     return fake
 
 
@@ -175,7 +169,7 @@ def test_a_reload_runs_its_command_in_the_container(docker: Docker) -> None:
     assert docker.executed == [("gateway", ["caddy", "reload"])] * 2
 
 
-@pytest.mark.parametrize("docker", [Docker(code=1, said=b"Error: line 3: unknown directive")], indirect=True)
+@pytest.mark.parametrize("docker", [Docker(code=1, said="Error: line 3: unknown directive")], indirect=True)
 def test_a_configuration_that_is_refused_fails_the_update_with_what_was_said_and_a_command_to_try(
     docker: Docker,
 ) -> None:
@@ -190,7 +184,7 @@ def test_a_configuration_that_is_refused_fails_the_update_with_what_was_said_and
 def test_a_container_that_does_not_answer_fails_the_update(docker: Docker, monkeypatch: pytest.MonkeyPatch) -> None:
     answered = threading.Event()
     monkeypatch.setattr(reload, "SECONDS", 0)
-    monkeypatch.setattr(docker, "exec_start", lambda _id, **_: (b"said" if answered.wait(10) else b"never", None))
+    monkeypatch.setattr(reload, "run_inside", lambda *_: answered.wait(10))
     try:
         with pytest.raises(ReloadError, match="gateway has not reloaded its configuration within 0 s"):
             ReloadProvider().create(RELOADED)

@@ -8,13 +8,17 @@ import json
 import os
 import re
 import socket
-from contextlib import closing
+import struct
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
+from threading import Thread
 from typing import Any
 
+import docker
 import pytest
-from docker.errors import DockerException
+from docker.errors import DockerException, NotFound
 
 import docker_access
 from docker_access import elsewhere
@@ -211,10 +215,13 @@ def test_a_context_of_the_default_socket_is_no_other_and_one_that_is_gone_is_ask
         (".colima/default/docker.sock", "Colima"),
     ],
 )
-def test_a_docker_of_a_users_own_is_found_by_its_socket(place: str, what: str, nowhere: Path) -> None:
+def test_a_docker_of_a_users_own_is_found_by_its_socket(
+    place: str, what: str, nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (nowhere / place).parent.mkdir(parents=True)
+    monkeypatch.chdir((nowhere / place).parent)
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(nowhere / place))
+        listener.bind(Path(place).name)  # the whole path may be longer than an address of a socket
         found = elsewhere.of_a_user()
     assert found == elsewhere.Elsewhere(what, {"DOCKER_HOST": f"unix://{nowhere / place}"})
     assert bool(elsewhere.way_out()) is (what != "Podman")
@@ -330,29 +337,69 @@ def test_an_update_of_another_machine_says_how_to_open_the_ui(
     assert where_it_listens(read({"uiPort": "3100", "uiBindAddress": bind})) == line
 
 
-@pytest.mark.parametrize(
-    ("answers", "ran", "runs"),
-    [
-        ([(None, None), (b"PONG", None)], Ran(0, "PONG", ""), 2),
-        ([(None, None), (None, None)], Ran(0, "", ""), 2),
-        ([(None, b"refused")], Ran(0, "", "refused"), 1),
-    ],
-    ids=["lost, then there", "silent", "a complaint"],
-)
-def test_what_succeeds_without_a_word_is_run_once_more(
-    answers: list[tuple[bytes | None, bytes | None]], ran: Ran, runs: int
-) -> None:
-    given = iter(answers)
-    begun = []
+class Daemon(BaseHTTPRequestHandler):
+    """Answers as Docker does, the output of a command in one piece with the headers before it."""
 
-    def begin(name: str, _command: list[str], **_: Any) -> dict[str, str]:
-        begun.append(name)
-        return {"Id": "1"}
+    protocol_version = "HTTP/1.1"
+    output, code, missing = b"", 0, False
 
-    client: Any = SimpleNamespace(
-        exec_create=begin,
-        exec_start=lambda _id, **_: next(given),
-        exec_inspect=lambda _id: {"ExitCode": 0},
-    )
-    assert run_inside(client, "app", ["valkey-cli", "ping"]) == ran
-    assert len(begun) == runs
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if not self.path.endswith("/start"):
+            self.answer({"message": "No such container: app", "Id": "1"}, 404 if self.missing else 201)
+            return
+        upgrade = "Upgrade" in self.headers
+        head = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp" if upgrade else b"HTTP/1.1 200 OK"
+        self.wfile.write(head + b"\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n" + self.output)
+        self.close_connection = True
+
+    def do_GET(self) -> None:
+        self.answer({"ExitCode": self.code}, 200)
+
+    def answer(self, document: dict[str, Any], status: int) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def daemon(output: bytes = b"", code: int = 0, *, missing: bool = False) -> Iterator[docker.APIClient]:
+    handler = type("Answering", (Daemon,), {"output": output, "code": code, "missing": missing})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            with closing(docker.APIClient(f"tcp://127.0.0.1:{server.server_port}", version="1.41")) as client:
+                yield client
+        finally:
+            server.shutdown()
+
+
+def piece(stream: int, text: bytes) -> bytes:
+    return struct.pack(">BxxxL", stream, len(text)) + text
+
+
+def test_what_a_command_prints_is_read_though_it_comes_with_the_headers() -> None:
+    with daemon(piece(1, b"PO") + piece(2, b"warning") + piece(1, b"NG"), 3) as client:
+        assert run_inside(client, "app", ["valkey-cli", "ping"]) == Ran(3, "PONG", "warning")
+
+
+def test_the_sdks_own_way_loses_that() -> None:
+    with daemon(piece(1, b"PONG")) as client:
+        identity = client.exec_create("app", ["valkey-cli", "ping"])["Id"]
+        assert client.exec_start(identity, demux=True) == (None, None), "use it, and delete ours"
+
+
+def test_a_command_that_prints_nothing_has_printed_nothing() -> None:
+    with daemon() as client:
+        assert run_inside(client, "app", ["true"]) == Ran(0, "", "")
+
+
+def test_a_container_that_is_not_there_is_docker_refusing() -> None:
+    with daemon(missing=True) as client, pytest.raises(NotFound, match="No such container: app"):
+        run_inside(client, "app", ["true"])
