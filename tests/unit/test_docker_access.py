@@ -16,8 +16,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import docker
 import pytest
+from docker import APIClient
 from docker.errors import DockerException, NotFound
 
 import docker_access
@@ -354,7 +354,7 @@ class Daemon(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def do_GET(self) -> None:
-        self.answer({"ExitCode": self.code}, 200)
+        self.answer({"ExitCode": self.code, "ApiVersion": "1.41", "MinAPIVersion": "1.24"}, 200)
 
     def answer(self, document: dict[str, Any], status: int) -> None:
         body = json.dumps(document).encode()
@@ -369,12 +369,15 @@ class Daemon(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def daemon(output: bytes = b"", code: int = 0, *, missing: bool = False) -> Iterator[docker.APIClient]:
+def daemon(output: bytes = b"", code: int = 0, *, missing: bool = False) -> Iterator[APIClient]:
     handler = type("Answering", (Daemon,), {"output": output, "code": code, "missing": missing})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         try:
-            with closing(docker.APIClient(f"tcp://127.0.0.1:{server.server_port}", version="1.41")) as client:
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
+                client = docker_access.api_client()
+            with closing(client):
                 yield client
         finally:
             server.shutdown()
