@@ -100,8 +100,9 @@ def refuse_anothers(
 ) -> None:
     """See that what is there of a stack was made from this state, or may be used by it.
 
-    A container or network of another state is another's; so is a volume, unless its state was kept where this one is:
-    data outlive the state they were made from. What carries no identity is from before there were any.
+    A container or network of another state is another's. A volume is, for a state that begins, unless the volume's was
+    kept where this one is: data outlive the state they were made from, and a state that has begun has its own. What
+    carries no identity is from before there were any.
 
     Args:
         client: A client of Docker.
@@ -136,8 +137,8 @@ def _is_anothers(made: _Made, owner: Owner, *, begun: bool) -> bool:
     identity = made.marks.get(labels.STATE)
     if identity is None:
         return made.kind == "container" and not begun
-    if made.kind == "volume" and made.marks.get(labels.ORIGIN) == owner.origin:
-        return False
+    if made.kind == "volume":
+        return not owner.identity and made.marks.get(labels.ORIGIN) != owner.origin
     return identity != owner.identity
 
 

@@ -82,7 +82,7 @@ def test_what_this_state_may_have_made_is_taken(kind: str, owner: Owner | None) 
 @pytest.mark.parametrize("begun", [True, False])
 def test_what_another_state_has_made_is_refused_by_whose_it_is_with_every_way_out(kind: str, *, begun: bool) -> None:
     with pytest.raises(AnothersDeploymentError) as refusal:
-        refuse(Docker(kind, THEIRS), begun=begun)
+        refuse(Docker(kind, THEIRS), FROM_BEFORE if kind == "volume" else OURS, begun=begun)
     text = str(refusal.value)
     assert "stack team of project open-webui is deployed on this Docker from another state" in text
     assert f"begun in {THEIRS.origin}, since 2026-11-" in text
@@ -98,6 +98,10 @@ def test_a_container_of_nobody_is_not_of_a_state_that_has_made_nothing() -> None
 
 def test_data_of_a_state_that_was_kept_here_are_used_by_the_next_one() -> None:
     refuse(Docker("volume", Owner(identity="0lder", origin=OURS.origin)), begun=False)
+
+
+def test_data_that_a_state_has_begun_with_are_its_own_wherever_they_were_made() -> None:
+    refuse(Docker("volume", THEIRS), OURS)
 
 
 def test_who_says_so_takes_over_what_another_state_has_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
