@@ -22,6 +22,7 @@ SECRET_NAME: Final = re.compile(
 """Names of variables and properties that hold secrets; ``content`` is that of a file."""
 
 _ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Za-z_][\w.-]*)(?:\s*=\s*|:\s+)(.+)")
+_VARIABLE: Final = re.compile(r"(?:export\s+)?[A-Z_][A-Z0-9_]*=.+")
 _SAYS_WHO: Final = re.compile(r"_(EMAIL|NAME)$")
 _URL_PASSWORD: Final = re.compile(r"://[^/@\s]*?:([^@\s]+)@")
 _PLAIN: Final = frozenset({"true", "false", "none", "null"})
@@ -47,7 +48,11 @@ def _parts(text: str) -> Iterator[str]:
         if text[:1] in {"{", "["}:
             yield from _leaves(json.loads(text))
     lines = [line.strip() for line in text.splitlines()]
+    # Of a log, which may hold a secret as a whole, the lines are what an error quotes.
+    prose = any(map(_is_sentence, lines)) and len(lines) > 1
     for line in lines:
+        if prose and not _VARIABLE.fullmatch(line):
+            continue
         assigned = _ASSIGNMENT.fullmatch(line)
         if assigned and not _SAYS_WHO.search(assigned[1]):
             # For a shell; what it makes of it is what others see.
@@ -59,6 +64,10 @@ def _parts(text: str) -> Iterator[str]:
             yield form
             yield from (item.strip() for item in re.split(r"[;,]", form))
             yield from _passwords(form)
+
+
+def _is_sentence(line: str) -> bool:
+    return " " in line and not _ASSIGNMENT.fullmatch(line) and not line.startswith(("#", "-----"))
 
 
 def _passwords(text: str) -> Iterator[str]:
