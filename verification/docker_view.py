@@ -228,7 +228,7 @@ class DockerView:
 
         Args:
             name: The container.
-            command: The command, which prints something when it succeeds; everybody on this host can read it.
+            command: The command; everybody on this host can read it.
             seconds: How long it may take.
             environment: Variables on top of the container's: the place for secrets, which Docker does not show.
         """

@@ -40,7 +40,6 @@ async def emit():
     await manager.emit("events", {{"data": 1}}, room="of-one")
     await manager.emit("events", {{"data": 1}})
     await manager.can_disconnect("a-socket-elsewhere", "/")
-    print("published")
 asyncio.run(emit())
 """
 MANAGERS = {
