@@ -183,7 +183,7 @@ def texts_in(node: ast.AST) -> Iterator[tuple[int, str]]:
     """The texts below a node, with their lines; no docstring, and no part of a text that is filled in."""
     if isinstance(node, ast.JoinedStr):
         yield node.lineno, "".join(str(p.value) if isinstance(p, ast.Constant) else "{…}" for p in node.values)
-        below = [part for part in node.values if isinstance(part, ast.FormattedValue)]
+        below: list[ast.AST] = [part for part in node.values if isinstance(part, ast.FormattedValue)]
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.lineno, node.value
         return
