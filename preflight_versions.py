@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from docker.errors import NotFound
 
-import docker_access
 import labels
+from preflight_host import is_this_machine
 from settings_values import match_reference, postgres_major, release
 
 if TYPE_CHECKING:
@@ -60,31 +60,34 @@ def downgrade_problems(settings: Settings, client: docker.APIClient, containers:
     seen = [
         str(one["Labels"].get(labels.IMAGE_VERSION, ""))
         for one in containers
-        if one["Labels"].get(labels.ROLE) in MIGRATED_BY
+        if one["Labels"].get(labels.ROLE) in MIGRATED_BY and one.get("State") != "created"
     ]
     newest = max(seen, key=release, default="")
     if wanted and release(wanted) < release(newest):
         yield (
-            f"Open WebUI {newest} migrated the database of stack {settings.stack}, and image {image} is {wanted}, "
-            f"which does not know a newer schema. Stay with {newest} or later ({settings.project}:openWebuiImage); or, "
-            f"if a backup was restored that {wanted} or an older one made, add downgrade to "
-            f"{settings.project}:acknowledged."
+            f"Open WebUI {newest} migrated the database of stack {settings.stack}, or began to, and image {image} is "
+            f"{wanted}, which does not know a newer schema. Stay with {newest} or later "
+            f"({settings.project}:openWebuiImage); or, if the database is as {wanted} or an older one left it, as "
+            f"after restoring a backup of then, add downgrade to {settings.project}:acknowledged."
         )
 
 
-def postgres_problems(settings: Settings, client: docker.APIClient, containers: list[dict[str, Any]]) -> Iterator[str]:
+def postgres_problems(
+    settings: Settings, client: docker.APIClient, containers: list[dict[str, Any]], host: Mapping[str, Any]
+) -> Iterator[str]:
     """Postgres reads no files of another major version, and ends at its start.
 
     Args:
         settings: The settings.
         client: Docker.
         containers: The stack's, as ``docker ps`` lists them.
+        host: What ``docker info`` tells.
     """
     if not settings.replicated:
         return
     image, volume = settings.postgres_image, settings.names.postgres_volume
     wanted = _number(variables(found(client.inspect_image, image)).get("PG_MAJOR", "")) or postgres_major(image)
-    held = _major_of(client, found(client.inspect_volume, volume), containers)
+    held = _major_of(client, found(client.inspect_volume, volume), containers, host)
     if wanted and held and wanted != held:
         yield (
             f"volume {volume} holds a database of Postgres {held}, and image {image} is Postgres {wanted}, which does "
@@ -93,11 +96,13 @@ def postgres_problems(settings: Settings, client: docker.APIClient, containers: 
         )
 
 
-def _major_of(client: docker.APIClient, volume: Mapping[str, Any], containers: list[dict[str, Any]]) -> int:
+def _major_of(
+    client: docker.APIClient, volume: Mapping[str, Any], containers: list[dict[str, Any]], host: Mapping[str, Any]
+) -> int:
     """The major version of the database in a volume; 0 where nothing tells."""
     if not volume:
         return 0
-    if docker_access.kind() == "local" and volume.get("Mountpoint"):
+    if is_this_machine(host) and volume.get("Mountpoint"):
         with suppress(OSError):
             return _number((Path(volume["Mountpoint"]) / "PG_VERSION").read_text(encoding="ascii"))
     ids = (one["Id"] for one in containers if one["Labels"].get(labels.ROLE) == "postgres")
