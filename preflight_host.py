@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -64,21 +63,9 @@ class Route:
     direct: bool
 
 
-def is_this_machine(host: Mapping[str, Any]) -> bool:
-    """Whether Docker's host is this machine, so that its files and rights are seen from here.
-
-    A socket may lead out of it: into a virtual machine (Docker Desktop, Colima), or from a container to its host. Those
-    have another host name.
-
-    Args:
-        host: What ``docker info`` tells.
-    """
-    return docker_access.kind() == "local" and host.get("Name") == socket.gethostname()
-
-
 def shares_network(host: Mapping[str, Any]) -> bool:
     """Whether Docker's networks are this machine's too; a rootless Docker has its own, apart from it."""
-    return is_this_machine(host) and not is_rootless(host)
+    return docker_access.is_this_machine(host) and not is_rootless(host)
 
 
 def routes() -> Iterator[Route]:
@@ -148,9 +135,9 @@ def first_port(host: Mapping[str, Any]) -> int:
 
     Source: https://docs.docker.com/engine/security/rootless/tips/#exposing-privileged-ports
     """
-    if not is_rootless(host) or (is_this_machine(host) and _may_bind_low_ports()):
+    if not is_rootless(host) or (docker_access.is_this_machine(host) and _may_bind_low_ports()):
         return 1
-    if is_this_machine(host):
+    if docker_access.is_this_machine(host):
         with suppress(OSError, ValueError):
             return int(UNPRIVILEGED_PORTS.read_text(encoding="ascii"))
     return FIRST_UNPRIVILEGED_PORT
@@ -158,7 +145,7 @@ def first_port(host: Mapping[str, Any]) -> int:
 
 def rights_are_seen(host: Mapping[str, Any]) -> bool:
     """Whether all that can allow a rootless Docker lower ports was looked at."""
-    return is_this_machine(host) and shutil.which(ROOTLESSKIT) is not None
+    return docker_access.is_this_machine(host) and shutil.which(ROOTLESSKIT) is not None
 
 
 def _may_bind_low_ports() -> bool:
@@ -180,7 +167,7 @@ def seccomp_problems(host: Mapping[str, Any]) -> Iterator[str]:
     The C library of the images (glibc 2.34 and later) tries another call only if it is told there is no such one.
     """
     profile = seccomp_profile(host)
-    if not profile.startswith("/") or not is_this_machine(host):
+    if not profile.startswith("/") or not docker_access.is_this_machine(host):
         return
     try:
         rules = json.loads(Path(profile).read_text(encoding="utf-8"))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from docker.errors import NotFound
 
+import docker_access
 import labels
-from preflight_host import is_this_machine
 from settings_values import match_reference, postgres_major, release
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _major_of(
     """The major version of the database in a volume; 0 where nothing tells."""
     if not volume:
         return 0
-    if is_this_machine(host) and volume.get("Mountpoint"):
+    if docker_access.is_this_machine(host) and volume.get("Mountpoint"):
         with suppress(OSError):
             return _number((Path(volume["Mountpoint"]) / "PG_VERSION").read_text(encoding="ascii"))
     ids = (one["Id"] for one in containers if one["Labels"].get(labels.ROLE) == "postgres")
