@@ -202,7 +202,7 @@ def _problems(settings: Settings, client: docker.APIClient, host: Mapping[str, A
     yield from _data_left_behind(settings, containers)
     if settings.production and "embedding-change" not in settings.acknowledged:
         yield from _embedding_changes(settings, client)
-    yield from _port_problems(settings, client)
+    yield from _port_problems(settings, client, host)
     if settings.edge_subnet:
         yield from _subnet_problems(settings, list(_taken(settings, client, host)))
 
@@ -477,11 +477,11 @@ def _low_ports(settings: Settings, client: docker.APIClient, host: Mapping[str, 
         )
 
 
-def _port_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
+def _port_problems(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[str]:
     wanted = _listeners(settings)
     containers = client.containers()
     for listener in wanted:
-        if docker_access.kind() == "local" and not _has_address(listener.address):
+        if docker_access.is_this_machine(host) and not _has_address(listener.address):
             yield (
                 f"address {listener.address} is none of this host's, which has {', '.join(_addresses())}. "
                 f"Set {settings.project}:uiBindAddress to one of them."

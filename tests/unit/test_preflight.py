@@ -115,7 +115,7 @@ def test_the_process_that_listens_is_found_and_of_a_free_port_none() -> None:
 def test_a_port_that_a_process_holds_is_refused_with_a_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
     held = {3000: "process 1 (web)", 3001: "process 2 (api)"}
     monkeypatch.setattr("preflight._process_holding", lambda listener: held.get(listener.port, ""))
-    (problem,) = _port_problems(read(), Mock(containers=lambda **_: []))
+    (problem,) = _port_problems(read(), Mock(containers=lambda **_: []), HERE)
     assert "port 3000 on 127.0.0.1 is in use by process 1 (web)" in problem
     assert "open-webui:uiPort: 3002" in problem
 
@@ -214,7 +214,7 @@ def test_another_port_is_offered_that_there_is() -> None:
     client = Mock()
     ports = [{"IP": "127.0.0.1", "PublicPort": 65535, "PrivatePort": 80}]
     client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
-    (problem,) = _port_problems(read({"uiPort": "65535"}), client)
+    (problem,) = _port_problems(read({"uiPort": "65535"}), client, HERE)
     assert "container web" in problem
     assert "open-webui:uiPort: 65534" in problem
 
@@ -228,7 +228,9 @@ def test_the_port_that_is_offered_is_nobodys() -> None:
     client = Mock()
     ports = [{"IP": "0.0.0.0", "PublicPort": port, "PrivatePort": 80} for port in (3100, 3101, 3103)]  # noqa: S104
     client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
-    (problem,) = _port_problems(read({**REPLICATED, "uiPort": "3100", "httpPort": "3102", "tls": "internal"}), client)
+    (problem,) = _port_problems(
+        read({**REPLICATED, "uiPort": "3100", "httpPort": "3102", "tls": "internal"}), client, HERE
+    )
     assert "open-webui:uiPort: 3104" in problem
 
 
@@ -236,8 +238,9 @@ def test_an_address_that_the_host_has_not_got_is_refused_with_those_it_has() -> 
     client = Mock()
     client.containers.return_value = []
     # 203.0.113.0/24 is for documentation: https://www.rfc-editor.org/rfc/rfc5737
-    (problem,) = _port_problems(read({"uiBindAddress": "203.0.113.77"}), client)
+    (problem,) = _port_problems(read({"uiBindAddress": "203.0.113.77"}), client, HERE)
     assert problem.startswith("address 203.0.113.77 is none of this host's, which has 127.0.0.1")
+    assert not list(_port_problems(read({"uiBindAddress": "203.0.113.77"}), client, {"Name": "docker-desktop"}))
 
 
 def test_what_another_port_needs_beside_it_is_said_and_the_settings_take_it() -> None:
@@ -246,10 +249,10 @@ def test_what_another_port_needs_beside_it_is_said_and_the_settings_take_it() ->
     client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
     acme = {"tls": "acme", "acmeEmail": "a@example.org", "publicUrl": "https://chat.example.org", "uiPort": "443"}
     acme |= {"acknowledged": '["ports-forwarded"]', "uiBindAddress": "127.0.0.1"}
-    (problem,) = _port_problems(read({**REPLICATED, **acme}), client)
+    (problem,) = _port_problems(read({**REPLICATED, **acme}), client, HERE)
     assert problem.endswith("Stop that, or publish elsewhere (open-webui:uiPort: 444).")
     acme["uiBindAddress"], acme["acknowledged"] = "0.0.0.0", "[]"  # noqa: S104 - a setting
-    (problem,) = _port_problems(read({**REPLICATED, **acme}), client)
+    (problem,) = _port_problems(read({**REPLICATED, **acme}), client, HERE)
     assert problem.endswith("(open-webui:uiPort: 444, with open-webui:acknowledged: [ports-forwarded]).")
     read({**REPLICATED, **acme, "uiPort": "444", "acknowledged": '["ports-forwarded"]'})
 
@@ -259,7 +262,7 @@ def test_the_public_url_is_named_where_it_has_the_port_that_is_taken() -> None:
     ports = [{"IP": "127.0.0.1", "PublicPort": 3443, "PrivatePort": 80}]
     client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
     settings = read({**REPLICATED, "tls": "internal", "publicUrl": "https://localhost:3443", "uiPort": "3443"})
-    (problem,) = _port_problems(settings, client)
+    (problem,) = _port_problems(settings, client, HERE)
     assert problem.endswith("(open-webui:uiPort: 3444, and the port in open-webui:publicUrl if it is set).")
 
 
@@ -268,7 +271,7 @@ def test_every_published_port_of_a_stack_is_looked_at() -> None:
     ports = [{"IP": "127.0.0.1", "PublicPort": port, "PrivatePort": 80} for port in (3100, 3180)]
     client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
     settings = read({**REPLICATED, "uiPort": "3100", "httpPort": "3180", "tls": "internal"})
-    problems = list(_port_problems(settings, client))
+    problems = list(_port_problems(settings, client, HERE))
     assert "uiPort: 3101" in problems[0]
     assert "httpPort: 3181" in problems[1]
 
@@ -607,6 +610,7 @@ def test_what_a_rootless_docker_may_do_is_advice_where_its_rights_are_not_seen(
         assert "port 443" in look(read(LOW))[0]
 
 
+FOR_A_PROCESSOR = {"names": ["clone3"], "action": "SCMP_ACT_ALLOW", "includes": {"arches": ["amd64", "arm64"]}}
 DOCKERS_OWN: dict[str, Any] = {
     "defaultAction": "SCMP_ACT_ERRNO",
     "defaultErrnoRet": 1,
@@ -624,6 +628,7 @@ DOCKERS_OWN: dict[str, Any] = {
         (DOCKERS_OWN, False),
         ({**DOCKERS_OWN, "syscalls": DOCKERS_OWN["syscalls"][:2]}, True),
         ({"defaultAction": "SCMP_ACT_ERRNO"}, True),
+        ({**DOCKERS_OWN, "syscalls": [FOR_A_PROCESSOR]}, False),
         ({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38}, False),
         ({"defaultAction": "SCMP_ACT_ALLOW"}, False),
         ({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"name": "clone3", "action": "SCMP_ACT_ERRNO"}]}, True),
