@@ -219,10 +219,10 @@ def _host_problems(settings: Settings, client: docker.APIClient, host: Mapping[s
 
 def _image_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
     """A tag such as ``main`` hides the version; the image on this host tells it."""
-    refused = refuse_local_build(settings)
-    for reference in settings.images.values():
-        if refused and (made_from := (_marks(client, reference) or {}).get(labels.LOCAL_BUILD)):
-            yield f"image {reference} was built on this machine, from {made_from}. {refused}"
+    if refused := refuse_local_build(settings):
+        made_from = {one: (_marks(client, one) or {}).get(labels.LOCAL_BUILD) for one in settings.images.values()}
+        if built := ", ".join(f"{reference} (from {origin})" for reference, origin in made_from.items() if origin):
+            yield f"built on this machine: {built}. {refused}"
     yield from redis_problems(settings, client)
     version = (_marks(client, settings.open_webui_image) or {}).get(labels.IMAGE_VERSION, "")
     if too_old(version):
@@ -238,7 +238,7 @@ def refuse_local_build(settings: Settings) -> str:
     if not settings.production or "local-build" in settings.acknowledged:
         return ""
     return (
-        "Production takes the official images: one built here is other software under their name (docs/images.md). "
+        "Production takes the official images: what is built here is other software under their name (docs/images.md). "
         "Have them pulled where their registry can be reached (docker pull), or bring them (docker load); or, if that "
         f"is meant, add local-build to {settings.project}:acknowledged."
     )
