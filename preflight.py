@@ -38,7 +38,7 @@ from preflight_host import (
     seccomp_problems,
     shares_network,
 )
-from preflight_versions import downgrade_problems, postgres_problems, redis_problems
+from preflight_versions import downgrade_problems, postgres_problems, software_problems
 from preflight_versions import found as _found
 from settings import OPEN_WEBUI_TRIED, Names, too_old
 from settings_values import DEFAULT_PORTS, is_slim
@@ -223,7 +223,7 @@ def _image_problems(settings: Settings, client: docker.APIClient) -> Iterator[st
         made_from = {one: (_marks(client, one) or {}).get(labels.LOCAL_BUILD) for one in settings.images.values()}
         if built := ", ".join(f"{reference} (from {origin})" for reference, origin in made_from.items() if origin):
             yield f"built on this machine: {built}. {refused}"
-    yield from redis_problems(settings, client)
+    yield from software_problems(settings, client)
     version = (_marks(client, settings.open_webui_image) or {}).get(labels.IMAGE_VERSION, "")
     if too_old(version):
         yield (

@@ -15,7 +15,16 @@ from docker.errors import NotFound
 
 import docker_access
 import labels
-from settings_values import match_reference, postgres_major, release
+from settings_values import (
+    GATEWAY_TRIED,
+    OLDEST_GATEWAY,
+    OLDEST_POSTGRES,
+    POSTGRES_TRIED,
+    VALKEY_TRIED,
+    match_reference,
+    postgres_major,
+    release,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -114,12 +123,24 @@ def _number(text: str) -> int:
     return int(digits[0]) if digits else 0
 
 
-def redis_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
-    """A Redis under the name of a Valkey, as a mirror may have it."""
-    image = settings.images.get("valkey", "")
-    told = variables(found(client.inspect_image, image)) if image else {}
-    if "REDIS_VERSION" in told and "VALKEY_VERSION" not in told:
+def software_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
+    """Other or older software than a stack runs on, under a name that does not tell, as a mirror or a digest may be."""
+    key = f"({settings.project}:"
+    image = {role: settings.images.get(role, "") for role in ("valkey", "postgres", "gateway")}
+    told = {role: variables(found(client.inspect_image, one)) if one else {} for role, one in image.items()}
+    if "REDIS_VERSION" in told["valkey"] and "VALKEY_VERSION" not in told["valkey"]:
         yield (
-            f"image {image} is Redis {told['REDIS_VERSION']}, which has no valkey-server. Name Valkey's "
-            f"({settings.project}:valkeyImage: docker.io/valkey/valkey:8.1.10-alpine)."
+            f"image {image['valkey']} is Redis {told['valkey']['REDIS_VERSION']}, which has no valkey-server. Name "
+            f"Valkey's {key}valkeyImage: {VALKEY_TRIED})."
+        )
+    if 0 < (major := _number(told["postgres"].get("PG_MAJOR", ""))) < OLDEST_POSTGRES:
+        yield (
+            f"image {image['postgres']} is Postgres {major}, and {OLDEST_POSTGRES} or later is needed, for the locale "
+            f"provider `builtin` {key}postgresImage: {POSTGRES_TRIED})."
+        )
+    caddy = told["gateway"].get("CADDY_VERSION", "")
+    if () < release(caddy)[:2] < OLDEST_GATEWAY:
+        yield (
+            f"image {image['gateway']} is Caddy {caddy}, and 2.9 or later is needed, which knows all of the gateway's "
+            f"configuration {key}gatewayImage: {GATEWAY_TRIED})."
         )

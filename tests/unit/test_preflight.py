@@ -43,7 +43,7 @@ from preflight import (
     publisher,
 )
 from preflight_host import pool_problems, rights_are_seen, seccomp_advice, seccomp_problems
-from preflight_versions import downgrade_problems, postgres_problems, redis_problems
+from preflight_versions import downgrade_problems, postgres_problems, software_problems
 from settings import OPEN_WEBUI_TRIED, Settings
 from tests.unit.test_settings import read
 
@@ -744,14 +744,38 @@ def test_a_folder_of_this_machine_is_not_taken_for_a_volume_of_another(info: dic
 
 
 @pytest.mark.parametrize(
-    ("variables", "refused"),
-    [(["REDIS_VERSION=7.4.1"], True), (["VALKEY_VERSION=8.1.1"], False), (["PATH=/bin"], False)],
+    ("word", "variable", "refused"),
+    [
+        (
+            "valkey",
+            "REDIS_VERSION=7.4.1",
+            "is Redis 7.4.1, which has no valkey-server. Name Valkey's (open-webui:valkey",
+        ),
+        ("valkey", "VALKEY_VERSION=8.1.1", ""),
+        ("valkey", "PATH=/bin", ""),
+        (
+            "pgvector",
+            "PG_MAJOR=16",
+            "is Postgres 16, and 17 or later is needed, for the locale provider `builtin` (open",
+        ),
+        ("pgvector", "PG_MAJOR=17", ""),
+        (
+            "caddy",
+            "CADDY_VERSION=v2.8.4",
+            "is Caddy v2.8.4, and 2.9 or later is needed, which knows all of the gateway",
+        ),
+        ("caddy", "CADDY_VERSION=v2.9.0", ""),
+    ],
 )
-def test_a_redis_under_a_valkeys_name_is_refused(variables: list[str], refused: bool) -> None:  # noqa: FBT001 - a case
-    client = Mock(inspect_image=lambda _: {"Config": {"Env": variables}})
-    problems = list(redis_problems(read(), client))
-    assert bool(problems) is refused
-    assert all("is Redis 7.4.1, which has no valkey-server" in problem for problem in problems)
+def test_other_or_older_software_under_a_name_that_does_not_tell_is_refused(
+    word: str, variable: str, refused: str
+) -> None:
+    client = Mock(inspect_image=lambda name: {"Config": {"Env": [variable] if word in name else []}})
+    problems = list(software_problems(read(REPLICATED), client))
+    assert bool(problems) is bool(refused)
+    assert all(refused in one and one.endswith(").") for one in problems)
+    if word != "valkey":
+        assert not list(software_problems(read(), client)), "single has neither"
 
 
 def host(*, memory_mib: int, cpus: int) -> dict[str, int]:
