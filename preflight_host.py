@@ -111,7 +111,7 @@ def pool_problems(
     beside = f" and the routes of {', '.join(others)}" if others else ""
     yield (
         f"network {wanted[-1]} gets no subnet: Docker's address pools ({own}) are taken by {len(subnets)} networks"
-        f"{beside}. Remove the networks that nobody uses (docker network prune), or give Docker more "
+        f"{beside}. Remove one that nobody needs (docker network ls; docker network rm NAME), or give Docker more "
         "(`default-address-pools` in /etc/docker/daemon.json)."
     )
 

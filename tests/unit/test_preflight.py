@@ -515,7 +515,7 @@ def test_exhausted_address_pools_are_told_before_docker_tells_them(
     for given, name in (({}, "open-webui-team-network"), (REPLICATED, "open-webui-team-data")):
         (problem,) = pools(given, subnets, **info)
         assert problem.startswith(f"network {name} gets no subnet: Docker's address pools (")
-        assert f"are taken by {len(subnets)} networks. Remove the networks that nobody uses (docker network" in problem
+        assert f"are taken by {len(subnets)} networks. Remove one that nobody needs (docker network ls;" in problem
         assert not pools(given, subnets[1:], **info)
         assert not pools(given, subnets, name, **info), "it is there already"
 
