@@ -650,7 +650,7 @@ def _limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str
             f"{settings.stack} has such limits. On a Raspberry Pi add `cgroup_enable=memory cgroup_memory=1` to the "
             "line in /boot/firmware/cmdline.txt and boot again; a rootless Docker needs the controllers delegated "
             "(https://docs.docker.com/engine/security/rootless/tips/#limiting-resources). A kernel built without them, "
-            "as of some NAS, carries topology single, which limits memory alone, or nothing."
+            "as of some NAS, carries topology single at most, which limits memory alone."
         )
     if not settings.replicated:
         return
