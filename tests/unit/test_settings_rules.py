@@ -342,6 +342,7 @@ PLAIN = [
     {"SOME_TOKEN": "hush-hush"},
     {"AUTOMATIC1111_API_AUTH": "me:hush-hush"},
     {"GOOGLE_APPLICATION_CREDENTIALS_JSON": "{hush}"},
+    {"TOOL_SERVER_CONNECTIONS": '[{"url": "http://tools.lan", "auth_type": "bearer", "key": "hush-hush"}]'},
     {"HTTPS_PROXY": "http://me:hush-hush@proxy.lan:3128"},
 ]
 
@@ -351,6 +352,8 @@ NAMED_LIKE_SECRETS = {
     "BRAVE_SEARCH_CONTEXT_TOKENS": "8192",
     "RAG_SOURCE_METADATA_KEYS": "title,page",
     "LICENSE_PUBLIC_KEY": "MCowBQYDK2Vw",
+    "TOOL_SERVER_CONNECTIONS": '[{"url": "http://tools.lan", "auth_type": "none", "key": ""}]',
+    "TAGS_GENERATION_PROMPT_TEMPLATE": 'Answer as JSON, with "key": "value" for each.',
     "GOOGLE_APPLICATION_CREDENTIALS": "/app/backend/data/account.json",
 }
 
