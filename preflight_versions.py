@@ -114,7 +114,9 @@ def _major_of(
     if docker_access.is_this_machine(host) and volume.get("Mountpoint"):
         with suppress(OSError):
             return _number((Path(volume["Mountpoint"]) / "PG_VERSION").read_text(encoding="ascii"))
-    ids = (one["Id"] for one in containers if one["Labels"].get(labels.ROLE) == "postgres")
+    # One that starts over and over again may do so since it cannot read what is there.
+    started = (one for one in containers if one.get("State") not in {"created", "restarting"})
+    ids = (one["Id"] for one in started if one["Labels"].get(labels.ROLE) == "postgres")
     return next((_number(variables(found(client.inspect_container, one)).get("PG_MAJOR", "")) for one in ids), 0)
 
 
