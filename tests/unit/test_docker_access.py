@@ -372,7 +372,7 @@ class Daemon(BaseHTTPRequestHandler):
 def daemon(output: bytes = b"", code: int = 0, *, missing: bool = False) -> Iterator[APIClient]:
     handler = type("Answering", (Daemon,), {"output": output, "code": code, "missing": missing})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:
             with pytest.MonkeyPatch.context() as patched:
                 patched.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")

@@ -6,6 +6,7 @@ import re
 import stat
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ FILES = [*WORKFLOWS.values(), *sorted(GITHUB.glob("actions/*/action.yml"))]
 PREVIEWS = Path(__file__).parent / "previews"
 
 
+@cache
 def parsed(path: Path) -> dict[str, Any]:
     document: dict[Any, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     # YAML 1.1 reads the key `on` as true.
