@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import tarfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -20,7 +22,7 @@ import requests
 import docker_access
 import labels
 from docker_access import elsewhere
-from docker_access.commands import run_inside
+from docker_access.commands import run_inside, through
 from docker_access.versions import TooNewError
 from verification.causes import Cause
 from verification.evidence import Container, Image
@@ -243,6 +245,20 @@ class DockerView:
             return Executed(problem=problem, error=words)
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             return Executed(problem="failed", error=str(error))
+
+    @contextmanager
+    def through(self, name: str, host: str, port: int) -> Iterator[socket.socket]:
+        """A TCP connection from inside a container of Open WebUI, as :func:`docker_access.commands.through` makes it.
+
+        Raises:
+            OutOfReach: Docker does not get there.
+            OSError: Nobody listens there, or the connection ended.
+        """
+        try:
+            with through(self._api, name, host, port) as connection:
+                yield connection
+        except (docker.errors.DockerException, requests.RequestException) as error:
+            raise docker_access.OutOfReach(f"{name}: {docker_access.reason(error)}") from error
 
     def _ask(self, call: Any, *arguments: Any, **options: Any) -> Any:
         try:
