@@ -30,6 +30,8 @@ from verification.evidence import Container, Image
 API_SECONDS: Final = 30
 """How long Docker may take for one answer: on a machine at its limit it took more than ten seconds for a small file."""
 LOG_LINES: Final = 20
+MOST_BYTES: Final = 1 << 20
+"""Of files with secrets, all in one folder together."""
 
 _T = TypeVar("_T")
 
@@ -176,10 +178,18 @@ class DockerView:
             return None
 
     def read_files(self, name: str, path: str) -> list[str]:
-        """Texts of a file, or of all files below a folder, in a container that need not run; if there is none, none."""
+        """Texts of a file, or of all files below a folder, in a container that need not run.
+
+        None where there is no such file, and where it is larger than any that is read by hand.
+        """
+        content = b""
         try:
             chunks, _ = self._ask(self._api.get_archive, name, path)
-            with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            for chunk in chunks:
+                content += chunk
+                if len(content) > MOST_BYTES:
+                    return []
+            with tarfile.open(fileobj=io.BytesIO(content)) as archive:
                 files = (archive.extractfile(member) for member in archive if member.isfile())
                 return [file.read().decode(errors="replace") for file in files if file]
         except (docker.errors.APIError, tarfile.TarError):

@@ -493,15 +493,16 @@ def secrets_in_files(view: View, subject: Subject) -> frozenset[str]:
     places = [(name, SECRETS_PATH) for name in names]
     for name in names:
         variables = (view.container(name).inspect.get("Config") or {}).get("Env") or []
-        places += [(name, found[1]) for variable in variables if (found := FILE_VARIABLE.fullmatch(variable))]
+        named = filter(None, map(FILE_VARIABLE.fullmatch, variables))
+        places += [(name, it[2]) for it in named if redaction.SECRET_NAME.search(it[1]) or it[1].endswith("URL")]
     if subject.account:
         places.append((subject.account.container, subject.account.path))
     texts = {text for name, path in places for text in view.read_files(name, path)}
     return frozenset().union(*map(redaction.values, texts))
 
 
-FILE_VARIABLE: Final = re.compile(r"\w+_FILE=(/.+)")
-"""A variable that names a file with the value of another, as many images take it."""
+FILE_VARIABLE: Final = re.compile(r"(\w+)_FILE=(/.+)")
+"""A variable that names a file with the value of another, as many images take it; others name a log, or CAs."""
 
 
 def ask_log(view: View, name: str) -> bool | None:

@@ -857,9 +857,13 @@ def test_what_stands_in_the_containers_files_is_known_for_a_secret() -> None:
             "redis-valkey:/etc/password": "p4ss-of-valkey",
             "redis-valkey:/etc/valkey.conf": "n0ne-of-these",
             "migration:/migration/account.env": "WEBUI_ADMIN_PASSWORD='p4ss-of-admin'\n",
+            "redis-valkey:/etc/url": "redis://me:p4ss-of-url@host",
+            "redis-valkey:/var/log/valkey": "what-stands-in-a-log",
         }
     )
-    docker.states["redis-valkey"] = [inspected() | {"Config": {"Env": ["VALKEY_PASSWORD_FILE=/etc/password"]}}]
+    docker.states["redis-valkey"] = [inspected() | {"Config": {"Env": [
+        "VALKEY_PASSWORD_FILE=/etc/password", "REDIS_URL_FILE=/etc/url", "LOG_FILE=/var/log/valkey",
+    ]}}]  # fmt: skip
     subject = Subject(
         apps=("open-webui",), valkey="redis-valkey",
         account=AccountFile(container="migration", path="/migration/account.env"),
@@ -867,5 +871,12 @@ def test_what_stands_in_the_containers_files_is_known_for_a_secret() -> None:
 
     found = secrets_in_files(docker, subject)
 
-    assert found >= {"sk-first-one", "sk-second-one", "p4ss-of-verify", "p4ss-of-valkey", "p4ss-of-admin"}
-    assert "n0ne-of-these" not in found
+    assert found >= {
+        "sk-first-one",
+        "sk-second-one",
+        "p4ss-of-verify",
+        "p4ss-of-valkey",
+        "p4ss-of-admin",
+        "p4ss-of-url",
+    }
+    assert not found & {"n0ne-of-these", "what-stands-in-a-log"}
