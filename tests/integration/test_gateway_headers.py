@@ -59,7 +59,10 @@ SEND = """\
 import socket, sys
 with socket.create_connection(("gateway", 8080), 10) as connection:
     connection.sendall(sys.argv[1].encode().decode("unicode_escape").encode())
-    sys.stdout.write(connection.recv(65536).decode())
+    seen = b""
+    while b"X-Forwarded-Proto" not in seen and (data := connection.recv(65536)):
+        seen += data
+    sys.stdout.write(seen.decode())
 """
 GET = r"GET / HTTP/1.1\r\nHost: chat.example.com\r\n"
 POST = GET.replace("GET", "POST") + r"Transfer-Encoding: chunked\r\n"
