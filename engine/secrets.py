@@ -107,6 +107,14 @@ class Secrets:
             self.plaintexts |= redaction.values_within(secret.value)
         return secret.ciphertext
 
+    def learn(self, value: Any) -> None:
+        """Have what is secret in a value masked: a preview seals nothing of what the program makes secret."""
+        if isinstance(value, Secret):
+            self.plaintexts |= redaction.values_within(value.value)
+        elif isinstance(value, dict | list):
+            for item in value.values() if isinstance(value, dict) else value:
+                self.learn(item)
+
     def open(self, ciphertext: str) -> Any:
         """The value of a ciphertext of the state file."""
         value = json.loads(self._decrypted(ciphertext))
