@@ -121,7 +121,8 @@ def _within(value: Any, *, whole: bool) -> Iterator[str]:
 def redact(text: str, hidden: Iterable[str], word: str = WORD) -> str:
     """The text with a word in place of each secret, however it is written there, the longest first."""
     # Taken at once: another thread may be adding to them.
-    for value in sorted(set[str]().union(*map(_written, tuple(hidden))), key=len, reverse=True):
+    found = {form for value in tuple(hidden) for form in _written(value) if form in text}
+    for value in sorted(found, key=len, reverse=True):
         text = text.replace(value, word)
     return text
 
