@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
+import docker_access
 from verification.evidence import Container
 from verification.front_door import DEFAULT_PORTS
 from verification.subject import Subject
@@ -41,9 +42,16 @@ class Inside:
 
 
 def way_inside(view: View, subject: Subject) -> Inside | None:
-    """The way from the first app to whichever of the gateway and the apps the URL's port of the host leads to."""
+    """The way from the first app to whichever of the gateway and the apps the URL's port of the host leads to.
+
+    None where that port is for others too: that they get there is to be seen, and cannot be from inside.
+    """
     parts = urlsplit(subject.url)
-    port = subject.door.port if subject.door else parts.port or DEFAULT_PORTS[parts.scheme]
+    host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
+    if subject.door:
+        host, port = subject.door.address, subject.door.port
+    if not docker_access.is_loopback(host):
+        return None
     first = view.container(subject.apps[0])
     for name in filter(None, (subject.gateway, *subject.apps)):
         item = view.container(name)

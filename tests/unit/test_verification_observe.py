@@ -30,6 +30,7 @@ from verification.observe import ask_valkey as run_ping
 from verification.reach import TRIES, TRY
 from verification.run import verify
 from verification.subject import AccountFile, Isolation, Login, Subject
+from verification.subject import Door as Place
 from verification.valkey_client import ping, read_statistics, statistics_of
 
 if TYPE_CHECKING:
@@ -676,6 +677,7 @@ def published_at(docker: Docker, name: str, port: int) -> None:
     network["Ports"] = {"443/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}], "80/tcp": None}
 
 
+FOR_ITSELF = replace(WITH_DOOR, door=Place(address="127.0.0.1", port=8443))
 UNREACHED = HttpAnswer(error="the Docker host's own", out_of_reach=True)
 
 
@@ -685,7 +687,7 @@ def test_what_is_published_for_the_docker_host_alone_is_asked_from_inside_an_app
     docker, door = behind_gateway(), Door(UNREACHED, HttpAnswer(status=503), HttpAnswer(status=200))
     published_at(docker, "gateway", 8443)
 
-    found = asked_at(door, monkeypatch, WITH_DOOR, docker, jumping.clock())
+    found = asked_at(door, monkeypatch, FOR_ITSELF, docker, jumping.clock())
 
     assert found.answers["/health"].status == 200
     assert found.asked == "from inside app, at 172.20.0.2:443: the Docker host's own"
@@ -695,15 +697,18 @@ def test_what_is_published_for_the_docker_host_alone_is_asked_from_inside_an_app
             asked()
 
 
-@pytest.mark.parametrize("port", [None, 9443])
-def test_what_no_container_of_the_deployment_publishes_stays_unasked(
-    monkeypatch: pytest.MonkeyPatch, jumping: Jumping, port: int | None
+@pytest.mark.parametrize(
+    ("at", "port"),
+    [("127.0.0.1", None), ("127.0.0.1", 9443), ("0.0.0.0", 8443), ("192.0.2.1", 8443)],  # noqa: S104 - publishes nothing
+)
+def test_what_no_container_publishes_and_what_is_for_others_too_stays_unasked(
+    monkeypatch: pytest.MonkeyPatch, jumping: Jumping, at: str, port: int | None
 ) -> None:
     docker, door = behind_gateway(), Door(UNREACHED)
     if port:
         published_at(docker, "gateway", port)
 
-    found = asked_at(door, monkeypatch, WITH_DOOR, docker, jumping.clock())
+    found = asked_at(door, monkeypatch, replace(WITH_DOOR, door=Place(address=at, port=8443)), docker, jumping.clock())
 
     assert found.answers["/health"].out_of_reach
     assert (found.asked, door.inside) == ("", [None])
@@ -715,7 +720,7 @@ def test_what_is_out_of_reach_from_inside_too_is_asked_no_more(
     docker, door = behind_gateway(), Door(UNREACHED)
     published_at(docker, "gateway", 8443)
 
-    assert asked_at(door, monkeypatch, WITH_DOOR, docker, jumping.clock()).answers["/health"].out_of_reach
+    assert asked_at(door, monkeypatch, FOR_ITSELF, docker, jumping.clock()).answers["/health"].out_of_reach
     assert door.asked == ["/health", "/health"]
 
 
