@@ -19,15 +19,21 @@ SHORTEST_PART: Final = 8
 """Characters of a part of a value that is hidden, where nothing says that it is a password: most words are shorter."""
 
 SECRET_NAME: Final = re.compile(
-    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|(^|_)PASS$|TOKEN|AUTH|CREDENTIAL|.KEYS?$|^content$", re.IGNORECASE
+    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|(^|_)(PASS|PWD?)$|TOKEN(?!I)|(?<!O)AUTH(?!_(TRUSTED|COOKIE))|CREDENTIAL|.KEYS?$"
+    r"|^content$",
+    re.IGNORECASE,
 )
-"""Names of variables and properties that hold secrets; ``content`` is that of a file."""
+"""Names of variables and properties that hold secrets; ``content`` is that of a file.
+
+Not OAUTH_PROVIDER_NAME, WEBUI_AUTH_COOKIE_SAME_SITE or RAG_TOKENIZER_MODEL: nothing could be read without their values.
+"""
 
 _ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Za-z_][\w.-]*)(?:\s*=\s*|:\s+)(.+)")
 _VARIABLE: Final = re.compile(r"(?:export\s+)?[A-Z_][A-Z0-9_]*=.+")
 _SAYS_WHO: Final = re.compile(r"_(EMAIL|NAME)$")
 _URL_PASSWORD: Final = re.compile(r"://[^/@\s]*?:([^@\s]+(?:@[^@/\s]+)*)@")
-_PLAIN: Final = frozenset({"true", "false", "none", "null"})
+_PLAIN: Final = frozenset({"true", "false", "none", "null", "localhost", "open-webui", "open webui", "openwebui"})
+"""What many a file with secrets says, and every report."""
 
 
 def values(secret: str) -> set[str]:

@@ -18,6 +18,7 @@ tool: yaml-secret
 WEBUI_ADMIN_EMAIL=admin@example.com
 ENABLE_SIGNUP=false
 SHORT_PASSWORD='hunter'
+OAUTH_CLIENT_ID=open-webui
 """
 
 
@@ -46,7 +47,7 @@ def test_a_secret_is_known_by_each_value_in_it(secret: str, shown: str) -> None:
     assert redact(f"it said <{shown}>", values(secret)) == "it said <[secret]>"
 
 
-@pytest.mark.parametrize("word", ["admin@example.com", "false", "ENABLE_SIGNUP", "openwebui", "postgres"])
+@pytest.mark.parametrize("word", ["open-webui", "admin@example.com", "false", "ENABLE_SIGNUP", "openwebui", "postgres"])
 def test_what_is_beside_a_secret_is_none(word: str) -> None:
     assert redact(f"it said <{word}>", values(FILE)) == f"it said <{word}>"
 
@@ -58,6 +59,8 @@ def test_what_is_beside_a_secret_is_none(word: str) -> None:
         (["API_TOKEN=hush-hush", "WEBSOCKET_MANAGER=redis-like"], {"hush-hush"}),
         (["URL=redis://me:hush-hush@host"], {"hush-hush"}),
         (["URL=redis://me:a@host"], set()),
+        (["OAUTH_CLIENT_ID=somebody", "WEBUI_AUTH_COOKIE_SAME_SITE=strict", "RAG_TOKENIZER_MODEL=of-tokens"], set()),
+        (["OAUTH_TOKEN=hush-hush", "X_API_AUTH=me:hush", "SMTP_PWD=hushed"], {"hush-hush", "me:hush", "hushed"}),
         ({"apiKey": "hush-hush", "key": "somebody-else"}, {"hush-hush"}),
         ({"user": "somebody-else", "password": "hush-hush"}, {"hush-hush"}),
         ({"keys": {"api_keys": ["hush-hush"]}, "names": ["open-webui-1"]}, {"hush-hush"}),
