@@ -105,7 +105,8 @@ lock: ## pin all dependencies anew: constraints.txt, requirements.lock with hash
 	@rm .constraints.new
 	@{ echo '# All of constraints.txt with the hashes of its files: `make lock` writes this file.'; \
 	    $(PYTHON) -m images.uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
-	    --no-header --no-annotate requirements-dev.txt; } > requirements.lock
+	    --no-header --no-annotate requirements-dev.txt; } > .lock.new
+	@mv .lock.new requirements.lock
 	@sed -n 's/^VERSION: Final = "\(.*\)"/uv==\1/p' images/uv.py | $(PYTHON) -m images.uv pip compile --quiet --no-config \
 	    --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - > .uv.new
 	@mv .uv.new images/locks/uv.txt

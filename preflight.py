@@ -28,8 +28,17 @@ from docker_access.logins import LoginError
 from docker_access.versions import TooNewError, refused, untried
 from embedding import embedding, variables_of
 from limits import contradictions
-from preflight_host import ANYWHERE, low_port_problems, pool_problems, routes, seccomp_advice, seccomp_problems
-from preflight_versions import downgrade_problems, postgres_problems, redis_problems
+from preflight_host import (
+    ANYWHERE,
+    first_port,
+    pool_problems,
+    rights_are_seen,
+    routes,
+    seccomp_advice,
+    seccomp_problems,
+    shares_network,
+)
+from preflight_versions import downgrade_problems, postgres_problems, software_problems
 from preflight_versions import found as _found
 from settings import OPEN_WEBUI_TRIED, Names, too_old
 from settings_values import DEFAULT_PORTS, is_slim
@@ -41,6 +50,8 @@ if TYPE_CHECKING:
     from settings import Settings
 
 LAST_PORT: Final = 65535
+ABOVE: Final = 8000
+"""What is added to a port that may not be published: 80 is 8080, as many a program has it."""
 MIB: Final = 1024 * 1024
 TIMEOUT_SECONDS: Final = 10
 """How long Docker may take for one answer."""
@@ -132,8 +143,15 @@ def look(settings: Settings) -> list[str]:
     try:
         client = docker_access.api_client(TIMEOUT_SECONDS)
         host = client.info()
-        problems = [*_problems(settings, client), *_host_problems(settings, client, host)]
+        low_ports = list(_low_ports(settings, client, host))
+        known = rights_are_seen(host)
+        problems = [
+            *_problems(settings, client, host),
+            *_host_problems(settings, client, host),
+            *(low_ports if known else ()),
+        ]
         advice = [
+            *(() if known else low_ports),
             *_advice(settings, host),
             *_docker_advice(client),
             *seccomp_advice(host),
@@ -165,12 +183,12 @@ def docker_does_not_answer(error: Exception) -> str:
     return f"Docker does not answer at {where}: {docker_access.reason(error)}. Way out: {way_out}."
 
 
-def _problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
+def _problems(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[str]:
     yield from _image_problems(settings, client)
     marks = [f"{key}={value}" for key, value in settings.labels.items()]
     containers = client.containers(all=True, filters={"label": marks})
     yield from downgrade_problems(settings, client, containers)
-    yield from postgres_problems(settings, client, containers)
+    yield from postgres_problems(settings, client, containers, host)
     for name in settings.containers:
         yield from _container_problems(settings, name, _found(client.inspect_container, name))
     for name in settings.networks:
@@ -184,9 +202,9 @@ def _problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
     yield from _data_left_behind(settings, containers)
     if settings.production and "embedding-change" not in settings.acknowledged:
         yield from _embedding_changes(settings, client)
-    yield from _port_problems(settings, client)
+    yield from _port_problems(settings, client, host)
     if settings.edge_subnet:
-        yield from _subnet_problems(settings, list(_taken(settings, client)))
+        yield from _subnet_problems(settings, list(_taken(settings, client, host)))
 
 
 def _host_problems(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[str]:
@@ -194,7 +212,6 @@ def _host_problems(settings: Settings, client: docker.APIClient, host: Mapping[s
     if said := refused(client.version()):
         yield said
     yield from _limit_problems(settings, host)
-    yield from low_port_problems(settings, host)
     yield from seccomp_problems(host)
     networks = client.networks()
     yield from pool_problems(settings, host, [one["Name"] for one in networks], [net for net, _ in _subnets(networks)])
@@ -202,11 +219,11 @@ def _host_problems(settings: Settings, client: docker.APIClient, host: Mapping[s
 
 def _image_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
     """A tag such as ``main`` hides the version; the image on this host tells it."""
-    refused = refuse_local_build(settings)
-    for reference in settings.images.values():
-        if refused and (made_from := (_marks(client, reference) or {}).get(labels.LOCAL_BUILD)):
-            yield f"image {reference} was built on this machine, from {made_from}. {refused}"
-    yield from redis_problems(settings, client)
+    if refused := refuse_local_build(settings):
+        made_from = {one: (_marks(client, one) or {}).get(labels.LOCAL_BUILD) for one in settings.images.values()}
+        if built := ", ".join(f"{reference} (from {origin})" for reference, origin in made_from.items() if origin):
+            yield f"built on this machine: {built}. {refused}"
+    yield from software_problems(settings, client)
     version = (_marks(client, settings.open_webui_image) or {}).get(labels.IMAGE_VERSION, "")
     if too_old(version):
         yield (
@@ -221,7 +238,7 @@ def refuse_local_build(settings: Settings) -> str:
     if not settings.production or "local-build" in settings.acknowledged:
         return ""
     return (
-        "Production takes the official images: one built here is other software under their name (docs/images.md). "
+        "Production takes the official images: what is built here is other software under their name (docs/images.md). "
         "Have them pulled where their registry can be reached (docker pull), or bring them (docker load); or, if that "
         f"is meant, add local-build to {settings.project}:acknowledged."
     )
@@ -436,15 +453,35 @@ def other_names(settings: Settings) -> str:
     return "deploy a stack of another name (STACK=NAME): Docker's names come from it"
 
 
-def _port_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
+def _listeners(settings: Settings) -> list[Listener]:
     wanted = [Listener(key="uiPort", address=settings.ui_bind_address, port=settings.ui_port)]
     if settings.http_port:
         wanted.append(Listener(key="httpPort", address=settings.ui_bind_address, port=settings.http_port))
     if settings.valkey_debug_port:
         wanted.append(Listener(key="valkeyDebugPort", address="127.0.0.1", port=settings.valkey_debug_port))
+    return wanted
+
+
+def _low_ports(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[str]:
+    """Ports that Docker publishes only if somebody allowed it to, and that the stack has not already."""
+    low = [listener for listener in _listeners(settings) if listener.port < first_port(host)]
+    containers = client.containers() if low else []
+    for listener in low:
+        holder = publisher(containers, listener)
+        if holder and not owner_of_another(holder.get("Labels") or {}, settings):
+            continue
+        yield (
+            f"port {listener.port} ({settings.project}:{listener.key}) is one that a rootless Docker publishes only if "
+            f"its host allows it. Allow it there (sudo sysctl net.ipv4.ip_unprivileged_port_start={listener.port})"
+            f"{_or_publish_elsewhere(settings, listener, listener.port + ABOVE)}."
+        )
+
+
+def _port_problems(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[str]:
+    wanted = _listeners(settings)
     containers = client.containers()
     for listener in wanted:
-        if docker_access.kind() == "local" and not _has_address(listener.address):
+        if docker_access.is_this_machine(host) and not _has_address(listener.address):
             yield (
                 f"address {listener.address} is none of this host's, which has {', '.join(_addresses())}. "
                 f"Set {settings.project}:uiBindAddress to one of them."
@@ -563,8 +600,8 @@ def _free_subnet(taken: list[Taken]) -> str:
     return str(next(free, "a private /24 that nobody uses"))
 
 
-def _taken(settings: Settings, client: docker.APIClient) -> Iterator[Taken]:
-    """Subnets of Docker's networks but the stack's own, and this host's addresses and routes outside of them."""
+def _taken(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[Taken]:
+    """Subnets of Docker's networks but the stack's own, and its host's addresses and routes outside of them."""
     own, docker_subnets = False, []
     for subnet, network in _subnets(client.networks()):
         docker_subnets.append(subnet)
@@ -573,16 +610,16 @@ def _taken(settings: Settings, client: docker.APIClient) -> Iterator[Taken]:
             yield Taken(network=subnet, by=f"{subnet} of Docker's network {network['Name']} ({owner})")
         else:
             own = str(subnet) == settings.edge_subnet
-    if docker_access.kind() != "local":
+    if not shares_network(host):
         return
     import psutil  # noqa: PLC0415 - 30 ms that only few deployments need
 
     for interface, addresses in psutil.net_if_addrs().items():
         for address in addresses:
             if address.family == socket.AF_INET:
-                host = ipaddress.IPv4Network(address.address)
-                if not any(host.subnet_of(subnet) for subnet in docker_subnets):
-                    yield Taken(network=host, by=f"address {address.address} of this host's interface {interface}")
+                itself = ipaddress.IPv4Network(address.address)
+                if not any(itself.subnet_of(subnet) for subnet in docker_subnets):
+                    yield Taken(network=itself, by=f"address {address.address} of this host's interface {interface}")
     # A network that is there already is not to move for a VPN that came later.
     for route in () if own else routes():
         to = route.network
@@ -591,11 +628,12 @@ def _taken(settings: Settings, client: docker.APIClient) -> Iterator[Taken]:
 
 
 def _subnets(networks: list[dict[str, Any]]) -> Iterator[tuple[ipaddress.IPv4Network, dict[str, Any]]]:
-    """IPv4 subnets of Docker's networks, each with its network."""
+    """IPv4 subnets of Docker's networks, each with its network; not those that leave addresses to somebody else."""
     for network in networks:
         for config in (network.get("IPAM") or {}).get("Config") or ():
-            subnet = ipaddress.ip_network(config["Subnet"], strict=False)
-            if isinstance(subnet, ipaddress.IPv4Network):
+            subnet = ipaddress.ip_network(config.get("Subnet") or "0.0.0.0/0", strict=False)
+            # 0.0.0.0/0 stands there for a DHCP server's.
+            if isinstance(subnet, ipaddress.IPv4Network) and subnet.prefixlen:
                 yield subnet, network
 
 
@@ -612,7 +650,7 @@ def _limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str
             f"{settings.stack} has such limits. On a Raspberry Pi add `cgroup_enable=memory cgroup_memory=1` to the "
             "line in /boot/firmware/cmdline.txt and boot again; a rootless Docker needs the controllers delegated "
             "(https://docs.docker.com/engine/security/rootless/tips/#limiting-resources). A kernel built without them, "
-            "as of some NAS, carries topology single, which limits memory alone, or nothing."
+            "as of some NAS, carries topology single at most, which limits memory alone."
         )
     if not settings.replicated:
         return
@@ -640,6 +678,7 @@ def _is_enough(settings: Settings, role: str, limits: Limits) -> bool:
             limits,
             max_clients=settings.valkey_max_clients,
             max_connections=settings.postgres_max_connections,
+            replicas_max=settings.replicas_max,
             slim=is_slim(settings.open_webui_image),
         )
     )

@@ -25,20 +25,23 @@ UNPRIVILEGED_PORTS: Final = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start"
 FIRST_UNPRIVILEGED_PORT: Final = 1024
 """Unless the file says otherwise: https://docs.kernel.org/networking/ip-sysctl.html."""
 
+ROOTLESSKIT: Final = "rootlesskit"
+"""The program that publishes a rootless Docker's ports; a capability of its file allows the lower ones."""
+
 ANYWHERE: Final = 8
 """Destinations of fewer bits lead to anybody: the default route, or the halves that a VPN lays over it."""
 
 POOLS: Final = (
-    {"Base": "172.16.0.0/12", "Size": 16},
+    {"Base": "172.17.0.0/16", "Size": 16},
+    {"Base": "172.18.0.0/15", "Size": 16},
+    {"Base": "172.20.0.0/14", "Size": 16},
+    {"Base": "172.24.0.0/13", "Size": 16},
     {"Base": "192.168.0.0/16", "Size": 20},
 )
-"""Where Docker takes subnets from if nobody told it others. The first has no 172.16.
+"""Where Docker takes subnets from if nobody told it others.
 
 Source: https://github.com/moby/moby/blob/v29.0.0/daemon/libnetwork/ipamutils/utils.go
 """
-NOT_A_POOL: Final = ipaddress.IPv4Network("172.16.0.0/16")
-LOOKS_AT_LINKS_ONLY: Final = 25
-"""From this major version on Docker avoids the subnets of links only; before, whatever a route leads to."""
 
 SECCOMP_SINCE: Final = (20, 10, 10)
 """First Docker whose own profile answers clone3 as a kernel without it does: https://github.com/moby/moby/pull/42681."""
@@ -60,15 +63,19 @@ class Route:
     direct: bool
 
 
+def shares_network(host: Mapping[str, Any]) -> bool:
+    """Whether Docker's networks are this machine's too; a rootless Docker has its own, apart from it."""
+    return docker_access.is_this_machine(host) and not is_rootless(host)
+
+
 def routes() -> Iterator[Route]:
-    """This host's IPv4 routes; none where it has no such table, or Docker is on another host.
+    """This machine's IPv4 routes; none where it has no such table.
 
     Source: https://man7.org/linux/man-pages/man5/proc_pid_net.5.html
     """
     lines: list[str] = []
-    if docker_access.kind() == "local":
-        with suppress(OSError):
-            lines = ROUTES.read_text(encoding="ascii").splitlines()[1:]
+    with suppress(OSError):
+        lines = ROUTES.read_text(encoding="ascii").splitlines()[1:]
     for line in lines:
         interface, destination, gateway, _, _, _, _, mask, *_ = line.split()
         start = int.from_bytes(int(destination, 16).to_bytes(4, sys.byteorder), "big")
@@ -81,6 +88,9 @@ def pool_problems(
 ) -> Iterator[str]:
     """Docker has no subnet left for a network that the stack is to get.
 
+    It avoids those of links. A route by a gateway it takes for none since 20.10.15:
+    https://github.com/moby/moby/pull/43360
+
     Args:
         settings: The settings.
         host: What ``docker info`` tells.
@@ -91,9 +101,7 @@ def pool_problems(
     wanted = [name for name in settings.networks if name not in {*networks, *chosen}]
     if not wanted:
         return
-    version = str(host.get("ServerVersion") or "")
-    links_only = int((re.match(r"\d+", version) or ["0"])[0]) >= LOOKS_AT_LINKS_ONLY
-    taken = [route for route in routes() if route.network.prefixlen and (route.direct or not links_only)]
+    taken = [one for one in routes() if one.network.prefixlen and one.direct] if shares_network(host) else []
     used = [*subnets, *(route.network for route in taken)]
     pools = host.get("DefaultAddressPools") or POOLS
     if sum(1 for _, _ in zip(wanted, _free(pools, used), strict=False)) == len(wanted):
@@ -103,7 +111,7 @@ def pool_problems(
     beside = f" and the routes of {', '.join(others)}" if others else ""
     yield (
         f"network {wanted[-1]} gets no subnet: Docker's address pools ({own}) are taken by {len(subnets)} networks"
-        f"{beside}. Remove the networks that nobody uses (docker network prune), or give Docker more "
+        f"{beside}. Remove one that nobody needs (docker network ls; docker network rm NAME), or give Docker more "
         "(`default-address-pools` in /etc/docker/daemon.json)."
     )
 
@@ -113,7 +121,7 @@ def _free(pools: Iterable[Mapping[str, Any]], used: list[ipaddress.IPv4Network])
         base = ipaddress.ip_network(pool["Base"], strict=False)
         if isinstance(base, ipaddress.IPv4Network):
             for one in base.subnets(new_prefix=max(int(pool["Size"]), base.prefixlen)):
-                if one != NOT_A_POOL and not any(one.overlaps(other) for other in used):
+                if not any(one.overlaps(other) for other in used):
                     yield one
 
 
@@ -122,32 +130,28 @@ def is_rootless(host: Mapping[str, Any]) -> bool:
     return any("rootless" in option for option in host.get("SecurityOptions") or ())
 
 
-def low_port_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]:
-    """A rootless Docker may not publish the ports below 1024, unless somebody allowed it.
+def first_port(host: Mapping[str, Any]) -> int:
+    """The first port that a Docker publishes whatever was allowed to it: a rootless one none below 1024.
 
     Source: https://docs.docker.com/engine/security/rootless/tips/#exposing-privileged-ports
     """
-    if not is_rootless(host):
-        return
-    first = FIRST_UNPRIVILEGED_PORT
-    if docker_access.kind() == "local":
+    if not is_rootless(host) or (docker_access.is_this_machine(host) and _may_bind_low_ports()):
+        return 1
+    if docker_access.is_this_machine(host):
         with suppress(OSError, ValueError):
-            first = int(UNPRIVILEGED_PORTS.read_text(encoding="ascii"))
-        if _may_bind_low_ports():
-            return
-    for key, port in (("uiPort", settings.ui_port), ("httpPort", settings.http_port)):
-        if port and port < first:
-            yield (
-                f"port {port} ({settings.project}:{key}) is below {first}, and this Docker is rootless: it may not "
-                f"publish it. Allow it (sudo sysctl net.ipv4.ip_unprivileged_port_start={port}), or publish elsewhere "
-                f"({settings.project}:{key}: {port + 8000}) and forward the port to there."
-            )
+            return int(UNPRIVILEGED_PORTS.read_text(encoding="ascii"))
+    return FIRST_UNPRIVILEGED_PORT
+
+
+def rights_are_seen(host: Mapping[str, Any]) -> bool:
+    """Whether all that can allow a rootless Docker lower ports was looked at."""
+    return docker_access.is_this_machine(host) and shutil.which(ROOTLESSKIT) is not None
 
 
 def _may_bind_low_ports() -> bool:
-    rootlesskit = shutil.which("rootlesskit")
+    program = shutil.which(ROOTLESSKIT)
     with suppress(OSError):
-        return bool(rootlesskit and os.getxattr(rootlesskit, "security.capability"))
+        return bool(program and os.getxattr(program, "security.capability"))
     return False
 
 
@@ -163,7 +167,7 @@ def seccomp_problems(host: Mapping[str, Any]) -> Iterator[str]:
     The C library of the images (glibc 2.34 and later) tries another call only if it is told there is no such one.
     """
     profile = seccomp_profile(host)
-    if not profile.startswith("/") or docker_access.kind() != "local":
+    if not profile.startswith("/") or not docker_access.is_this_machine(host):
         return
     try:
         rules = json.loads(Path(profile).read_text(encoding="utf-8"))
@@ -180,12 +184,14 @@ def seccomp_problems(host: Mapping[str, Any]) -> Iterator[str]:
 def refuses_clone3(profile: Mapping[str, Any]) -> bool:
     """Whether a seccomp profile answers clone3 with another error than that there is no such call.
 
+    Rules for who has a capability are of no container here; those for a processor or a kernel may be.
+
     Source: https://docs.docker.com/engine/security/seccomp/
     """
     of_clone3 = [
         rule
         for rule in profile.get("syscalls") or ()
-        if "clone3" in (rule.get("names") or [rule.get("name")]) and not (rule.get("includes") or {})
+        if "clone3" in (rule.get("names") or [rule.get("name")]) and not (rule.get("includes") or {}).get("caps")
     ]
     deciding = of_clone3 or [{"action": profile.get("defaultAction"), "errnoRet": profile.get("defaultErrnoRet")}]
     return all(rule.get("action") == "SCMP_ACT_ERRNO" and rule.get("errnoRet") != ENOSYS for rule in deciding)

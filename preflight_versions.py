@@ -15,7 +15,16 @@ from docker.errors import NotFound
 
 import docker_access
 import labels
-from settings_values import match_reference, postgres_major, release
+from settings_values import (
+    GATEWAY_TRIED,
+    OLDEST_GATEWAY,
+    OLDEST_POSTGRES,
+    POSTGRES_TRIED,
+    VALKEY_TRIED,
+    match_reference,
+    postgres_major,
+    release,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -60,31 +69,34 @@ def downgrade_problems(settings: Settings, client: docker.APIClient, containers:
     seen = [
         str(one["Labels"].get(labels.IMAGE_VERSION, ""))
         for one in containers
-        if one["Labels"].get(labels.ROLE) in MIGRATED_BY
+        if one["Labels"].get(labels.ROLE) in MIGRATED_BY and one.get("State") != "created"
     ]
     newest = max(seen, key=release, default="")
     if wanted and release(wanted) < release(newest):
         yield (
-            f"Open WebUI {newest} migrated the database of stack {settings.stack}, and image {image} is {wanted}, "
-            f"which does not know a newer schema. Stay with {newest} or later ({settings.project}:openWebuiImage); or, "
-            f"if a backup was restored that {wanted} or an older one made, add downgrade to "
-            f"{settings.project}:acknowledged."
+            f"Open WebUI {newest} migrated the database of stack {settings.stack}, or began to, and image {image} is "
+            f"{wanted}, which does not know a newer schema. Stay with {newest} or later "
+            f"({settings.project}:openWebuiImage); or, if the database is as {wanted} or an older one left it, as "
+            f"after restoring a backup of then, add downgrade to {settings.project}:acknowledged."
         )
 
 
-def postgres_problems(settings: Settings, client: docker.APIClient, containers: list[dict[str, Any]]) -> Iterator[str]:
+def postgres_problems(
+    settings: Settings, client: docker.APIClient, containers: list[dict[str, Any]], host: Mapping[str, Any]
+) -> Iterator[str]:
     """Postgres reads no files of another major version, and ends at its start.
 
     Args:
         settings: The settings.
         client: Docker.
         containers: The stack's, as ``docker ps`` lists them.
+        host: What ``docker info`` tells.
     """
     if not settings.replicated:
         return
     image, volume = settings.postgres_image, settings.names.postgres_volume
     wanted = _number(variables(found(client.inspect_image, image)).get("PG_MAJOR", "")) or postgres_major(image)
-    held = _major_of(client, found(client.inspect_volume, volume), containers)
+    held = _major_of(client, found(client.inspect_volume, volume), containers, host)
     if wanted and held and wanted != held:
         yield (
             f"volume {volume} holds a database of Postgres {held}, and image {image} is Postgres {wanted}, which does "
@@ -93,14 +105,18 @@ def postgres_problems(settings: Settings, client: docker.APIClient, containers: 
         )
 
 
-def _major_of(client: docker.APIClient, volume: Mapping[str, Any], containers: list[dict[str, Any]]) -> int:
+def _major_of(
+    client: docker.APIClient, volume: Mapping[str, Any], containers: list[dict[str, Any]], host: Mapping[str, Any]
+) -> int:
     """The major version of the database in a volume; 0 where nothing tells."""
     if not volume:
         return 0
-    if docker_access.kind() == "local" and volume.get("Mountpoint"):
+    if docker_access.is_this_machine(host) and volume.get("Mountpoint"):
         with suppress(OSError):
             return _number((Path(volume["Mountpoint"]) / "PG_VERSION").read_text(encoding="ascii"))
-    ids = (one["Id"] for one in containers if one["Labels"].get(labels.ROLE) == "postgres")
+    # One that starts over and over again may do so since it cannot read what is there.
+    started = (one for one in containers if one.get("State") not in {"created", "restarting"})
+    ids = (one["Id"] for one in started if one["Labels"].get(labels.ROLE) == "postgres")
     return next((_number(variables(found(client.inspect_container, one)).get("PG_MAJOR", "")) for one in ids), 0)
 
 
@@ -109,12 +125,24 @@ def _number(text: str) -> int:
     return int(digits[0]) if digits else 0
 
 
-def redis_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
-    """A Redis under the name of a Valkey, as a mirror may have it."""
-    image = settings.images.get("valkey", "")
-    told = variables(found(client.inspect_image, image)) if image else {}
-    if "REDIS_VERSION" in told and "VALKEY_VERSION" not in told:
+def software_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
+    """Other or older software than a stack runs on, under a name that does not tell, as a mirror or a digest may be."""
+    key = f"({settings.project}:"
+    image = {role: settings.images.get(role, "") for role in ("valkey", "postgres", "gateway")}
+    told = {role: variables(found(client.inspect_image, one)) if one else {} for role, one in image.items()}
+    if "REDIS_VERSION" in told["valkey"] and "VALKEY_VERSION" not in told["valkey"]:
         yield (
-            f"image {image} is Redis {told['REDIS_VERSION']}, which has no valkey-server. Name Valkey's "
-            f"({settings.project}:valkeyImage: docker.io/valkey/valkey:8.1.10-alpine)."
+            f"image {image['valkey']} is Redis {told['valkey']['REDIS_VERSION']}, which has no valkey-server. Name "
+            f"Valkey's {key}valkeyImage: {VALKEY_TRIED})."
+        )
+    if 0 < (major := _number(told["postgres"].get("PG_MAJOR", ""))) < OLDEST_POSTGRES:
+        yield (
+            f"image {image['postgres']} is Postgres {major}, and {OLDEST_POSTGRES} or later is needed, for the locale "
+            f"provider `builtin` {key}postgresImage: {POSTGRES_TRIED})."
+        )
+    caddy = told["gateway"].get("CADDY_VERSION", "")
+    if () < release(caddy)[:2] < OLDEST_GATEWAY:
+        yield (
+            f"image {image['gateway']} is Caddy {caddy}, and 2.9 or later is needed, which knows all of the gateway's "
+            f"configuration {key}gatewayImage: {GATEWAY_TRIED})."
         )

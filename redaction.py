@@ -28,8 +28,10 @@ SECRET_NAME: Final = re.compile(
 Not OAUTH_PROVIDER_NAME, WEBUI_AUTH_COOKIE_SAME_SITE or RAG_TOKENIZER_MODEL: nothing could be read without their values.
 """
 
+QUOTED: Final = frozenset({"containerLogs"})
+"""Properties sealed for what may stand in them, and no secret themselves: an error quotes the log of a container."""
+
 _ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Za-z_][\w.-]*)(?:\s*=\s*|:\s+)(.+)")
-_VARIABLE: Final = re.compile(r"(?:export\s+)?[A-Z_][A-Z0-9_]*=.+")
 _SAYS_WHO: Final = re.compile(r"_(EMAIL|NAME)$")
 _URL_PASSWORD: Final = re.compile(r"://[^/@\s]*?:([^@\s]+(?:@[^@/\s]+)*)@")
 _PLAIN: Final = frozenset({"true", "false", "none", "null", "localhost", "open-webui", "open webui", "openwebui"})
@@ -57,11 +59,7 @@ def _parts(text: str) -> Iterator[str]:
         if text[:1] in {"{", "["}:
             yield from _leaves(json.loads(text))
     lines = [line.strip() for line in text.splitlines()]
-    # Of a log, which may hold a secret as a whole, the lines are what an error quotes.
-    prose = any(map(_is_sentence, lines)) and len(lines) > 1
     for line in lines:
-        if prose and not _VARIABLE.fullmatch(line):
-            continue
         assigned = _ASSIGNMENT.fullmatch(line)
         if assigned and not _SAYS_WHO.search(assigned[1]):
             # For a shell; what it makes of it is what others see.
@@ -74,16 +72,12 @@ def _parts(text: str) -> Iterator[str]:
             yield from (item.strip() for item in re.split(r"[;,]", form))
 
 
-def _is_sentence(line: str) -> bool:
-    return " " in line and not _ASSIGNMENT.fullmatch(line) and not line.startswith(("#", "-----"))
-
-
 def _passwords(text: str) -> Iterator[str]:
     """Of URLs, and of variables that are named so."""
     found = _URL_PASSWORD.findall(text)
     for line in map(str.strip, text.splitlines()):
-        if _VARIABLE.fullmatch(line) and SECRET_NAME.search(line.partition("=")[0]):
-            found.append(_unquoted(line.partition("=")[2]))
+        if (assigned := _ASSIGNMENT.fullmatch(line)) and SECRET_NAME.search(assigned[1]):
+            found.append(_unquoted(assigned[2]))
     for password in found:
         yield from (form for form in (password, unquote(password)) if len(form) >= SHORTEST)
 
@@ -102,6 +96,11 @@ def _unquoted(value: str) -> str:
         return " ".join(shlex.split(value))
     except ValueError:
         return value
+
+
+def values_of(name: str, secret: Any) -> set[str]:
+    """The secrets of a property of a resource that is secret; of one in :data:`QUOTED` none."""
+    return set() if name in QUOTED else values_within(secret)
 
 
 def values_within(secret: Any) -> set[str]:

@@ -182,14 +182,19 @@ _OWNED: Final = (
 )
 
 
-_SECRET_VARIABLE: Final = re.compile(r"(?!ENABLE_|DISABLE_)\w*(KEYS?|TOKENS?|SECRETS?|PASSWORD|PASSWD|CREDENTIALS)$")
+_SECRET_VARIABLE: Final = re.compile(
+    r"(?!ENABLE_|DISABLE_|USER_PERMISSIONS_|GOOGLE_APPLICATION_CREDENTIALS$)"
+    r"\w*(API_KEYS|(?<!PUBLIC_)KEY|TOKEN|SECRETS?|PASSWORD|PASSWD|CREDENTIALS(_JSON)?|API_AUTH)"
+)
+_SECRET_IN_JSON: Final = re.compile(r'\s*[\[{].*"(api_)?(key|token|secret|password)"\s*:\s*"[^"]', re.DOTALL)
 _PASSWORD_IN_URL: Final = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 
 def is_secret(name: str, value: Any) -> bool:
-    """Whether a variable of Open WebUI holds a secret: by its name, or by a password in its URL."""
+    """Whether a variable of Open WebUI holds a secret: by its name, a password in a URL, or a member's name in JSON."""
     text = value if isinstance(value, str) else ""
-    return bool(text and (_SECRET_VARIABLE.fullmatch(name) or _PASSWORD_IN_URL.search(text)))
+    inside = _PASSWORD_IN_URL.search(text) or _SECRET_IN_JSON.match(text)
+    return bool(text and (_SECRET_VARIABLE.fullmatch(name) or inside))
 
 
 def owned(name: str) -> str:

@@ -214,10 +214,10 @@ def postgres_major(reference: str) -> int:
 
 
 def gateway_image(value: str) -> str:
-    """An image reference of Caddy that names no version older than 2.9."""
+    """An image reference that names no version of Caddy older than 2.9; one of another name has versions of its own."""
     image_reference(value, GATEWAY_TRIED)
-    version = release(_name_and_tag(value)[1])
-    if version and version[:2] < OLDEST_GATEWAY:
+    name, tag = _name_and_tag(value)
+    if name == "caddy" and () < release(tag)[:2] < OLDEST_GATEWAY:
         raise Invalid("Caddy before 2.9 does not know all of the gateway's configuration", GATEWAY_TRIED)
     return value
 

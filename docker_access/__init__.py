@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from surroundings import home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import docker
 
@@ -49,6 +49,18 @@ def kind() -> Kind:
     if scheme == "ssh":
         return "ssh"
     return "tcp" if scheme in {"tcp", "http", "https"} else "local"
+
+
+def is_this_machine(info: Mapping[str, Any]) -> bool:
+    """Whether the daemon's host is this machine, so that its folders and rights are seen from here.
+
+    A socket may lead out of it: into a virtual machine (Docker Desktop, Colima), or from a container to its host. Those
+    have another host name.
+
+    Args:
+        info: What the daemon answers to ``GET /info``.
+    """
+    return kind() == "local" and info.get("Name") == socket.gethostname()
 
 
 def name() -> str:

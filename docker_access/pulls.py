@@ -8,9 +8,10 @@ from typing import Any, Final
 
 _SILENT: Final = re.compile(
     r"dial tcp|no such host|connection refused|i/o timeout|server misbehaving|TLS handshake|: EOF"
-    r"|request canceled|network is unreachable|no route to host|Client\.Timeout|context deadline|connection reset|x509"
-    # Who stands before it did answer; it did not.
-    r"|50[234] (?:Bad Gateway|Service Unavailable|Gateway Time)",
+    r"|request canceled|network is unreachable|no route to host|Client\.Timeout|context deadline|connection reset"
+    # Who stands before it did answer; it did not. A proxy that lets nobody through has no number in Go's words.
+    r"|50[234] (?:Bad Gateway|Service Unavailable|Gateway Time)"
+    r'|": (?:Forbidden|Proxy Authentication Required|Bad Gateway|Service Unavailable|Gateway Time)',
     re.IGNORECASE,
 )
 _DONE: Final = frozenset({"Pull complete", "Already exists"})
@@ -36,6 +37,8 @@ def way_out(said: str, name: str, registry: str) -> str:
     """
     if re.search(r"toomanyrequests|rate limit|\b429\b", said, re.IGNORECASE):
         return f"{registry} limits how often it is asked: wait, or log in (`docker login`), which raises the limit."
+    if "x509" in said:
+        return f"Docker does not trust its certificate: put its CA into /etc/docker/certs.d/{registry}/ca.crt there."
     if re.search(r"denied|unauthorized|authentication required|\b40[13]\b", said, re.IGNORECASE):
         return f"There is no such image, or it needs a login: correct the name, or `docker login {registry}`."
     if re.search(r"not found|manifest unknown|does not exist|no matching manifest", said, re.IGNORECASE):

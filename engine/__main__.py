@@ -289,7 +289,7 @@ def _stack_output(options: argparse.Namespace) -> int:
     salt = salt_of(document) if document else ""
     checkpoint = workspace.checkpoint(document, workspace.secrets(salt)) if salt else Checkpoint()
     if document and not salt:
-        checkpoint = load(document, lambda _: None)
+        checkpoint = load(document, lambda *_: None)
     outputs = next((r.outputs for r in checkpoint.resources if r.type == STACK_TYPE), {})
     shown = unwrap(outputs) if options.show_secrets else mask(outputs)
     if options.name is not None:

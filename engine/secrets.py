@@ -98,28 +98,36 @@ class Secrets:
                 "Set it again with `config set KEY VALUE --secret`, or restore the file it stands in."
             ) from None
 
-    def seal(self, secret: Secret) -> str:
-        """Ciphertext of a state value: of its compact JSON, the one it had before where it is unchanged."""
+    def seal(self, secret: Secret, name: str = "") -> str:
+        """Ciphertext of a state value: of its compact JSON, the one it had before where it is unchanged.
+
+        Args:
+            secret: The value.
+            name: The property it stands in.
+        """
         if secret.ciphertext is None or secret.ciphertext not in self._known:
             text = json.dumps(secret.value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
             secret.ciphertext = self.encrypt(text)
             self._known.add(secret.ciphertext)
-            self.plaintexts |= redaction.values_within(secret.value)
+            self.plaintexts |= redaction.values_of(name, secret.value)
         return secret.ciphertext
 
-    def learn(self, value: Any) -> None:
-        """Have what is secret in a value masked: a preview seals nothing of what the program makes secret."""
+    def learn(self, value: Any, name: str = "") -> None:
+        """Have what is secret in a property masked: a preview seals nothing of what the program makes secret."""
         if isinstance(value, Secret):
-            self.plaintexts |= redaction.values_within(value.value)
-        elif isinstance(value, dict | list):
-            for item in value.values() if isinstance(value, dict) else value:
-                self.learn(item)
+            self.plaintexts |= redaction.values_of(name, value.value)
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                self.learn(item, key)
+        elif isinstance(value, list):
+            for item in value:
+                self.learn(item, name)
 
-    def open(self, ciphertext: str) -> Any:
-        """The value of a ciphertext of the state file."""
+    def open(self, ciphertext: str, name: str = "") -> Any:
+        """The value of a ciphertext of the state file, in the property of a name."""
         value = json.loads(self._decrypted(ciphertext))
         self._known.add(ciphertext)
-        self.plaintexts |= redaction.values_within(value)
+        self.plaintexts |= redaction.values_of(name, value)
         return value
 
 

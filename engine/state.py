@@ -265,7 +265,7 @@ def remove_files(directory: Path, pattern: str, *, older_than_seconds: float = 0
                 path.unlink()
 
 
-def load(document: dict[str, Any], open_secret: Callable[[str], Any]) -> Checkpoint:
+def load(document: dict[str, Any], open_secret: Callable[[str, str], Any]) -> Checkpoint:
     """Checkpoint of a document; raises :class:`EngineError` where it is not one."""
     try:
         latest = dict(latest_of(document))
@@ -301,7 +301,7 @@ def salt_of(document: dict[str, Any]) -> str:
     return str((provider.get("state") or {}).get("salt", ""))
 
 
-def _load_resource(raw: dict[str, Any], open_secret: Callable[[str], Any]) -> Resource:
+def _load_resource(raw: dict[str, Any], open_secret: Callable[[str, str], Any]) -> Resource:
     known = {_FIELDS[key]: value for key, value in raw.items() if key in _FIELDS}
     known["inputs"] = from_state(raw.get("inputs") or {}, open_secret)
     known["outputs"] = from_state(raw.get("outputs") or {}, open_secret)
@@ -311,7 +311,7 @@ def _load_resource(raw: dict[str, Any], open_secret: Callable[[str], Any]) -> Re
     return Resource(**given, extra={key: value for key, value in raw.items() if key not in _FIELDS})
 
 
-def dump_resource(resource: Resource, seal: Callable[[Secret], str]) -> dict[str, Any]:
+def dump_resource(resource: Resource, seal: Callable[[Secret, str], str]) -> dict[str, Any]:
     """The resource as the state file has it."""
     raw: dict[str, Any] = {}
     for key, attribute in _FIELDS.items():

@@ -94,24 +94,26 @@ def _to_wire(value: Any) -> Any:
     return UNKNOWN_TEXT if value is UNKNOWN else _map(value, _to_wire)
 
 
-def from_state(value: Any, decrypt: Callable[[str], Any]) -> Any:
-    """A value of the state file, with secrets opened by ``decrypt``."""
+def from_state(value: Any, decrypt: Callable[[str, str], Any], name: str = "") -> Any:
+    """A value of the state file, with secrets opened by ``decrypt``, which is told the property each stands in."""
     if isinstance(value, dict) and value.get(SIGNATURE) == SECRET:
         if "ciphertext" in value:
-            return Secret(decrypt(value["ciphertext"]), value["ciphertext"])
+            return Secret(decrypt(value["ciphertext"], name), value["ciphertext"])
         raise only_the_cli(
             "a secret in plain text in the state (`pulumi stack import` of an export with secrets shown)"
         )
-    return _map(value, lambda item: from_state(item, decrypt))
+    if isinstance(value, dict):
+        return {key: from_state(item, decrypt, key) for key, item in value.items()}
+    return _map(value, lambda item: from_state(item, decrypt, name))
 
 
-def to_state(value: Any, encrypt: Callable[[Secret], str]) -> Any:
+def to_state(value: Any, encrypt: Callable[[Secret, str], str], name: str = "") -> Any:
     """A value for the state file, its object keys sorted as the Pulumi CLI sorts them."""
     if isinstance(value, Secret):
-        return {SIGNATURE: SECRET, "ciphertext": encrypt(value)}
+        return {SIGNATURE: SECRET, "ciphertext": encrypt(value, name)}
     if isinstance(value, dict):
-        return {key: to_state(value[key], encrypt) for key in sorted(value)}
-    return UNKNOWN_TEXT if value is UNKNOWN else _map(value, lambda item: to_state(item, encrypt))
+        return {key: to_state(value[key], encrypt, key) for key in sorted(value)}
+    return UNKNOWN_TEXT if value is UNKNOWN else _map(value, lambda item: to_state(item, encrypt, name))
 
 
 def unwrap(value: Any) -> Any:

@@ -66,9 +66,9 @@ def shortage(client: docker.DockerClient, reference: Reference, need: int, *, bu
 def _folders(client: docker.DockerClient, *, building: bool) -> Iterator[tuple[Path, str]]:
     if building:
         yield Path(tempfile.gettempdir()), "where images are built (TMPDIR)"
-    if docker_access.kind() != "local":
-        return
     info: dict[str, Any] = client.info()
+    if not docker_access.is_this_machine(info):
+        return
     if root := info.get("DockerRootDir"):
         yield Path(root), "where Docker has its data"
     # A containerd that Docker has started for itself has its data under Docker's own.

@@ -135,7 +135,8 @@ def _obtain(
         pulled = _pull(client, reference)
     if not pulled.failure:
         return f"{reference}: pulled in {pulled.seconds:.0f} s"
-    absent = f"{reference} is not present and cannot be pulled: {pulled.failure}"
+    cannot = "is not" if buildable and build_asked else "cannot be"
+    absent = f"{reference} is not present and {cannot} pulled: {pulled.failure}"
     if recipe is None:
         known = ", ".join(sorted(RECIPES))
         raise ImageError(

@@ -76,7 +76,8 @@ def _leave_alone(failure: str) -> None:
     Raises:
         LauncherError: There is one, or Podman and no Docker that could be started.
     """
-    other = elsewhere.of_context() or elsewhere.of_a_user()
+    context = elsewhere.of_context()
+    other = context or elsewhere.of_a_user()
     if other is None or (other.what == elsewhere.PODMAN and (_dockerd() or _SOCKET.exists())):
         return
     where = other.variables.get("DOCKER_HOST", "")
@@ -88,9 +89,12 @@ def _leave_alone(failure: str) -> None:
             f"{begin}. This project was not tried on Podman, and installs no Docker beside it. Install Docker Engine "
             "yourself (https://docs.docker.com/engine/install), or set DOCKER_HOST to one that runs."
         )
+    forget = f"remove {where.removeprefix('unix://')}"
+    if context:
+        forget = "`unset DOCKER_CONTEXT`" if os.environ.get("DOCKER_CONTEXT") else "`docker context use default`"
     raise LauncherError(
-        f"{begin}. Nothing is installed or started beside it. If it is gone for good, `docker context use default` "
-        f"forgets it. To use it, see that it runs (`docker version`), then:\n  {other.line}"
+        f"{begin}. Nothing is installed or started beside it. If it is gone for good: {forget}. To use it, "
+        f"see that it runs (`docker version`), then:\n  {other.line}"
     )
 
 

@@ -79,9 +79,9 @@ def _document(project: Project, stack: str) -> dict[str, Any]:
 
 def _checkpoint(project: Project, stack: str, document: dict[str, Any]) -> Checkpoint:
     if _only_the_cli_reads(project, stack):
-        return load(_opened({**document, "checkpoint": _without_provider(document["checkpoint"])}), lambda _: None)
+        return load(_opened({**document, "checkpoint": _without_provider(document["checkpoint"])}), lambda *_: None)
     if not salt_of(document):
-        return load(document, lambda _: None)
+        return load(document, lambda *_: None)
     workspace = Workspace(project.directory, stack)
     return workspace.checkpoint(document, workspace.secrets(salt_of(document)))
 

@@ -70,12 +70,12 @@ def of_stack(stack: str) -> set[str]:
 
 def values_of_export(document: Any) -> set[str]:
     """Secrets of a state that the Pulumi CLI has exported with them shown."""
-    return set[str]().union(*map(redaction.values_within, _shown(document)))
+    return set[str]().union(*(redaction.values_of(name, value) for name, value in _shown(document)))
 
 
-def _shown(value: Any) -> Iterator[Any]:
+def _shown(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping) and value.get(SIGNATURE) == SECRET:
-        yield json.loads(value.get("plaintext", "null"))
+        yield name, json.loads(value.get("plaintext", "null"))
     elif isinstance(value, Mapping | list):
-        for item in value.values() if isinstance(value, Mapping) else value:
-            yield from _shown(item)
+        for key, item in value.items() if isinstance(value, Mapping) else ((name, item) for item in value):
+            yield from _shown(item, key)

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import random
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,14 @@ def death(monkeypatch: pytest.MonkeyPatch) -> Iterator[Death]:
         death.arm(0)
 
 
+@pytest.fixture
+def in_memory() -> Iterator[Path]:
+    """A folder that no disk is waited for, where there is one; deaths are exceptions here, and the power stays on."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
 def program(size: int = 1, name: str = "a", *more: Goal) -> list[Goal]:
     return [
         thing("a", inputs={"size": size, "name": name}),
@@ -91,13 +100,13 @@ SCENARIOS: dict[str, tuple[list[Goal], list[Goal], bool]] = {
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_the_next_run_completes_what_a_death_at_any_point_left(
-    scenario: str, tmp_path: Path, secrets: Secrets, death: Death
+    scenario: str, in_memory: Path, secrets: Secrets, death: Death
 ) -> None:
     before, after, delete_first = SCENARIOS[scenario]
     chance = random.Random(scenario)  # noqa: S311 - drawing points
 
     provider = MortalProvider(death, delete_before_replace=delete_first)
-    stack = Stack(Backend(tmp_path, "web", "dev"), secrets, provider)
+    stack = Stack(Backend(in_memory, "web", "dev"), secrets, provider)
     stack.run(*before)
     state, world = stack.backend.file.read_bytes(), provider.world.copy()
     death.arm(0)

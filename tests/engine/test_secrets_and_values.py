@@ -7,6 +7,7 @@ import json
 import pytest
 from google.protobuf import json_format, struct_pb2
 
+import redaction
 from engine.errors import EngineError
 from engine.provider import UNKNOWN
 from engine.secrets import Secrets
@@ -54,6 +55,16 @@ def test_an_unchanged_secret_keeps_its_ciphertext(secrets: Secrets) -> None:
     assert to_state(again, secrets.seal) == first
     assert to_state(keep_equal({"p": Secret("hush")}, again), secrets.seal) == first
     assert to_state({"p": Secret("other")}, secrets.seal) != first
+
+
+def test_a_log_is_sealed_and_not_hidden_for_itself_as_an_error_quotes_it(secrets: Secrets) -> None:
+    outputs = {"containerLogs": Secret("no database at 127.0.0.1\n"), "content": Secret("hush-hush")}
+    sealed = to_state(outputs, secrets.seal)
+    reader = Secrets(secrets.salt, "correct horse")
+    assert from_state(sealed, reader.open) == outputs
+    for of in (secrets, reader):
+        said = redaction.redact("no database at 127.0.0.1, hush-hush", of.plaintexts)
+        assert said == "no database at 127.0.0.1, [secret]"
 
 
 def test_values_travel_to_the_program_and_back() -> None:

@@ -109,6 +109,12 @@ def test_nothing_is_installed_or_started_beside_a_docker_that_nobody_named(
         docker_daemon.ensure_docker()
     assert str(stopped.value).endswith("\n  export DOCKER_HOST=unix:///home/me/.colima/docker.sock")
     assert not no_docker.called
+    forget = {"of_context": "`docker context use default`", "of_a_user": "remove /home/me/.colima/docker.sock"}
+    assert f"If it is gone for good: {forget[found]}. To use it" in str(stopped.value)
+    if found == "of_context":
+        monkeypatch.setenv("DOCKER_CONTEXT", "colima")
+        with pytest.raises(LauncherError, match=r"for good: `unset DOCKER_CONTEXT`\."):
+            docker_daemon.ensure_docker()
 
 
 def test_no_docker_is_installed_beside_podman_and_one_that_is_installed_is_started(

@@ -24,8 +24,10 @@ from preflight import (
     _advice,
     _data_left_behind,
     _embedding_changes,
+    _host_problems,
     _image_problems,
     _limit_problems,
+    _low_ports,
     _other_makings,
     _port_problems,
     _problems,
@@ -40,13 +42,18 @@ from preflight import (
     owner_of_another,
     publisher,
 )
-from preflight_host import low_port_problems, pool_problems, seccomp_advice, seccomp_problems
-from preflight_versions import downgrade_problems, postgres_problems, redis_problems
+from preflight_host import pool_problems, rights_are_seen, seccomp_advice, seccomp_problems
+from preflight_versions import downgrade_problems, postgres_problems, software_problems
 from settings import OPEN_WEBUI_TRIED, Settings
 from tests.unit.test_settings import read
 
 OURS = {labels.PROJECT: "open-webui", labels.STACK: "team", labels.ROLE: "valkey"}
 REPLICATED = {"topology": "replicated", "replicas": "2", "adminEmail": "admin@example.org"}
+HERE = {"Name": socket.gethostname()}
+"""What ``docker info`` tells of a Docker on this machine."""
+ROOTLESS = {**HERE, "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
+ELSEWHERE = pytest.mark.parametrize("info", [{"Name": "docker-desktop"}, {}], ids=["a virtual machine", "not told"])
+APART = pytest.mark.parametrize("info", [ROOTLESS, {"Name": "docker-desktop"}], ids=["rootless", "a virtual machine"])
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +115,7 @@ def test_the_process_that_listens_is_found_and_of_a_free_port_none() -> None:
 def test_a_port_that_a_process_holds_is_refused_with_a_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
     held = {3000: "process 1 (web)", 3001: "process 2 (api)"}
     monkeypatch.setattr("preflight._process_holding", lambda listener: held.get(listener.port, ""))
-    (problem,) = _port_problems(read(), Mock(containers=lambda **_: []))
+    (problem,) = _port_problems(read(), Mock(containers=lambda **_: []), HERE)
     assert "port 3000 on 127.0.0.1 is in use by process 1 (web)" in problem
     assert "open-webui:uiPort: 3002" in problem
 
@@ -164,12 +171,12 @@ def images(**marks: dict[str, str]) -> Mock:
 
 def test_production_refuses_every_local_build_and_names_what_it_is_made_from() -> None:
     client = images(pgvector=BUILT_HERE, caddy=BUILT_HERE, valkey={})
-    problems = list(_image_problems(read(PRODUCTION), client))
-    assert [problem.partition(". ")[0] for problem in problems] == [
-        "image docker.io/pgvector/pgvector:0.8.7-pg17 was built on this machine, from PyPI open-webui 0.12.4",
-        "image docker.io/library/caddy:2.11.7-alpine was built on this machine, from PyPI open-webui 0.12.4",
-    ]
-    assert "(docker pull), or bring them (docker load); or, if that is meant, add local-build to open" in problems[0]
+    (problem,) = _image_problems(read(PRODUCTION), client)
+    assert problem.startswith(
+        "built on this machine: docker.io/pgvector/pgvector:0.8.7-pg17 (from PyPI open-webui 0.12.4), "
+        "docker.io/library/caddy:2.11.7-alpine (from PyPI open-webui 0.12.4). Production takes the official images: "
+    )
+    assert "(docker pull), or bring them (docker load); or, if that is meant, add local-build to open" in problem
 
 
 @pytest.mark.parametrize("config", [REPLICATED, {**PRODUCTION, "acknowledged": '["local-build"]'}])
@@ -207,7 +214,7 @@ def test_another_port_is_offered_that_there_is() -> None:
     client = Mock()
     ports = [{"IP": "127.0.0.1", "PublicPort": 65535, "PrivatePort": 80}]
     client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
-    (problem,) = _port_problems(read({"uiPort": "65535"}), client)
+    (problem,) = _port_problems(read({"uiPort": "65535"}), client, HERE)
     assert "container web" in problem
     assert "open-webui:uiPort: 65534" in problem
 
@@ -221,7 +228,9 @@ def test_the_port_that_is_offered_is_nobodys() -> None:
     client = Mock()
     ports = [{"IP": "0.0.0.0", "PublicPort": port, "PrivatePort": 80} for port in (3100, 3101, 3103)]  # noqa: S104
     client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
-    (problem,) = _port_problems(read({**REPLICATED, "uiPort": "3100", "httpPort": "3102", "tls": "internal"}), client)
+    (problem,) = _port_problems(
+        read({**REPLICATED, "uiPort": "3100", "httpPort": "3102", "tls": "internal"}), client, HERE
+    )
     assert "open-webui:uiPort: 3104" in problem
 
 
@@ -229,8 +238,9 @@ def test_an_address_that_the_host_has_not_got_is_refused_with_those_it_has() -> 
     client = Mock()
     client.containers.return_value = []
     # 203.0.113.0/24 is for documentation: https://www.rfc-editor.org/rfc/rfc5737
-    (problem,) = _port_problems(read({"uiBindAddress": "203.0.113.77"}), client)
+    (problem,) = _port_problems(read({"uiBindAddress": "203.0.113.77"}), client, HERE)
     assert problem.startswith("address 203.0.113.77 is none of this host's, which has 127.0.0.1")
+    assert not list(_port_problems(read({"uiBindAddress": "203.0.113.77"}), client, {"Name": "docker-desktop"}))
 
 
 def test_what_another_port_needs_beside_it_is_said_and_the_settings_take_it() -> None:
@@ -239,10 +249,10 @@ def test_what_another_port_needs_beside_it_is_said_and_the_settings_take_it() ->
     client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
     acme = {"tls": "acme", "acmeEmail": "a@example.org", "publicUrl": "https://chat.example.org", "uiPort": "443"}
     acme |= {"acknowledged": '["ports-forwarded"]', "uiBindAddress": "127.0.0.1"}
-    (problem,) = _port_problems(read({**REPLICATED, **acme}), client)
+    (problem,) = _port_problems(read({**REPLICATED, **acme}), client, HERE)
     assert problem.endswith("Stop that, or publish elsewhere (open-webui:uiPort: 444).")
     acme["uiBindAddress"], acme["acknowledged"] = "0.0.0.0", "[]"  # noqa: S104 - a setting
-    (problem,) = _port_problems(read({**REPLICATED, **acme}), client)
+    (problem,) = _port_problems(read({**REPLICATED, **acme}), client, HERE)
     assert problem.endswith("(open-webui:uiPort: 444, with open-webui:acknowledged: [ports-forwarded]).")
     read({**REPLICATED, **acme, "uiPort": "444", "acknowledged": '["ports-forwarded"]'})
 
@@ -252,7 +262,7 @@ def test_the_public_url_is_named_where_it_has_the_port_that_is_taken() -> None:
     ports = [{"IP": "127.0.0.1", "PublicPort": 3443, "PrivatePort": 80}]
     client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
     settings = read({**REPLICATED, "tls": "internal", "publicUrl": "https://localhost:3443", "uiPort": "3443"})
-    (problem,) = _port_problems(settings, client)
+    (problem,) = _port_problems(settings, client, HERE)
     assert problem.endswith("(open-webui:uiPort: 3444, and the port in open-webui:publicUrl if it is set).")
 
 
@@ -261,7 +271,7 @@ def test_every_published_port_of_a_stack_is_looked_at() -> None:
     ports = [{"IP": "127.0.0.1", "PublicPort": port, "PrivatePort": 80} for port in (3100, 3180)]
     client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
     settings = read({**REPLICATED, "uiPort": "3100", "httpPort": "3180", "tls": "internal"})
-    problems = list(_port_problems(settings, client))
+    problems = list(_port_problems(settings, client, HERE))
     assert "uiPort: 3101" in problems[0]
     assert "httpPort: 3181" in problems[1]
 
@@ -275,7 +285,7 @@ def docker_with(*, network: Any, volume: Any, containers: Any = ()) -> Mock:
     client.inspect_volume.return_value = volume
     client.containers.return_value = containers
     client.networks.return_value = []
-    client.info.return_value = {"MemTotal": 64 << 30, "NCPU": 8}
+    client.info.return_value = {**HERE, "MemTotal": 64 << 30, "NCPU": 8}
     client.version.return_value = {"Version": TRIED[0]}
     return client
 
@@ -283,24 +293,24 @@ def docker_with(*, network: Any, volume: Any, containers: Any = ()) -> Mock:
 def test_what_the_stack_made_itself_is_not_external() -> None:
     theirs, ours = {"Labels": None}, {"Labels": OURS}
     settings = read({"networkExternal": "true", "volumesExternal": "true"})
-    assert not list(_problems(settings, docker_with(network=theirs, volume=theirs)))
-    problems = list(_problems(settings, docker_with(network=ours, volume=ours)))
+    assert not list(_problems(settings, docker_with(network=theirs, volume=theirs), HERE))
+    problems = list(_problems(settings, docker_with(network=ours, volume=ours), HERE))
     assert [problem.split(" is this stack's own")[0] for problem in problems] == [
         "network open-webui-team-network",
         "volume open-webui-team-valkey-data",
         "volume open-webui-team-data",
     ]
-    assert not list(_problems(read(), docker_with(network=ours, volume=ours)))
+    assert not list(_problems(read(), docker_with(network=ours, volume=ours), HERE))
 
 
 def test_a_volume_that_is_to_be_adopted_exists_and_belongs_to_somebody_else() -> None:
     settings = read({"openWebuiVolume": "chat_open-webui"})
     client = docker_with(network={"Labels": OURS}, volume={"Labels": OURS})
-    assert [problem.partition(" is this stack's own. ")[2] for problem in _problems(settings, client)] == [
+    assert [problem.partition(" is this stack's own. ")[2] for problem in _problems(settings, client, HERE)] == [
         "Leave out open-webui:openWebuiVolume."
     ]
     client.inspect_volume.side_effect = lambda name: (_ for _ in ()).throw(NotFound("no such volume"))
-    (problem,) = _problems(settings, client)
+    (problem,) = _problems(settings, client, HERE)
     assert problem.startswith("volume chat_open-webui does not exist, and open-webui:openWebuiVolume names it.")
 
 
@@ -318,11 +328,11 @@ def test_a_volume_that_another_container_writes_to_is_not_adopted() -> None:
 
 def test_every_name_of_a_replicated_stack_is_looked_at() -> None:
     settings = read(REPLICATED)
-    assert not list(_problems(settings, docker_with(network={"Labels": OURS}, volume={"Labels": OURS})))
+    assert not list(_problems(settings, docker_with(network={"Labels": OURS}, volume={"Labels": OURS}), HERE))
     client = docker_with(network={"Labels": None}, volume={"Labels": None})
     client.inspect_container.side_effect = None
     client.inspect_container.return_value = {"Config": {"Labels": None, "Image": "web"}}
-    problems = list(_problems(settings, client))
+    problems = list(_problems(settings, client, HERE))
     assert [problem.split(" exists and")[0].replace("open-webui-team", "…") for problem in problems] == [
         "container …-valkey-files",
         "container …-valkey",
@@ -422,13 +432,13 @@ def test_taken_are_the_subnets_of_other_networks_and_the_hosts_own_addresses(mon
         {"Name": "open-webui-team-data", "Labels": OURS, "IPAM": {"Config": [{"Subnet": "172.18.0.0/16"}]}},
         {"Name": "host", "Labels": {}, "IPAM": {"Config": None}},
     ]
-    assert [(str(one.network), one.by) for one in _taken(read(REPLICATED), client)] == [
+    assert [(str(one.network), one.by) for one in _taken(read(REPLICATED), client, HERE)] == [
         ("10.213.9.0/24", "10.213.9.0/24 of Docker's network lab (it carries no label of a Pulumi stack)"),
         ("172.18.0.0/16", "172.18.0.0/16 of Docker's network open-webui-team-data (it is this stack's own)"),
         ("192.0.2.2/32", "address 192.0.2.2 of this host's interface eth0"),
     ]
     monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@192.0.2.9")
-    assert len(list(_taken(read(REPLICATED), client))) == 2
+    assert len(list(_taken(read(REPLICATED), client, HERE))) == 2
 
 
 def table(monkeypatch: pytest.MonkeyPatch, folder: Path, *lines: tuple[str, str, str, str]) -> None:
@@ -456,13 +466,13 @@ def test_a_subnet_inside_a_vpns_route_is_refused_with_one_that_no_route_leads_to
 ) -> None:
     table(monkeypatch, tmp_path, DEFAULT, HALF, VPN)
     client = docker_with(network={}, volume={})
-    (problem,) = _subnet_problems(read(REPLICATED), list(_taken(read(REPLICATED), client)))
+    (problem,) = _subnet_problems(read(REPLICATED), list(_taken(read(REPLICATED), client, HERE)))
     assert "overlaps the route to 10.213.0.0/16 by this host's interface d0. Choose another" in problem
     assert "edgeSubnet: 172.28.0.0/24" in problem
     client.networks.return_value = [
         {"Name": "lab", "Labels": {}, "IPAM": {"Config": [{"Subnet": "172.28.0.0/16"}]}},
     ]
-    (problem,) = _subnet_problems(read(REPLICATED), list(_taken(read(REPLICATED), client)))
+    (problem,) = _subnet_problems(read(REPLICATED), list(_taken(read(REPLICATED), client, HERE)))
     assert "edgeSubnet: 192.168.0.0/24" in problem
     read({**REPLICATED, "edgeSubnet": "192.168.0.0/24"})
 
@@ -474,13 +484,13 @@ def test_a_network_that_is_there_does_not_move_for_a_route_that_came_later(
     settings = read(REPLICATED)
     own = {"Name": settings.names.network, "Labels": OURS, "IPAM": {"Config": [{"Subnet": settings.edge_subnet}]}}
     client = Mock(networks=lambda: [own])
-    assert not list(_subnet_problems(settings, list(_taken(settings, client))))
+    assert not list(_subnet_problems(settings, list(_taken(settings, client, HERE))))
 
 
 def test_a_route_of_dockers_own_bridge_is_no_obstacle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     table(monkeypatch, tmp_path, ("br-1", "10.213.0.0", "255.255.0.0", "0.0.0.0"))  # noqa: S104 - none
     lab = {"Name": "lab", "Labels": {}, "IPAM": {"Config": [{"Subnet": "10.213.0.0/16"}]}}
-    (taken,) = _taken(read(REPLICATED), Mock(networks=lambda: [lab]))
+    (taken,) = _taken(read(REPLICATED), Mock(networks=lambda: [lab]), HERE)
     assert "Docker's network lab" in taken.by
 
 
@@ -491,7 +501,7 @@ SMALL = [IPv4Network(f"192.168.{number}.0/20") for number in range(0, 256, 16)]
 
 
 def pools(given: dict[str, str], subnets: list[IPv4Network], *names: str, **info: Any) -> list[str]:
-    return list(pool_problems(read(given), {"ServerVersion": "20.10.24", **info}, names, subnets))
+    return list(pool_problems(read(given), {**HERE, **info}, names, subnets))
 
 
 @pytest.mark.parametrize(
@@ -505,7 +515,7 @@ def test_exhausted_address_pools_are_told_before_docker_tells_them(
     for given, name in (({}, "open-webui-team-network"), (REPLICATED, "open-webui-team-data")):
         (problem,) = pools(given, subnets, **info)
         assert problem.startswith(f"network {name} gets no subnet: Docker's address pools (")
-        assert f"are taken by {len(subnets)} networks. Remove the networks that nobody uses (docker network" in problem
+        assert f"are taken by {len(subnets)} networks. Remove one that nobody needs (docker network ls;" in problem
         assert not pools(given, subnets[1:], **info)
         assert not pools(given, subnets, name, **info), "it is there already"
 
@@ -514,18 +524,37 @@ def test_a_network_that_is_only_joined_needs_no_pool() -> None:
     assert not pools({"networkExternal": "true"}, ALL_OF_IT, DefaultAddressPools=POOL)
 
 
-def test_a_vpn_that_covers_dockers_pools_is_named_as_far_as_that_docker_looks_at_it(
+def test_dockers_own_pools_are_not_those_of_whoever_chose_others() -> None:
+    assert not pools({}, [], DefaultAddressPools=[{"Base": "172.16.0.0/16", "Size": 16}])
+
+
+def test_a_link_that_covers_dockers_pools_is_named_and_a_route_by_a_gateway_is_no_obstacle(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     table(monkeypatch, tmp_path, DEFAULT, HALF)
+    assert not pools({}, [])
+    table(monkeypatch, tmp_path, DEFAULT, ("tun0", "128.0.0.0", "128.0.0.0", "0.0.0.0"))  # noqa: S104 - none
     (problem,) = pools({}, [])
     assert "are taken by 0 networks and the routes of tun0." in problem
-    assert not pools({}, [], ServerVersion="26.1.5")
-    table(monkeypatch, tmp_path, ("tun0", "128.0.0.0", "128.0.0.0", "0.0.0.0"))  # noqa: S104 - none
-    assert pools({}, [], ServerVersion="26.1.5")
 
 
-ROOTLESS = {"SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
+@APART
+def test_routes_of_this_machine_are_no_obstacle_to_a_docker_with_networks_of_its_own(
+    info: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    table(monkeypatch, tmp_path, VPN, ("tun0", "128.0.0.0", "128.0.0.0", "0.0.0.0"))  # noqa: S104 - none
+    assert not pools({}, [], **info)
+    assert not list(_taken(read(REPLICATED), Mock(networks=list), info))
+
+
+def test_a_network_whose_addresses_a_dhcp_server_gives_takes_no_subnet() -> None:
+    lan = {"Name": "lan", "Labels": {}, "IPAM": {"Config": [{"Subnet": "0.0.0.0/0"}, {"Gateway": "192.0.2.1"}]}}
+    client = docker_with(network={}, volume={})
+    client.networks.return_value = [lan]
+    assert not list(_host_problems(read(REPLICATED), client, client.info()))
+    assert not list(_taken(read(REPLICATED), client, {}))
+
+
 LOW = {**REPLICATED, "tls": "internal", "uiPort": "443", "httpPort": "80"}
 
 
@@ -536,17 +565,52 @@ def test_a_rootless_docker_is_not_asked_for_ports_that_it_may_not_have(
     first.write_text("1024\n")
     monkeypatch.setattr("preflight_host.UNPRIVILEGED_PORTS", first)
     monkeypatch.setattr("preflight_host._may_bind_low_ports", lambda: False)
-    https, http = low_port_problems(read(LOW), ROOTLESS)
-    assert https.startswith("port 443 (open-webui:uiPort) is below 1024, and this Docker is rootless")
+    client = Mock(containers=list)
+    https, http = _low_ports(read(LOW), client, ROOTLESS)
+    assert https.startswith("port 443 (open-webui:uiPort) is one that a rootless Docker publishes only if its host all")
     assert "net.ipv4.ip_unprivileged_port_start=80), or publish elsewhere (open-webui:httpPort: 8080)" in http
-    assert not list(low_port_problems(read(LOW), {"SecurityOptions": ["name=seccomp,profile=default"]}))
+    assert not list(_low_ports(read(LOW), client, {"SecurityOptions": ["name=seccomp,profile=default"]}))
+    ports = [{"IP": "0.0.0.0", "PublicPort": port, "PrivatePort": port} for port in (80, 443)]  # noqa: S104
+    ours = Mock(containers=lambda: [{"Labels": OURS, "Ports": ports}])
+    assert not list(_low_ports(read(LOW), ours, ROOTLESS)), "it publishes them already"
     first.write_text("80\n")
-    assert not list(low_port_problems(read(LOW), ROOTLESS))
+    assert not list(_low_ports(read(LOW), client, ROOTLESS))
     first.write_text("1024\n")
     monkeypatch.setattr("preflight_host._may_bind_low_ports", lambda: True)
-    assert not list(low_port_problems(read(LOW), ROOTLESS))
+    assert not list(_low_ports(read(LOW), client, ROOTLESS))
 
 
+def test_a_public_ca_is_asked_for_what_another_port_needs_beside_it() -> None:
+    acme = {**LOW, "tls": "acme", "acmeEmail": "a@example.org", "publicUrl": "https://chat.example.org"}
+    settings = read({**acme, "uiBindAddress": "0.0.0.0"})  # noqa: S104 - a setting
+    https, _ = _low_ports(settings, Mock(containers=list), {**ROOTLESS, "Name": "far"})
+    assert https.endswith("(open-webui:uiPort: 8443, with open-webui:acknowledged: [ports-forwarded]).")
+
+
+@pytest.mark.parametrize(
+    ("host", "program", "refused"), [("", "/bin/rootlesskit", True), ("", None, False), ("far", "", False)]
+)
+def test_what_a_rootless_docker_may_do_is_advice_where_its_rights_are_not_seen(
+    host: str,
+    program: str | None,
+    refused: bool,  # noqa: FBT001 - a case
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = docker_with(network={"Labels": OURS}, volume={"Labels": OURS})
+    client.info.return_value |= {**ROOTLESS, "Name": host or HERE["Name"]}
+    monkeypatch.setattr("docker_access.api_client", lambda _: client)
+    monkeypatch.setattr("preflight._port_problems", lambda *_: ())
+    monkeypatch.setattr("shutil.which", lambda _: program)
+    monkeypatch.setattr("preflight_host.UNPRIVILEGED_PORTS", Path("/no/such/file"))
+    assert rights_are_seen(client.info()) is refused
+    if refused:
+        with pytest.raises(PreflightError, match="port 443"):
+            look(read(LOW))
+    else:
+        assert "port 443" in look(read(LOW))[0]
+
+
+FOR_A_PROCESSOR = {"names": ["clone3"], "action": "SCMP_ACT_ALLOW", "includes": {"arches": ["amd64", "arm64"]}}
 DOCKERS_OWN: dict[str, Any] = {
     "defaultAction": "SCMP_ACT_ERRNO",
     "defaultErrnoRet": 1,
@@ -564,6 +628,7 @@ DOCKERS_OWN: dict[str, Any] = {
         (DOCKERS_OWN, False),
         ({**DOCKERS_OWN, "syscalls": DOCKERS_OWN["syscalls"][:2]}, True),
         ({"defaultAction": "SCMP_ACT_ERRNO"}, True),
+        ({**DOCKERS_OWN, "syscalls": [FOR_A_PROCESSOR]}, False),
         ({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38}, False),
         ({"defaultAction": "SCMP_ACT_ALLOW"}, False),
         ({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"name": "clone3", "action": "SCMP_ACT_ERRNO"}]}, True),
@@ -576,7 +641,7 @@ def test_a_seccomp_profile_that_refuses_clone3_is_refused(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "old.json").write_text(json.dumps(profile))
-    problems = list(seccomp_problems({"SecurityOptions": [f"name=seccomp,profile={tmp_path}/old.json"]}))
+    problems = list(seccomp_problems({**HERE, "SecurityOptions": [f"name=seccomp,profile={tmp_path}/old.json"]}))
     assert bool(problems) is refused
     assert all(f"{tmp_path}/old.json refuses the system call clone3" in problem for problem in problems)
 
@@ -631,7 +696,10 @@ def test_an_image_older_than_the_databases_schema_is_refused(
     given = {"openWebuiImage": f"ghcr.io/open-webui/open-webui:{image}"}
     problems = list(downgrade_problems(read(given), client, migrated_by("0.11.9", deployed)))
     assert bool(problems) is refused
-    assert all(f"Open WebUI {deployed} migrated the database of stack team, and image" in one for one in problems)
+    begun = f"Open WebUI {deployed} migrated the database of stack team, or began to, and image"
+    assert all(begun in one for one in problems)
+    never_ran = [{**one, "State": "created"} for one in migrated_by(deployed)]
+    assert not list(downgrade_problems(read(given), client, never_ran))
     assert not list(downgrade_problems(read({**given, "acknowledged": '["downgrade"]'}), client, migrated_by(deployed)))
     assert not list(downgrade_problems(read(given), client, []))
 
@@ -660,22 +728,57 @@ def test_another_major_version_of_postgres_than_the_volumes_is_refused(
     client.inspect_container.return_value = {"Config": {"Env": [container]}}
     settings = read({**REPLICATED, "postgresImage": f"pgvector/pgvector:{tag}"})
     containers = [{**POSTGRES, "Id": "1"}]
-    problems = list(postgres_problems(settings, client, containers))
+    problems = list(postgres_problems(settings, client, containers, HERE))
     assert bool(problems) is bool(refused)
     assert refused in "".join(problems)
+    if not file:
+        failing = [{**one, "State": "restarting"} for one in containers]
+        assert not list(postgres_problems(settings, client, failing, HERE)), "it may be the one that does not read it"
     client.inspect_volume.return_value = {}
-    assert not list(postgres_problems(settings, client, containers)), "the volume was removed"
+    assert not list(postgres_problems(settings, client, containers, HERE)), "the volume was removed"
+
+
+@ELSEWHERE
+def test_a_folder_of_this_machine_is_not_taken_for_a_volume_of_another(info: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "PG_VERSION").write_text("18\n")
+    client = docker_with(network={}, volume={"Mountpoint": str(tmp_path)})
+    assert list(postgres_problems(read(REPLICATED), client, [], HERE))
+    assert not list(postgres_problems(read(REPLICATED), client, [], info))
 
 
 @pytest.mark.parametrize(
-    ("variables", "refused"),
-    [(["REDIS_VERSION=7.4.1"], True), (["VALKEY_VERSION=8.1.1"], False), (["PATH=/bin"], False)],
+    ("word", "variable", "refused"),
+    [
+        (
+            "valkey",
+            "REDIS_VERSION=7.4.1",
+            "is Redis 7.4.1, which has no valkey-server. Name Valkey's (open-webui:valkey",
+        ),
+        ("valkey", "VALKEY_VERSION=8.1.1", ""),
+        ("valkey", "PATH=/bin", ""),
+        (
+            "pgvector",
+            "PG_MAJOR=16",
+            "is Postgres 16, and 17 or later is needed, for the locale provider `builtin` (open",
+        ),
+        ("pgvector", "PG_MAJOR=17", ""),
+        (
+            "caddy",
+            "CADDY_VERSION=v2.8.4",
+            "is Caddy v2.8.4, and 2.9 or later is needed, which knows all of the gateway",
+        ),
+        ("caddy", "CADDY_VERSION=v2.9.0", ""),
+    ],
 )
-def test_a_redis_under_a_valkeys_name_is_refused(variables: list[str], refused: bool) -> None:  # noqa: FBT001 - a case
-    client = Mock(inspect_image=lambda _: {"Config": {"Env": variables}})
-    problems = list(redis_problems(read(), client))
-    assert bool(problems) is refused
-    assert all("is Redis 7.4.1, which has no valkey-server" in problem for problem in problems)
+def test_other_or_older_software_under_a_name_that_does_not_tell_is_refused(
+    word: str, variable: str, refused: str
+) -> None:
+    client = Mock(inspect_image=lambda name: {"Config": {"Env": [variable] if word in name else []}})
+    problems = list(software_problems(read(REPLICATED), client))
+    assert bool(problems) is bool(refused)
+    assert all(refused in one and one.endswith(").") for one in problems)
+    if word != "valkey":
+        assert not list(software_problems(read(), client)), "single has neither"
 
 
 def host(*, memory_mib: int, cpus: int) -> dict[str, int]:
@@ -700,6 +803,11 @@ def test_no_limit_is_proposed_that_the_settings_refuse() -> None:
     (problem, *_) = _limit_problems(read(slim), host(memory_mib=1500, cpus=2))
     line = problem.partition("open-webui:limits: ")[2].partition(", or deploy on a larger host")[0]
     read({**slim, "limits": line})
+    many = {**REPLICATED, "replicasMax": "32", "postgresMaxConnections": "300"}
+    many |= {"limits": '{"valkey": {"memory": 2048}}'}
+    problem = list(_limit_problems(read(many), host(memory_mib=383, cpus=2)))[1]
+    assert problem.startswith("limit memory of valkey is 2048 MiB")
+    assert problem.endswith("Deploy on a larger host.")
 
 
 @pytest.mark.parametrize(("given", "unlimited"), [({}, "memory"), (REPLICATED, "memory and cpus and pids")])

@@ -214,14 +214,15 @@ def test_secrets_of_the_job_are_not_told(
 def test_secrets_of_a_state_that_only_the_cli_reads_are_not_told(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sealed = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": json.dumps([SECRET])}
-    state = {"deployment": {"resources": [{"outputs": {"value": sealed}}]}}
+    sign = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
+    value, log = ({**sign, "plaintext": json.dumps(text)} for text in ([SECRET], "no database"))
+    state = {"deployment": {"resources": [{"outputs": {"value": value, "containerLogs": log}}]}}
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://state")
     monkeypatch.setattr(
         "preview_report.hidden.exported", lambda *_, **options: state if options["show_secrets"] else {}
     )
-    main([failed(project, f"said {SECRET}"), "--stack", "dev"])
-    assert "said [secret]" in capsys.readouterr().out
+    main([failed(project, f"no database, said {SECRET}"), "--stack", "dev"])
+    assert "no database, said [secret]" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("declared", [True, False])

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -163,26 +164,37 @@ def test_a_one_shot_that_failed_leaves_no_anonymous_volume_behind() -> None:
         one_shot_result("id", 1, "", name="migration")
 
 
-def texts() -> Iterator[tuple[str, str]]:
+@cache
+def texts() -> tuple[tuple[str, str], ...]:
     """Every text of the program that is no docstring, with where it stands; ``{…}`` for what is filled in."""
     folders = ("components", "docker_access", "drift", "engine", "images", "launcher", "preview_report", "topologies")
     files = [
         *PROJECT.glob("*.py"),
         *(file for name in (*folders, "verification") for file in (PROJECT / name).rglob("*.py")),
     ]
-    for file in files:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        words = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
-        for node in ast.walk(tree):
-            where = f"{file.relative_to(PROJECT)}:{getattr(node, 'lineno', 0)}"
-            if isinstance(node, ast.JoinedStr):
-                yield (
-                    where,
-                    "".join(str(part.value) if isinstance(part, ast.Constant) else "{…}" for part in node.values),
-                )
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and not {id(node)} & (words | parts):
-                yield where, node.value
+    return tuple(
+        (f"{file.relative_to(PROJECT)}:{line}", text)
+        for file in files
+        for line, text in texts_in(ast.parse(file.read_text(encoding="utf-8")))
+    )
+
+
+def texts_in(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """The texts below a node, with their lines; no docstring, and no part of a text that is filled in."""
+    if isinstance(node, ast.JoinedStr):
+        yield node.lineno, "".join(str(p.value) if isinstance(p, ast.Constant) else "{…}" for p in node.values)
+        below: list[ast.AST] = [part for part in node.values if isinstance(part, ast.FormattedValue)]
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.lineno, node.value
+        return
+    else:
+        below = [
+            child
+            for child in ast.iter_child_nodes(node)
+            if not (isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant))
+        ]
+    for child in below:
+        yield from texts_in(child)
 
 
 NO_COMMANDS = {

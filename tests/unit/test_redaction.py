@@ -97,10 +97,3 @@ def test_a_secret_is_found_however_it_is_written(secret: str, written: Callable[
 def test_a_document_keeps_its_form() -> None:
     found = redacted({"a": ["hush-hush", 1, None], "b": {"c": "say hush-hush"}}, {"hush-hush"})
     assert found == {"a": ["[secret]", 1, None], "b": {"c": "say [secret]"}}
-
-
-def test_the_lines_of_a_log_are_what_an_error_quotes_and_none_is_hidden_for_itself() -> None:
-    quoted = "execute(statement)\nDatabaseError: no database"
-    log = f"Traceback (most recent call last):\n  in x.py, line 3\n{quoted}\n"
-    assert redact(quoted, values(log)) == quoted
-    assert redact("said s3cret-of-all", values(f"{log}PASSWORD=s3cret-of-all")) == "said [secret]"

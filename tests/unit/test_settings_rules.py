@@ -349,8 +349,22 @@ PLAIN = [
     {"GOOGLE_CLIENT_SECRET": "hush-hush"},
     {"LDAP_APP_PASSWORD": "hush-hush"},
     {"SOME_TOKEN": "hush-hush"},
+    {"AUTOMATIC1111_API_AUTH": "me:hush-hush"},
+    {"GOOGLE_APPLICATION_CREDENTIALS_JSON": "{hush}"},
+    {"TOOL_SERVER_CONNECTIONS": '[{"url": "http://tools.lan", "auth_type": "bearer", "key": "hush-hush"}]'},
     {"HTTPS_PROXY": "http://me:hush-hush@proxy.lan:3128"},
 ]
+
+
+NAMED_LIKE_SECRETS = {
+    "USER_PERMISSIONS_FEATURES_API_KEYS": "true",
+    "BRAVE_SEARCH_CONTEXT_TOKENS": "8192",
+    "RAG_SOURCE_METADATA_KEYS": "title,page",
+    "LICENSE_PUBLIC_KEY": "MCowBQYDK2Vw",
+    "TOOL_SERVER_CONNECTIONS": '[{"url": "http://tools.lan", "auth_type": "none", "key": ""}]',
+    "TAGS_GENERATION_PROMPT_TEMPLATE": 'Answer as JSON, with "key": "value" for each.',
+    "GOOGLE_APPLICATION_CREDENTIALS": "/app/backend/data/account.json",
+}
 
 
 @pytest.mark.parametrize("variables", PLAIN)
@@ -371,8 +385,9 @@ def test_production_takes_no_key_of_a_service_in_plain_text(variables: dict[str,
         ({**PRODUCTION, "extraEnvironment": KEY}, ["extraEnvironment"]),
         ({**PRODUCTION, "extraEnvironment": {"ENABLE_API_KEYS": "true", "OPENAI_API_KEY": "", "A": "b"}}, []),
         ({**PRODUCTION, "extraEnvironment": {"OLLAMA_BASE_URL": "http://ollama.lan:11434"}}, []),
+        ({**PRODUCTION, "extraEnvironment": NAMED_LIKE_SECRETS}, []),
     ],
-    ids=["not production", "encrypted", "no secrets", "no password"],
+    ids=["not production", "encrypted", "no secrets", "no password", "named like secrets"],
 )
 def test_what_is_encrypted_or_no_secret_is_taken(given: Mapping[str, Any], secret: list[str]) -> None:
     read({name: as_config(value) for name, value in given.items()}, secret=secret)
@@ -412,6 +427,7 @@ def test_a_mistyped_secret_is_not_shown() -> None:
         {**PRODUCTION, "openWebuiImage": "ghcr.io/open-webui/open-webui:git-0a1b2c3"},
         {**PRODUCTION, "postgresImage": "docker.io/library/postgres:17.5"},
         {**REPLICATED, "postgresImage": "a.example/mirror:pg18", "gatewayImage": "a.example/caddy:2-alpine"},
+        {**REPLICATED, "gatewayImage": "a.example/edge-proxy:1.4.0"},
         {**REPLICATED, "valkeyImage": "a.example/redis-mirror/valkey:8"},
         {**REPLICATED, "extraEnvironment": {"WEBUI_AUTH": "true", "DEFAULT_USER_ROLE": "user"}},
         {**REPLICATED, "extraEnvironment": {"WEBSOCKET_SERVER_PING_INTERVAL": "20"}},
