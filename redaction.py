@@ -5,29 +5,37 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import unquote
+from urllib.parse import quote, quote_plus, unquote
 
 WORD: Final = "[secret]"
 SHORTEST: Final = 4
 """Characters of a value that is hidden; with shorter ones taken out, a text could not be read any more."""
 SHORTEST_PART: Final = 8
-"""Characters of a part of a value that is hidden: no password is shorter, and most words of settings are."""
+"""Characters of a part of a value that is hidden, where nothing says that it is a password: most words are shorter."""
 
 SECRET_NAME: Final = re.compile(
-    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|(^|_)PASS$|TOKEN|AUTH|CREDENTIAL|_KEYS?$|^content$", re.IGNORECASE
+    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|(^|_)(PASS|PWD?)$|TOKEN(?!I)|(?<!O)AUTH(?!_(TRUSTED|COOKIE))|CREDENTIAL|.KEYS?$"
+    r"|^content$",
+    re.IGNORECASE,
 )
-"""Names of variables and properties that hold secrets; ``content`` is that of a file."""
+"""Names of variables and properties that hold secrets; ``content`` is that of a file.
+
+Not OAUTH_PROVIDER_NAME, WEBUI_AUTH_COOKIE_SAME_SITE or RAG_TOKENIZER_MODEL: nothing could be read without their values.
+"""
 
 QUOTED: Final = frozenset({"containerLogs"})
 """Properties sealed for what may stand in them, and no secret themselves: an error quotes the log of a container."""
 
 _ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Za-z_][\w.-]*)(?:\s*=\s*|:\s+)(.+)")
 _SAYS_WHO: Final = re.compile(r"_(EMAIL|NAME)$")
-_URL_PASSWORD: Final = re.compile(r"://[^/@\s]*?:([^@\s]+)@")
-_PLAIN: Final = frozenset({"true", "false", "none", "null"})
+_URL_PASSWORD: Final = re.compile(r"://[^/@\s]*?:([^@\s]+(?:@[^@/\s]+)*)@")
+_PLAIN: Final = frozenset({"true", "false", "none", "null", "localhost", "open-webui", "open webui", "openwebui"})
+"""What many a file with secrets says, and every report."""
 
 
 def values(secret: str) -> set[str]:
@@ -42,6 +50,7 @@ def values(secret: str) -> set[str]:
 def _values(text: str) -> Iterator[str]:
     if len(text) >= SHORTEST:
         yield text
+    yield from _passwords(text)
     yield from (part for part in _parts(text) if len(part) >= SHORTEST_PART)
 
 
@@ -61,12 +70,16 @@ def _parts(text: str) -> Iterator[str]:
         for form in forms:
             yield form
             yield from (item.strip() for item in re.split(r"[;,]", form))
-            yield from _passwords(form)
 
 
 def _passwords(text: str) -> Iterator[str]:
-    for password in _URL_PASSWORD.findall(text):
-        yield from (password, unquote(password))
+    """Of URLs, and of variables that are named so."""
+    found = _URL_PASSWORD.findall(text)
+    for line in map(str.strip, text.splitlines()):
+        if (assigned := _ASSIGNMENT.fullmatch(line)) and SECRET_NAME.search(assigned[1]):
+            found.append(_unquoted(assigned[2]))
+    for password in found:
+        yield from (form for form in (password, unquote(password)) if len(form) >= SHORTEST)
 
 
 def _leaves(document: Any) -> Iterator[str]:
@@ -111,10 +124,29 @@ def _within(value: Any, *, whole: bool) -> Iterator[str]:
 
 
 def redact(text: str, hidden: Iterable[str], word: str = WORD) -> str:
-    """The text with a word in place of each secret, the longest first."""
-    for value in sorted(hidden, key=len, reverse=True):
+    """The text with a word in place of each secret, however it is written there, the longest first."""
+    # Taken at once: another thread may be adding to them.
+    found = {form for value in tuple(hidden) for form in _written(value) if form in text}
+    for value in sorted(found, key=len, reverse=True):
         text = text.replace(value, word)
     return text
+
+
+@lru_cache(maxsize=10_000)
+def _written(value: str) -> frozenset[str]:
+    """A value as it is, in JSON, as Python shows it, in a URL, and within anything that is base64."""
+    escaped = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
+    return frozenset({value, *escaped, quote(value), quote(value, safe=""), quote_plus(value), *_in_base64(value)})
+
+
+def _in_base64(value: str) -> Iterator[str]:
+    """What base64 makes of a value wherever it begins in what is encoded: three characters are of four others."""
+    raw = value.encode("utf-8", "surrogateescape")
+    for before, of_others in enumerate((0, 2, 3)):
+        whole = (before + len(raw)) * 8 // 6
+        text = b64encode(bytes(before) + raw).decode()[of_others:whole]
+        if len(text) >= SHORTEST_PART:
+            yield from (text, text.replace("+", "-").replace("/", "_"))
 
 
 def redacted(value: Any, hidden: Iterable[str]) -> Any:

@@ -155,19 +155,11 @@ def _client(settings: dict[str, Any], adapter: Any, seconds: int, version: str) 
         raise unreadable(error) from error
     if adapter:
         made.mount("http+docker://", adapter)
-    elif not made.base_url.startswith("http+docker:") and not _is_loopback(name()):
+    elif not made.base_url.startswith("http+docker:") and not is_loopback(name()):
         made.proxies.update(requests.utils.get_environ_proxies(made.base_url))
     # Looked at in each request, the environment's REQUESTS_CA_BUNDLE would displace the CA of DOCKER_CERT_PATH.
     made.trust_env = False
     return made
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether no proxy is asked for this host, as `docker` asks none: https://pkg.go.dev/net/http#ProxyFromEnvironment."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _settings() -> dict[str, Any]:
@@ -223,6 +215,16 @@ def is_name(host: str) -> bool:
     return host != "localhost"
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is a machine for itself: `docker` asks no proxy for it either.
+
+    Source: https://pkg.go.dev/net/http#ProxyFromEnvironment
+    """
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
 @contextmanager
 def connected(host: str, port: int, seconds: float) -> Iterator[socket.socket]:
     """A TCP connection to where a port of the Docker host is published, as that host itself sees it.
@@ -266,13 +268,6 @@ def _seen_from_here(host: str) -> str:
     if kind() != "tcp" or is_name(host) or not name():
         return host
     own = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
-    if own.is_loopback and not _is_here(name()):
+    if own.is_loopback and not is_loopback(name()):
         raise OutOfReach(f"{host} is the Docker host's own address, out of reach from here; {_over_ssh()}")
     return name() if own.is_unspecified or own.is_loopback else host
-
-
-def _is_here(host: str) -> bool:
-    """Whether a name or an address is of this machine's loopback."""
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"

@@ -112,6 +112,7 @@ class Deployment:
 
     def register(self, goal: Goal) -> Registered:
         """Bring one resource to its goal. A failure is recorded and answered, not raised: the program goes on."""
+        self.snapshot.learn(goal.inputs)
         urn = self._names.urn(goal.type, goal.name, goal.parent)
         self._observer.seen(urn, goal.parent)
         try:
@@ -134,6 +135,7 @@ class Deployment:
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
         """Record the outputs of a component, or the exports of the program for the stack itself."""
+        self.snapshot.learn(outputs)
         with self._executor.lock:
             resource = self._seen.get(urn)
             if resource is None:

@@ -303,8 +303,9 @@ class Run:
             "steps": self.display.steps,
             "changeSummary": dict(deployment.counts),
             "outputs": redacted(mask(deployment.stack_outputs or {}), self.secrets.plaintexts),
+            # Once more: when it was said, not every secret was known.
             "diagnostics": [
-                {"severity": severity, "urn": urn, "message": message}
+                {"severity": severity, "urn": urn, "message": redact(message, self.secrets.plaintexts)}
                 for severity, urn, message in dict.fromkeys(self.display.diagnostics)
             ],
         }

@@ -112,6 +112,17 @@ class Secrets:
             self.plaintexts |= redaction.values_of(name, secret.value)
         return secret.ciphertext
 
+    def learn(self, value: Any, name: str = "") -> None:
+        """Have what is secret in a property masked: a preview seals nothing of what the program makes secret."""
+        if isinstance(value, Secret):
+            self.plaintexts |= redaction.values_of(name, value.value)
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                self.learn(item, key)
+        elif isinstance(value, list):
+            for item in value:
+                self.learn(item, name)
+
     def open(self, ciphertext: str, name: str = "") -> Any:
         """The value of a ciphertext of the state file, in the property of a name."""
         value = json.loads(self._decrypted(ciphertext))

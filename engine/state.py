@@ -401,6 +401,11 @@ class Snapshot:
             self._backend.write({**form, "checkpoint": {"stack": name, "latest": {"manifest": manifest, **latest}}})
             self._saved = content
 
+    def learn(self, value: Any) -> None:
+        """Take from now on out of every text what is secret in a value."""
+        if self._secrets:
+            self._secrets.learn(value)
+
     def hide(self, text: str) -> str:
         """The text without secrets: what is kept of an error is not sealed."""
         return redact(text, self._secrets.plaintexts) if self._secrets else text

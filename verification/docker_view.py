@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import tarfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -20,7 +22,7 @@ import requests
 import docker_access
 import labels
 from docker_access import elsewhere
-from docker_access.commands import run_inside
+from docker_access.commands import run_inside, through
 from docker_access.versions import TooNewError
 from verification.causes import Cause
 from verification.evidence import Container, Image
@@ -28,6 +30,8 @@ from verification.evidence import Container, Image
 API_SECONDS: Final = 30
 """How long Docker may take for one answer: on a machine at its limit it took more than ten seconds for a small file."""
 LOG_LINES: Final = 20
+MOST_BYTES: Final = 1 << 20
+"""Of files with secrets, all in one folder together."""
 
 _T = TypeVar("_T")
 
@@ -174,10 +178,18 @@ class DockerView:
             return None
 
     def read_files(self, name: str, path: str) -> list[str]:
-        """Texts of a file, or of all files below a folder, in a container that need not run; if there is none, none."""
+        """Texts of a file, or of all files below a folder, in a container that need not run.
+
+        None where there is no such file, and where it is larger than any that is read by hand.
+        """
+        content = b""
         try:
             chunks, _ = self._ask(self._api.get_archive, name, path)
-            with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            for chunk in chunks:
+                content += chunk
+                if len(content) > MOST_BYTES:
+                    return []
+            with tarfile.open(fileobj=io.BytesIO(content)) as archive:
                 files = (archive.extractfile(member) for member in archive if member.isfile())
                 return [file.read().decode(errors="replace") for file in files if file]
         except (docker.errors.APIError, tarfile.TarError):
@@ -243,6 +255,20 @@ class DockerView:
             return Executed(problem=problem, error=words)
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             return Executed(problem="failed", error=str(error))
+
+    @contextmanager
+    def through(self, name: str, host: str, port: int) -> Iterator[socket.socket]:
+        """A TCP connection from inside a container of Open WebUI, as :func:`docker_access.commands.through` makes it.
+
+        Raises:
+            OutOfReach: Docker does not get there.
+            OSError: Nobody listens there, or the connection ended.
+        """
+        try:
+            with through(self._api, name, host, port) as connection:
+                yield connection
+        except (docker.errors.DockerException, requests.RequestException) as error:
+            raise docker_access.OutOfReach(f"{name}: {docker_access.reason(error)}") from error
 
     def _ask(self, call: Any, *arguments: Any, **options: Any) -> Any:
         try:

@@ -124,6 +124,12 @@ class Container:
         ports = (self.inspect.get("NetworkSettings") or {}).get("Ports") or {}
         return sorted(f"{it['HostIp']}:{it['HostPort']}" for bindings in ports.values() for it in bindings or [])
 
+    def port_behind(self, port: int) -> int | None:
+        """Its own TCP port that a port of this host leads to; None where it leads to none of its."""
+        ports = (self.inspect.get("NetworkSettings") or {}).get("Ports") or {}
+        found = (own for own, bindings in ports.items() if any(it["HostPort"] == str(port) for it in bindings or []))
+        return next((int(own.removesuffix("/tcp")) for own in found if own.endswith("/tcp")), None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class HttpAnswer:
@@ -522,6 +528,7 @@ class Evidence:
         gateway: The gateway's container, if there is one.
         migration: The one-shot migration container, if one is expected.
         url: The address people open; empty when not given.
+        url_asked: From where it was asked, and why, where no way leads to it from here; else empty.
         url_answers: Answers to GET through it, by path.
         upgrade: Answer to a websocket upgrade through it, from its own origin; None when not asked.
         foreign_upgrade: The same from another origin.
@@ -543,6 +550,7 @@ class Evidence:
     gateway: Container | None = None
     migration: Container | None = None
     url: str = ""
+    url_asked: str = ""
     url_answers: dict[str, HttpAnswer] = field(default_factory=dict)
     upgrade: HttpAnswer | None = None
     foreign_upgrade: HttpAnswer | None = None

@@ -12,7 +12,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
@@ -71,11 +71,13 @@ class FrontDoor:
         url: The address.
         door: Where it is connected to; None for the URL's own host and port.
         ca: PEM text of the CA that vouches for its certificate; empty for this host's own CAs.
+        inside: Connects from inside a container, where no way leads from here; None to connect from here.
     """
 
     url: str
     door: Door | None = None
     ca: str = ""
+    inside: Callable[[], AbstractContextManager[socket.socket]] | None = None
 
     def get(self, path: str) -> HttpAnswer:
         """GET a path below the address."""
@@ -173,7 +175,9 @@ class FrontDoor:
         parts = urlsplit(self.url)
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
         address = (self.door.address, self.door.port) if self.door else (host, port)
-        with connected(*address, SECONDS) as connection:
+        with self.inside() if self.inside else connected(*address, SECONDS) as connection:
+            if self.inside:
+                connection.settimeout(SECONDS)
             if parts.scheme == "http" or (self.door and not self.door.tls):
                 yield connection
                 return

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
+import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, wait
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
 from threading import Thread
 from typing import Any, Final, Protocol, TypeVar
@@ -19,6 +22,7 @@ from verification.account import ask_account
 from verification.checks.finding import UPDATE
 from verification.docker_view import CouldNotAsk
 from verification.evidence import Account, App, Container, Evidence, HttpAnswer, IdleSocket, Image, Page, Probe, Valkey
+from verification.from_inside import Inside, way_inside
 from verification.front_door import DEFAULT_PORTS, FOREIGN_ORIGIN, FrontDoor, origin_of
 from verification.reach import ask_reach
 from verification.subject import Login, Subject
@@ -85,6 +89,9 @@ class View(inside.View, Protocol):
 
     def read_files(self, name: str, path: str) -> list[str]:
         """Texts of a file, or of all files below a folder, in a container."""
+
+    def through(self, name: str, host: str, port: int) -> AbstractContextManager[socket.socket]:
+        """A TCP connection from inside a container."""
 
     def log_tail(self, name: str) -> tuple[str, ...]:
         """Its last log lines."""
@@ -231,7 +238,7 @@ def observe(view: View, subject: Subject, progress: Progress, clock: Clock) -> E
     opens = through.upgrade is not None and through.upgrade.status == HTTPStatus.SWITCHING_PROTOCOLS
     # Only now: before, a listener may have been backing off.
     arrives = opens and all(probe.live.received for probe in answered.values())
-    page = in_background(ask_page, view, subject) if arrives else None
+    page = in_background(ask_page, view, subject, through.inside) if arrives else None
     found = view.siblings(view.container(subject.apps[0]))
     leaving = tuple(view.container(name) for name in found if name not in subject.apps)
     valkey = None
@@ -251,6 +258,7 @@ def observe(view: View, subject: Subject, progress: Progress, clock: Clock) -> E
         gateway=described(view, subject.gateway, first[subject.gateway]) if subject.gateway else None,
         migration=described(view, subject.migration) if subject.migration else None,
         url=subject.url.rstrip("/"),
+        url_asked=through.asked,
         url_answers=through.answers,
         upgrade=through.upgrade,
         foreign_upgrade=through.foreign_upgrade,
@@ -389,6 +397,12 @@ def settled(valkey: Valkey, ask: Callable[[Valkey], Valkey], expected: int, cloc
     return valkey
 
 
+def front_door(view: View, subject: Subject, ca: str | None, way: Inside | None) -> FrontDoor:
+    """The address people open, asked from here or that way."""
+    through = partial(view.through, way.container, way.host, way.port) if way else None
+    return FrontDoor(url=subject.url, door=subject.door, ca=ca or "", inside=through)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DoorAnswers:
     """What was answered through the URL.
@@ -397,8 +411,12 @@ class DoorAnswers:
         answers: To GET, by path.
         upgrade: To a websocket upgrade from the URL's own origin; None when not asked.
         foreign_upgrade: To one from another origin.
+        inside: The way it was asked, where none leads there from here.
+        asked: That way in words, and why; empty where it was asked from here.
     """
 
+    inside: Inside | None = None
+    asked: str = ""
     answers: dict[str, HttpAnswer] = field(default_factory=dict)
     upgrade: HttpAnswer | None = None
     foreign_upgrade: HttpAnswer | None = None
@@ -408,10 +426,14 @@ def ask_door(view: View, subject: Subject, clock: Clock) -> DoorAnswers:
     """Everything that is asked through the URL; a gateway is given time to find its replicas."""
     public = subject.url.startswith("https:") and not subject.ca
     end = clock.now() + (CERTIFICATE_SECONDS if public else DOOR_SETTLE_SECONDS) * bool(subject.gateway)
+    way, asked = None, ""
     while True:
         ca = authority_of(view, subject)
-        door = FrontDoor(url=subject.url, door=subject.door, ca=ca or "")
+        door = front_door(view, subject, ca, way)
         health = door.get("/health")
+        if health.out_of_reach and not asked and (way := way_inside(view, subject)):
+            asked = f"{way}: {health.error}"
+            continue
         for_good = health.status not in PASSING or health.out_of_reach or (health.untrusted and ca is not None)
         if for_good or clock.now() >= end:
             break
@@ -419,7 +441,8 @@ def ask_door(view: View, subject: Subject, clock: Clock) -> DoorAnswers:
     if health.untrusted and ca is None:
         health = replace(health, error=f"{health.error}; there is no {subject.ca} in {subject.gateway}")
     if not health.status:  # nobody answers the rest either, and each would be waited for
-        return DoorAnswers(answers=dict.fromkeys(PATHS, health), upgrade=health, foreign_upgrade=health)
+        answers = dict.fromkeys(PATHS, health)
+        return DoorAnswers(answers=answers, upgrade=health, foreign_upgrade=health, inside=way, asked=asked)
     others = {path: in_background(door.get, path) for path in PATHS if path != "/health"}
     upgrade = in_background(door.upgrade, origin_of(subject.url))
     foreign = in_background(door.upgrade, FOREIGN_ORIGIN)
@@ -427,6 +450,8 @@ def ask_door(view: View, subject: Subject, clock: Clock) -> DoorAnswers:
         answers={"/health": health, **{path: answer.result() for path, answer in others.items()}},
         upgrade=upgrade.result(),
         foreign_upgrade=foreign.result(),
+        inside=way,
+        asked=asked,
     )
 
 
@@ -439,11 +464,11 @@ def ask_idle(view: View, subject: Subject, door: Future[DoorAnswers]) -> IdleSoc
     """Keep a websocket through the URL silent, once the gateway has found its replicas; None if it is out of reach."""
     if door.result().answers["/health"].out_of_reach:
         return None
-    ca = authority_of(view, subject) or ""
-    return FrontDoor(url=subject.url, door=subject.door, ca=ca).idle(origin_of(subject.url))
+    way = door.result().inside
+    return front_door(view, subject, authority_of(view, subject), way).idle(origin_of(subject.url))
 
 
-def ask_page(view: View, subject: Subject) -> Page:
+def ask_page(view: View, subject: Subject, way: Inside | None = None) -> Page:
     """Have events published for pages at the URL, from inside the first app; enough to come to every replica and on."""
 
     def publish(nonces: Mapping[str, str]) -> Page:
@@ -454,9 +479,8 @@ def ask_page(view: View, subject: Subject) -> Page:
             return Page(error=f"nothing could be published: {executed.error.strip()[-300:]}")
         return Page(receivers=answer.get("receivers"), rooms=answer["rooms"], error=answer["error"])
 
-    ca = authority_of(view, subject) or ""
-    count = len(subject.apps) + 1
-    return FrontDoor(url=subject.url, door=subject.door, ca=ca).page(origin_of(subject.url), count, publish)
+    door = front_door(view, subject, authority_of(view, subject), way)
+    return door.page(origin_of(subject.url), len(subject.apps) + 1, publish)
 
 
 SECRETS_PATH: Final = "/run/secrets"
@@ -469,15 +493,16 @@ def secrets_in_files(view: View, subject: Subject) -> frozenset[str]:
     places = [(name, SECRETS_PATH) for name in names]
     for name in names:
         variables = (view.container(name).inspect.get("Config") or {}).get("Env") or []
-        places += [(name, found[1]) for variable in variables if (found := FILE_VARIABLE.fullmatch(variable))]
+        named = filter(None, map(FILE_VARIABLE.fullmatch, variables))
+        places += [(name, it[2]) for it in named if redaction.SECRET_NAME.search(it[1]) or it[1].endswith("URL")]
     if subject.account:
         places.append((subject.account.container, subject.account.path))
     texts = {text for name, path in places for text in view.read_files(name, path)}
     return frozenset().union(*map(redaction.values, texts))
 
 
-FILE_VARIABLE: Final = re.compile(r"\w+_FILE=(/.+)")
-"""A variable that names a file with the value of another, as many images take it."""
+FILE_VARIABLE: Final = re.compile(r"(\w+)_FILE=(/.+)")
+"""A variable that names a file with the value of another, as many images take it; others name a log, or CAs."""
 
 
 def ask_log(view: View, name: str) -> bool | None:

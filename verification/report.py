@@ -117,6 +117,7 @@ def _summary(verdict: Verdict, results: list[CheckResult], evidence: Evidence) -
         replicas = "replica" if count == 1 else "replicas"
         sent = any(result.id == "sending" and result.status == "passed" for result in results)
         what, more = ("sent and received", "") if sent else ("received", "; whether they are sent was not seen")
+        more += "; the URL was asked from inside a container, not from here" if evidence.url_asked else ""
         time_taken = f"in {max(times, default=0):.1f} ms"
         return f"proved: live events through Valkey are {what} by each of {count} {replicas}, {time_taken}{more}"
     wrong = [result for result in results if result.weight == "must" and result.status == verdict]

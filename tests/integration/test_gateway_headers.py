@@ -36,6 +36,46 @@ CLAIMS = {
     "X-Forwarded-For": "203.0.113.9, 198.51.100.7", "x-forwarded-PROTO": "https", "X-FORWARDED-USER": "root",
     "x-real-ip": "203.0.113.9", "Forwarded": "for=203.0.113.9", "X-EMAIL": "admin@example.com",
 }  # fmt: skip
+# What arrives as it arrives: a server need not read of a request all that one behind it would.
+RAW = """\
+import socket, threading
+
+def answer(connection):
+    connection.settimeout(0.5)
+    seen = b""
+    try:
+        while data := connection.recv(65536):
+            seen += data
+    except TimeoutError:
+        pass
+    connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(seen) + seen)
+    connection.close()
+
+listener = socket.create_server(("", 8081))
+while True:
+    threading.Thread(target=answer, args=(listener.accept()[0],)).start()
+"""
+SEND = """\
+import socket, sys
+with socket.create_connection(("gateway", 8080), 10) as connection:
+    connection.sendall(sys.argv[1].encode().decode("unicode_escape").encode())
+    seen = b""
+    while b"X-Forwarded-Proto" not in seen and (data := connection.recv(65536)):
+        seen += data
+    sys.stdout.write(seen.decode())
+"""
+GET = r"GET / HTTP/1.1\r\nHost: chat.example.com\r\n"
+POST = GET.replace("GET", "POST") + r"Transfer-Encoding: chunked\r\n"
+WEBSOCKET = r"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n"
+SMUGGLED = {
+    "twice": GET + r"X-Email: admin@example.com\r\nx-email:admin@example.com\r\n\r\n",
+    "with a websocket": GET + WEBSOCKET + r"X-Email: admin@example.com\r\n\r\n",
+    "with an underscore": GET + r"X_Email: admin@example.com\r\n\r\n",
+    "after the body": POST + r"Trailer: X-Email\r\n\r\n1\r\na\r\n0\r\nX-Email: admin@example.com\r\n\r\n",
+    "after the body, unannounced": POST + r"\r\n1\r\na\r\n0\r\nX-Email: admin@example.com\r\n\r\n",
+    "as one of this connection": GET + r"Connection: x-forwarded-for, x-email\r\nX-Email: admin@example.com\r\n\r\n",
+    "by HTTP/1.0": r"GET / HTTP/1.0\r\nHost: chat.example.com\r\nX-Email: admin@example.com\r\n\r\n",
+}
 ASK = "curl -s --retry 20 --retry-connrefused --retry-delay 1 --fail {} http://gateway:8080/"
 
 
@@ -63,7 +103,7 @@ class Edge:
         text = caddyfile(
             GatewayArgs(
                 image=CADDY_IMAGE, container_name="gateway", data=DataVolume(name="data"), network=Mock(),
-                upstreams=["echo"], **{"public_url": "http://chat.example.com", **changes},
+                **{"upstreams": ["echo"], "public_url": "http://chat.example.com", **changes},
             )
         )  # fmt: skip
         file = "/tmp/Caddyfile"
@@ -75,11 +115,14 @@ class Edge:
         finally:
             remove_container(self.client, f"{self.prefix}-gateway")
 
-    def seen(self, role: str) -> dict[str, str]:
-        """The headers that arrive when a container claims all there is."""
+    def ask(self, role: str) -> str:
+        """What is answered to a container that claims all there is; waits for the gateway."""
         claims = " ".join(f"-H '{name}: {text}'" for name, text in CLAIMS.items())
-        told = run_inside(self.client.api, f"{self.prefix}-{role}", ["sh", "-c", ASK.format(claims)])
-        found: dict[str, str] = json.loads(told.output)
+        return run_inside(self.client.api, f"{self.prefix}-{role}", ["sh", "-c", ASK.format(claims)]).output
+
+    def seen(self, role: str) -> dict[str, str]:
+        """The headers that arrive of all those claims."""
+        found: dict[str, str] = json.loads(self.ask(role))
         return found
 
 
@@ -92,11 +135,12 @@ def edge() -> Iterator[Edge]:
     made = Edge(client, client.networks.create(f"{prefix}-edge", ipam=pool), subnet, prefix)
     try:
         made.run("echo", STAND_IN, ["python3", "-c", ECHO], 3)
+        made.run("raw", STAND_IN, ["python3", "-c", RAW], 6)
         for number, role in enumerate(("proxy", "stranger"), start=4):
             made.run(role, STAND_IN, ["sleep", "infinity"], number, init=True)
         yield made
     finally:
-        for role in ("echo", "proxy", "stranger"):
+        for role in ("echo", "raw", "proxy", "stranger"):
             remove_container(client, f"{prefix}-{role}")
         made.network.remove()
         client.close()
@@ -128,6 +172,18 @@ def test_a_trusted_proxy_is_believed_and_nobody_else(edge: Edge) -> None:
         stranger = edge.seen("stranger")
         assert identity(stranger) == {}
         assert (stranger["x-forwarded-for"], stranger["x-forwarded-proto"]) == (edge.address(5), "http")
+
+
+def test_nobody_says_who_they_are_by_whatever_way_of_writing_it(edge: Edge) -> None:
+    with edge.gateway(
+        identity_headers=["X-Email"], trusted_proxies=[edge.address(4)], upstreams=["raw"], upstream_port=8081
+    ):
+        edge.ask("stranger")  # it is up
+        for how, request in SMUGGLED.items():
+            told = run_inside(edge.client.api, f"{edge.prefix}-stranger", ["python3", "-c", SEND, request])
+            assert "HTTP/1.1 200 OK" in told.output or "HTTP/1.0 200 OK" in told.output, (how, told)
+            assert "admin@example.com" not in told.output, how
+            assert f"X-Forwarded-For: {edge.address(5)}" in told.output, how
 
 
 def test_behind_a_proxy_that_speaks_https_the_scheme_is_https_for_everybody(edge: Edge) -> None:

@@ -29,7 +29,6 @@ pytestmark = [
 ]
 
 HEALTHY_SECONDS = 180
-UNKNOWN = 2
 
 
 @pytest.fixture(scope="module")
@@ -158,15 +157,23 @@ def test_either_engine_sees_the_stack_unchanged_through_ssh_and_tls(
     assert re.search(r"Resources:\n +\d+ unchanged\n", done.stdout), done.stdout
 
 
-def test_what_is_published_on_the_other_machine_alone_leaves_the_verdict_open_through_tls(
-    stack: Deployment, remote: SecondDocker
+@pytest.mark.parametrize("kind", ["pair", "replicas"])
+def test_what_is_published_on_the_other_machine_alone_is_asked_from_inside_through_tls(
+    request: pytest.FixtureRequest, remote: SecondDocker, kind: str
 ) -> None:
+    stack: Deployment = request.getfixturevalue("stack" if kind == "pair" else "replicas")
     done = stack.make("verify", **remote.over_tls)
 
-    assert done.returncode == UNKNOWN, done.stdout
-    assert "unknown: not-asked: http://127.0.0.1:" in done.stdout
-    assert "websocket opens" not in done.stdout
-    assert "with DOCKER_HOST=ssh://127.0.0.1 it is asked from there" in done.stdout
+    assert done.returncode == 0, done.stdout
+    said = " ".join(done.stdout.split())
+    inside = stack.apps[0]
+    assert f"asked from inside {inside}, at " in said
+    assert "with DOCKER_HOST=ssh://127.0.0.1 it is asked from there" in said
+    assert "the URL was asked from inside a container, not from here" in said
+    assert "first ping after" in said or kind == "pair"
+    with asked(remote.unix) as there:
+        left = there.containers.get(inside).top()["Processes"]
+    assert not [row for row in left if "create_connection" in " ".join(row)]
 
 
 @pytest.mark.parametrize(
@@ -194,16 +201,19 @@ def test_what_ssh_fails_of_is_told_with_the_way_out(
         assert "Traceback" not in done.stdout
 
 
-def test_a_server_that_forwards_nothing_leaves_the_verdict_open(stack: Deployment, remote: SecondDocker) -> None:
+def test_what_a_server_that_forwards_nothing_publishes_is_asked_from_inside(
+    stack: Deployment, remote: SecondDocker
+) -> None:
     remote.configure_ssh(server="AllowTcpForwarding no")
     try:
         done = stack.make("verify", **remote.over_ssh)
     finally:
         remote.configure_ssh()
 
-    assert done.returncode == UNKNOWN, done.stdout
-    assert "websocket opens" not in done.stdout
-    assert "administratively prohibited" in " ".join(done.stdout.split())
+    assert done.returncode == 0, done.stdout
+    said = " ".join(done.stdout.split())
+    assert f"asked from inside {stack.apps[0]}, at " in said
+    assert "administratively prohibited" in said
 
 
 def test_a_restart_of_docker_needs_no_update_and_loses_nothing(

@@ -150,6 +150,15 @@ def merged(one: Any, other: Any) -> Any:
             "extraEnvironment.WEBUI_AUTH_TRUSTED_NAME_HEADER",
             "the name of a header is wanted",
         ),
+        (
+            {
+                **REPLICATED,
+                "trustedProxies": ["192.0.2.7"],
+                "extraEnvironment": {"WEBUI_AUTH_TRUSTED_NAME_HEADER": "X_Name"},
+            },
+            "extraEnvironment.WEBUI_AUTH_TRUSTED_NAME_HEADER",
+            "the gateway passes none with _",
+        ),
         ({**ACME, "acmeEmail": "admin"}, "acmeEmail", "an e-mail address without quotes"),
         ({**ACME, "publicUrl": "https://192.0.2.7"}, "publicUrl", "a CA gives no certificate for 192.0.2.7"),
         ({**ACME, "publicUrl": "https://localhost"}, "publicUrl", "a CA gives no certificate for localhost"),

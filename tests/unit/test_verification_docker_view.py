@@ -1,5 +1,6 @@
 """What Docker answers, and that it does not answer, are told apart."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, NoReturn, cast
 
@@ -49,6 +50,20 @@ def test_what_is_not_there_is_nothing() -> None:
 
     assert view.read_file("gateway", "/no/such/file") is None
     assert not view.internal("no-such-network")
+
+
+def test_a_file_that_is_too_long_for_a_secret_is_not_read() -> None:
+    read = []
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(1000):
+            read.append(1)
+            yield bytes(1 << 18)
+
+    view: Any = DockerView.__new__(DockerView)
+    view._api = SimpleNamespace(get_archive=lambda *_: (chunks(), {}))
+    assert view.read_files("app", "/var/log/huge") == []
+    assert len(read) == 5
 
 
 @pytest.mark.parametrize("error", [requests.ConnectionError("gone"), refusal(500)], ids=["no answer", "500"])

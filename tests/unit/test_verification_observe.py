@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,7 @@ from verification.observe import ask_valkey as run_ping
 from verification.reach import TRIES, TRY
 from verification.run import verify
 from verification.subject import AccountFile, Isolation, Login, Subject
+from verification.subject import Door as Place
 from verification.valkey_client import ping, read_statistics, statistics_of
 
 if TYPE_CHECKING:
@@ -113,6 +116,9 @@ class Docker:
 
     def read_files(self, name: str, path: str) -> list[str]:
         return [text for place, text in self.files.items() if place.startswith(f"{name}:{path}")]
+
+    def through(self, name: str, host: str, port: int) -> AbstractContextManager[socket.socket]:
+        raise OSError(f"{name}: {host}:{port}")
 
     def log_tail(self, name: str) -> tuple[str, ...]:
         return (f"last words of {name}",)
@@ -610,9 +616,11 @@ class Door:
         self.health = list(health)
         self.asked: list[str] = []
         self.ca: list[str] = []
+        self.inside: list[Any] = []
 
-    def __call__(self, *, url: str, door: object, ca: str) -> Door:
+    def __call__(self, *, url: str, door: object, ca: str, inside: Any) -> Door:
         self.ca.append(ca)
+        self.inside.append(inside)
         return self
 
     def get(self, path: str) -> HttpAnswer:
@@ -629,9 +637,11 @@ class Door:
 WITH_DOOR = replace(BEHIND_GATEWAY, url="https://chat.test:8443/", ca="/ca.pem")
 
 
-def asked_at(door: Door, monkeypatch: pytest.MonkeyPatch, subject: Subject, docker: Docker, clock: Clock) -> None:
+def asked_at(
+    door: Door, monkeypatch: pytest.MonkeyPatch, subject: Subject, docker: Docker, clock: Clock
+) -> observe_module.DoorAnswers:
     monkeypatch.setattr(observe_module, "FrontDoor", door)
-    ask_door(docker, subject, clock)
+    return ask_door(docker, subject, clock)
 
 
 def test_a_gateway_that_has_not_found_its_replicas_yet_is_asked_again(
@@ -660,6 +670,58 @@ def test_without_a_gateway_the_url_is_asked_once(monkeypatch: pytest.MonkeyPatch
     asked_at(door, monkeypatch, replace(WITH_DOOR, gateway="", ca=""), behind_gateway(), jumping.clock())
 
     assert door.asked == ["/health"]
+
+
+def published_at(docker: Docker, name: str, port: int) -> None:
+    network = docker.states[name][0]["NetworkSettings"]
+    network["Ports"] = {"443/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}], "80/tcp": None}
+
+
+FOR_ITSELF = replace(WITH_DOOR, door=Place(address="127.0.0.1", port=8443))
+UNREACHED = HttpAnswer(error="the Docker host's own", out_of_reach=True)
+
+
+def test_what_is_published_for_the_docker_host_alone_is_asked_from_inside_an_app(
+    monkeypatch: pytest.MonkeyPatch, jumping: Jumping
+) -> None:
+    docker, door = behind_gateway(), Door(UNREACHED, HttpAnswer(status=503), HttpAnswer(status=200))
+    published_at(docker, "gateway", 8443)
+
+    found = asked_at(door, monkeypatch, FOR_ITSELF, docker, jumping.clock())
+
+    assert found.answers["/health"].status == 200
+    assert found.asked == "from inside app, at 172.20.0.2:443: the Docker host's own"
+    assert door.inside[0] is None
+    for asked in door.inside[1:]:
+        with pytest.raises(OSError, match=r"^app: 172\.20\.0\.2:443$"):
+            asked()
+
+
+@pytest.mark.parametrize(
+    ("at", "port"),
+    [("127.0.0.1", None), ("127.0.0.1", 9443), ("0.0.0.0", 8443), ("192.0.2.1", 8443)],  # noqa: S104 - publishes nothing
+)
+def test_what_no_container_publishes_and_what_is_for_others_too_stays_unasked(
+    monkeypatch: pytest.MonkeyPatch, jumping: Jumping, at: str, port: int | None
+) -> None:
+    docker, door = behind_gateway(), Door(UNREACHED)
+    if port:
+        published_at(docker, "gateway", port)
+
+    found = asked_at(door, monkeypatch, replace(WITH_DOOR, door=Place(address=at, port=8443)), docker, jumping.clock())
+
+    assert found.answers["/health"].out_of_reach
+    assert (found.asked, door.inside) == ("", [None])
+
+
+def test_what_is_out_of_reach_from_inside_too_is_asked_no_more(
+    monkeypatch: pytest.MonkeyPatch, jumping: Jumping
+) -> None:
+    docker, door = behind_gateway(), Door(UNREACHED)
+    published_at(docker, "gateway", 8443)
+
+    assert asked_at(door, monkeypatch, FOR_ITSELF, docker, jumping.clock()).answers["/health"].out_of_reach
+    assert door.asked == ["/health", "/health"]
 
 
 def test_a_certificate_from_a_public_authority_is_given_longer(
@@ -800,9 +862,13 @@ def test_what_stands_in_the_containers_files_is_known_for_a_secret() -> None:
             "redis-valkey:/etc/password": "p4ss-of-valkey",
             "redis-valkey:/etc/valkey.conf": "n0ne-of-these",
             "migration:/migration/account.env": "WEBUI_ADMIN_PASSWORD='p4ss-of-admin'\n",
+            "redis-valkey:/etc/url": "redis://me:p4ss-of-url@host",
+            "redis-valkey:/var/log/valkey": "what-stands-in-a-log",
         }
     )
-    docker.states["redis-valkey"] = [inspected() | {"Config": {"Env": ["VALKEY_PASSWORD_FILE=/etc/password"]}}]
+    docker.states["redis-valkey"] = [inspected() | {"Config": {"Env": [
+        "VALKEY_PASSWORD_FILE=/etc/password", "REDIS_URL_FILE=/etc/url", "LOG_FILE=/var/log/valkey",
+    ]}}]  # fmt: skip
     subject = Subject(
         apps=("open-webui",), valkey="redis-valkey",
         account=AccountFile(container="migration", path="/migration/account.env"),
@@ -810,5 +876,12 @@ def test_what_stands_in_the_containers_files_is_known_for_a_secret() -> None:
 
     found = secrets_in_files(docker, subject)
 
-    assert found >= {"sk-first-one", "sk-second-one", "p4ss-of-verify", "p4ss-of-valkey", "p4ss-of-admin"}
-    assert "n0ne-of-these" not in found
+    assert found >= {
+        "sk-first-one",
+        "sk-second-one",
+        "p4ss-of-verify",
+        "p4ss-of-valkey",
+        "p4ss-of-admin",
+        "p4ss-of-url",
+    }
+    assert not found & {"n0ne-of-these", "what-stands-in-a-log"}

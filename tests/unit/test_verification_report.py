@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.unit.test_verification_checks import app, container, evidence, probe, probed, valkey
+from tests.unit.test_verification_checks import app, behind_gateway, container, evidence, probe, probed, valkey
 from verification.__main__ import main
 from verification.checks import CHECKS, judge
 from verification.evidence import Container, Evidence, Image, Live
@@ -62,6 +62,13 @@ def test_it_says_in_words_that_it_is_proved() -> None:
     assert reported(probed(live=live))["summary"] == (
         "proved: live events through Valkey are sent and received by each of 1 replica, in 0.7 ms"
     )
+
+
+def test_the_last_line_says_where_the_url_was_asked_when_not_from_here() -> None:
+    found = reported(behind_gateway(url_asked="from inside app, at 172.20.0.3:80: out of reach"))
+    row = next(row for row in found["checks"] if row["id"] == "front-door")
+    assert "websocket opens at https://chat.test, asked from inside app, at 172.20.0.3:80: out" in row["evidence"]
+    assert found["summary"].endswith("; the URL was asked from inside a container, not from here")
 
 
 def test_it_claims_no_sending_that_was_not_seen() -> None:

@@ -30,7 +30,8 @@ PLANTED = (
     "webui.db", "webui.db-wal", "vectors.sqlite3", "pulumi-state/x", "pulumi-state-2026/.pulumi/stacks/a.json",
     ".pulumi-state/x", ".pulumi-state.old/x", "team.json", "preview.json", "subject.json", "passphrase",
     "new-passphrase-twice", "docs/my-passphrase.txt", "stacks/passphrase", ".env", "prod.env", "root.crt", "ca.pem",
-    "tls/key.pem", "server.key", ".cache/x", ".artifacts/x",
+    "openwebui.dump.gz", "openwebui.dump.bak", "dump.zst", "data.xz", "appendonlydir/appendonly.aof.1.incr.aof",
+    "webui.db.bak", ".env.prod", "server.p12", "tls/key.pem", "server.key", ".cache/x", ".artifacts/x",
 )  # fmt: skip
 
 

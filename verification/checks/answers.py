@@ -93,7 +93,7 @@ def front_door(evidence: Evidence) -> Finding:
     if not answer.body.startswith("0{"):
         seen = f"{evidence.url}: the websocket opens, and then says {answer.body or answer.error or 'nothing'!r}"
         return failed("upgrade-blocked", seen, _upgrade_fix(evidence), answer.seconds)
-    words = f"websocket opens at {evidence.url}"
+    words = f"websocket opens at {evidence.url}" + (f", asked {evidence.url_asked}" if evidence.url_asked else "")
     foreign = evidence.foreign_upgrade
     if foreign is None or not allowed or "*" in allowed:
         return passed(f"{words} (any origin may: CORS_ALLOW_ORIGIN is *)" if "*" in allowed else words, answer.seconds)
