@@ -7,7 +7,7 @@ with. The Pulumi CLI saves what such a refresh found even so; with nothing begun
 from __future__ import annotations
 
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import requests.exceptions
 from docker.errors import DockerException
@@ -21,32 +21,39 @@ from engine.workspace import BACKEND_VARIABLE, backend_directory, backend_url, s
 from images.progress import say
 from launcher.engines import exported
 from launcher.errors import LauncherError
+from preview_report.steps import CONTAINER, DOCKER_HOST
 
 if TYPE_CHECKING:
-    from engine.workspace import Project
+    from collections.abc import Mapping
 
-TYPE: Final = "pulumi-python:dynamic/openwebui:DockerHost"
+    import docker
+
+    from engine.workspace import Project
 
 
 def owner_of(project: Project, stack: str) -> Owner:
     """The stack's state as the owner of what runs, once it is certain that it is.
 
-    A Docker that does not answer is for others to report.
+    A Docker that does not answer is for others to report; one that ceases to is no permission.
 
     Raises:
         LauncherError: The Docker that answers is not the stack's, or what it runs was made from another state.
         EngineError: The state cannot be read.
+        docker.errors.DockerException: Docker began to answer, and does not tell all that was asked.
     """
     resources = resources_of(project, stack)
-    recorded = next((found.get("outputs") or {} for found in resources if found.get("type") == TYPE), {})
+    recorded = next((found.get("outputs") or {} for found in resources if found.get("type") == DOCKER_HOST), {})
     owner = Owner.of(recorded, origin({BACKEND_VARIABLE: backend_url(project)}))
     ownership = {labels.PROJECT: project.name, labels.STACK: stack}
-    silent = suppress(DockerException, requests.exceptions.RequestException)
-    with silent, closing(api_client()) as client:
+    try:
+        client = api_client()
+    except (DockerException, requests.exceptions.RequestException):
+        return owner
+    with closing(client):
         try:
             if "engine" in recorded:
                 refuse_another(client, recorded, ownership)
-            refuse_anothers(client, ownership, owner, begun=bool(resources))
+            refuse_anothers(client, ownership, owner, begun=_may_have_made(client, ownership, resources))
         except (OtherDockerHostError, AnothersDeploymentError) as error:
             raise LauncherError(str(error)) from None
     if resources and not owner.identity:
@@ -55,6 +62,18 @@ def owner_of(project: Project, stack: str) -> Owner:
             "and makes its containers anew with it"
         )
     return owner
+
+
+def _may_have_made(client: docker.APIClient, ownership: Mapping[str, str], resources: list[dict[str, Any]]) -> bool:
+    """Whether containers that carry no identity may be of this state: it is where they are, or knows of none.
+
+    Two checkouts of before there were identities could each have a state, of which one is out of date.
+    """
+    known = {resource.get("id") for resource in resources if resource.get("type") == CONTAINER}
+    if not known:
+        return bool(resources)
+    filters: Any = {"label": [f"{key}={value}" for key, value in sorted(ownership.items())]}
+    return any(found["Id"] in known for found in client.containers(all=True, filters=filters))
 
 
 def resources_of(project: Project, stack: str) -> list[dict[str, Any]]:

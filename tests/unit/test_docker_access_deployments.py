@@ -78,13 +78,23 @@ def test_what_this_state_may_have_made_is_taken(kind: str, owner: Owner | None) 
     refuse(Docker(kind, owner))
 
 
-@pytest.mark.parametrize("kind", ["container", "network", "volume"])
+@pytest.mark.parametrize(
+    ("kind", "owner", "what"),
+    [
+        ("container", OURS, "is deployed"),
+        ("container", FROM_BEFORE, "is deployed"),
+        ("network", FROM_BEFORE, "is deployed"),
+        ("volume", FROM_BEFORE, "has data"),
+    ],
+)
 @pytest.mark.parametrize("begun", [True, False])
-def test_what_another_state_has_made_is_refused_by_whose_it_is_with_every_way_out(kind: str, *, begun: bool) -> None:
+def test_what_another_state_has_made_is_refused_by_whose_it_is_with_every_way_out(
+    kind: str, owner: Owner, what: str, *, begun: bool
+) -> None:
     with pytest.raises(AnothersDeploymentError) as refusal:
-        refuse(Docker(kind, THEIRS), FROM_BEFORE if kind == "volume" else OURS, begun=begun)
+        refuse(Docker(kind, THEIRS), owner, begun=begun)
     text = str(refusal.value)
-    assert "stack team of project open-webui is deployed on this Docker from another state" in text
+    assert f"stack team of project open-webui {what} on this Docker from another state" in text
     assert f"begun in {THEIRS.origin}, since 2026-11-" in text
     assert f"{kind} open-webui-team-{kind}" in text
     for way_out in ("PULUMI_BACKEND_URL=...", "STACK=NAME", "make up STACK=team TAKE_OVER=1"):
@@ -96,21 +106,29 @@ def test_a_container_of_nobody_is_not_of_a_state_that_has_made_nothing() -> None
         refuse(Docker("container"), FROM_BEFORE, begun=False)
 
 
-def test_data_of_a_state_that_was_kept_here_are_used_by_the_next_one() -> None:
-    refuse(Docker("volume", Owner(identity="0lder", origin=OURS.origin)), begun=False)
+@pytest.mark.parametrize("origin", [OURS.origin, OURS.origin.replace("ann@", "root@")])
+def test_data_of_a_state_that_was_kept_here_are_used_by_the_next_one_whoever_worked_here(origin: str) -> None:
+    refuse(Docker("volume", Owner(identity="0lder", origin=origin)), FROM_BEFORE, begun=False)
 
 
-def test_data_that_a_state_has_begun_with_are_its_own_wherever_they_were_made() -> None:
-    refuse(Docker("volume", THEIRS), OURS)
+def test_data_of_a_state_in_the_same_folder_of_another_machine_are_not_ours() -> None:
+    with pytest.raises(AnothersDeploymentError):
+        refuse(Docker("volume", Owner(identity="0lder", origin="ann@laptop:/srv/web")), FROM_BEFORE, begun=False)
+
+
+@pytest.mark.parametrize("kind", ["network", "volume"])
+def test_what_a_state_has_begun_with_and_is_not_made_anew_is_its_own_wherever_it_was_made(kind: str) -> None:
+    refuse(Docker(kind, THEIRS), OURS)
 
 
 def test_who_says_so_takes_over_what_another_state_has_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     refuse(Docker("container", THEIRS), take_over=True)
     monkeypatch.setenv("TAKE_OVER", "1")
     refuse_anothers(Docker("container", THEIRS), OWNERSHIP, OURS, begun=True)  # type: ignore[arg-type]
-    monkeypatch.setenv("TAKE_OVER", "0")
-    with pytest.raises(AnothersDeploymentError):
-        refuse_anothers(Docker("container", THEIRS), OWNERSHIP, OURS, begun=True)  # type: ignore[arg-type]
+    for other in ("0", "no", "false", ""):
+        monkeypatch.setenv("TAKE_OVER", other)
+        with pytest.raises(AnothersDeploymentError):
+            refuse_anothers(Docker("container", THEIRS), OWNERSHIP, OURS, begun=True)  # type: ignore[arg-type]
 
 
 def test_a_shared_backend_is_named_without_its_password() -> None:
