@@ -103,11 +103,28 @@ def takes_over(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Made:
+class Made:
+    """Something in Docker that carries a stack's labels.
+
+    Attributes:
+        kind: ``container``, ``network`` or ``volume``.
+        id: Its id in Docker; of a volume its name.
+        name: Its name.
+        since: When it was made, as Docker has it, to the minute.
+        marks: All its labels.
+        status: Of a container Docker's word for it, as ``running``; else empty.
+    """
+
     kind: str
+    id: str
     name: str
     since: str
     marks: Mapping[str, str]
+    status: str = ""
+
+    def __str__(self) -> str:
+        """What it is, as in ``container open-webui-team``."""
+        return f"{self.kind} {self.name}"
 
 
 def refuse_anothers(
@@ -131,39 +148,45 @@ def refuse_anothers(
     """
     if takes_over() if take_over is None else take_over:
         return
-    made = list(_made(client, ownership))
-    anothers = [one for one in made if _is_anothers(one, owner, begun=begun)]
+    anothers = [one for one in made(client, ownership) if _is_anothers(one, owner, begun=begun)]
     if anothers:
         raise AnothersDeploymentError(_message(ownership, anothers))
 
 
-def _made(client: docker.APIClient, ownership: Mapping[str, str]) -> Iterator[_Made]:
+def made(client: docker.APIClient, ownership: Mapping[str, str]) -> Iterator[Made]:
+    """What is there of a stack, whichever state made it: containers, then networks, then volumes.
+
+    Args:
+        client: A client of Docker.
+        ownership: The stack's labels, project and stack.
+    """
     filters: Any = {"label": [f"{key}={value}" for key, value in sorted(ownership.items())]}
     for found in client.containers(all=True, filters=filters):
         since = dt.datetime.fromtimestamp(found["Created"], tz=dt.UTC).isoformat(timespec="minutes")
-        yield _Made(kind="container", name=found["Names"][0].lstrip("/"), since=since, marks=found["Labels"])
+        name, marks, status = found["Names"][0].lstrip("/"), found["Labels"], found["State"]
+        yield Made(kind="container", id=found["Id"], name=name, since=since, marks=marks, status=status)
     for found in client.networks(filters=filters):
-        yield _Made(kind="network", name=found["Name"], since=found["Created"][:16], marks=found["Labels"] or {})
+        name, since, marks = found["Name"], found["Created"][:16], found["Labels"] or {}
+        yield Made(kind="network", id=found["Id"], name=name, since=since, marks=marks)
     for found in client.volumes(filters=filters)["Volumes"] or ():
-        yield _Made(
-            kind="volume", name=found["Name"], since=found.get("CreatedAt", "")[:16], marks=found["Labels"] or {}
-        )
+        name, since, marks = found["Name"], found.get("CreatedAt", "")[:16], found["Labels"] or {}
+        yield Made(kind="volume", id=name, name=name, since=since, marks=marks)
 
 
-def _is_anothers(made: _Made, owner: Owner, *, begun: bool) -> bool:
-    identity = made.marks.get(labels.STATE)
+def _is_anothers(one: Made, owner: Owner, *, begun: bool) -> bool:
+    identity = one.marks.get(labels.STATE)
     if identity is None:
-        return made.kind == "container" and not begun
+        return one.kind == "container" and not begun
     if identity == owner.identity:
         return False
-    if made.kind == "container":
+    if one.kind == "container":
         return True
-    return not owner.identity and (made.kind == "network" or not is_kept_here(made.marks, owner.origin))
+    return not owner.identity and (one.kind == "network" or not is_kept_here(one.marks, owner.origin))
 
 
-def _message(ownership: Mapping[str, str], anothers: list[_Made]) -> str:
+def _message(ownership: Mapping[str, str], anothers: list[Made]) -> str:
     stack = ownership[labels.STACK]
-    names = [f"{one.kind} {one.name}" for one in anothers]
+    names = [str(one) for one in anothers]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     origins = sorted({one.marks.get(labels.ORIGIN, "") for one in anothers} - {""})
     since = min(one.since for one in anothers)

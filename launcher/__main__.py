@@ -30,6 +30,7 @@ from launcher.docker_daemon import ensure_docker
 from launcher.errors import LauncherError
 from launcher.gate import read_settings, refuse_unusable_state
 from launcher.pin import pin
+from launcher.recovery import remove_strays, remove_unfinished
 from launcher.rotation import listing, rotate
 from launcher.stack import PROJECT_FOLDER, kept_volumes, open_project, remove_failed_one_shots
 from launcher.whose import owner_of
@@ -171,9 +172,9 @@ def _operate(
         look(settings)
         _have_images(client, settings)
     if not yes and command == "up":
-        confirm_update(engine, client, project, stack)
+        confirm_update(engine, client, project, stack, owner)
     if not yes and command == "destroy":
-        confirm_destroy(client, project, stack, lambda: _settings(engine.name, project, stack))
+        confirm_destroy(client, project, stack, owner, lambda: _settings(engine.name, project, stack))
     if command in {"up", "destroy"}:
         _make_way(client, engine, command, project, stack, owner)
     code = engines.run(engine, command, project, stack)
@@ -195,10 +196,8 @@ def _make_way(
 ) -> None:
     # In an update the embedded engine takes over what it can use of what was left.
     if command == "destroy" or engine.name == "pulumi" or takes_over():
-        from launcher.recovery import remove_strays  # noqa: PLC0415 - what it needs takes 60 ms to import
-
         for what in remove_strays(client, project, stack, owner):
-            say(f"recovery: removed {what}, which this stack made and its state does not know")
+            say(f"recovery: removed {what}")
     if command == "up":
         for container in remove_failed_one_shots(client, project, stack):
             say(f"recovery: removed {container}, so that it runs again")
@@ -207,8 +206,6 @@ def _make_way(
 def _cancel(project: Project, stack: str, *, force: bool) -> int:
     code = engines.cancel(project, stack, force=force)
     if code == 0 and backends.is_shared(project):
-        from launcher.recovery import remove_unfinished  # noqa: PLC0415 - what it needs takes 60 ms to import
-
         owner = owner_of(project, stack)
         # No `up` may do this there: it may be what another machine's run is making.
         deployment = engines.exported(project, stack)["deployment"]

@@ -36,14 +36,19 @@ def open_project(stack: str) -> Project:
     return project
 
 
-def ownership(project: Project, stack: str) -> list[str]:
-    """Docker's label filter for what a stack owns."""
-    return [f"{labels.PROJECT}={project.name}", f"{labels.STACK}={stack}"]
+def ownership(project: Project, stack: str) -> dict[str, str]:
+    """Labels of what a stack owns."""
+    return {labels.PROJECT: project.name, labels.STACK: stack}
+
+
+def _marks(project: Project, stack: str) -> list[str]:
+    """The same as Docker's filter."""
+    return [f"{key}={value}" for key, value in ownership(project, stack).items()]
 
 
 def failed_one_shots(client: docker.DockerClient, project: Project, stack: str) -> list[Container]:
     """One-shot containers of the stack that failed."""
-    marks = ownership(project, stack)
+    marks = _marks(project, stack)
     return [
         container
         for container in client.containers.list(
@@ -64,5 +69,5 @@ def remove_failed_one_shots(client: docker.DockerClient, project: Project, stack
 
 def kept_volumes(client: docker.DockerClient, project: Project, stack: str) -> list[str]:
     """Names of the stack's data volumes that are still there."""
-    marks = ownership(project, stack)
+    marks = _marks(project, stack)
     return sorted(volume.name for volume in client.volumes.list(filters={"label": marks}))

@@ -6,21 +6,21 @@ with. The Pulumi CLI saves what such a refresh found even so; with nothing begun
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import requests.exceptions
 from docker.errors import DockerException
 
-import labels
 from docker_access import api_client
-from docker_access.deployments import AnothersDeploymentError, Owner, origin, refuse_anothers
+from docker_access.deployments import AnothersDeploymentError, Owner, made, origin, refuse_anothers
 from docker_host import OtherDockerHostError, refuse_another
 from engine.state import Backend, latest_of
 from engine.workspace import BACKEND_VARIABLE, backend_directory, backend_url, state_file
 from images.progress import say
 from launcher.engines import exported
 from launcher.errors import LauncherError
+from launcher.stack import ownership
 from preview_report.steps import CONTAINER, DOCKER_HOST
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ def owner_of(project: Project, stack: str) -> Owner:
         EngineError: The state cannot be read.
         docker.errors.DockerException: Docker began to answer, and does not tell all that was asked.
     """
-    resources = resources_of(project, stack)
+    resources = deployment_of(project, stack).get("resources") or []
     recorded = next((found.get("outputs") or {} for found in resources if found.get("type") == DOCKER_HOST), {})
     owner = Owner.of(recorded, origin({BACKEND_VARIABLE: backend_url(project)}))
-    ownership = {labels.PROJECT: project.name, labels.STACK: stack}
+    marks = ownership(project, stack)
     try:
         client = api_client()
     except (DockerException, requests.exceptions.RequestException):
@@ -52,8 +52,8 @@ def owner_of(project: Project, stack: str) -> Owner:
     with closing(client):
         try:
             if "engine" in recorded:
-                refuse_another(client, recorded, ownership)
-            refuse_anothers(client, ownership, owner, begun=_may_have_made(client, ownership, resources))
+                refuse_another(client, recorded, marks)
+            refuse_anothers(client, marks, owner, begun=_may_have_made(client, marks, resources))
         except (OtherDockerHostError, AnothersDeploymentError) as error:
             raise LauncherError(str(error)) from None
     if resources and not owner.identity:
@@ -64,7 +64,7 @@ def owner_of(project: Project, stack: str) -> Owner:
     return owner
 
 
-def _may_have_made(client: docker.APIClient, ownership: Mapping[str, str], resources: list[dict[str, Any]]) -> bool:
+def _may_have_made(client: docker.APIClient, marks: Mapping[str, str], resources: list[dict[str, Any]]) -> bool:
     """Whether containers that carry no identity may be of this state: it is where they are, or knows of none.
 
     Two checkouts of before there were identities could each have a state, of which one is out of date.
@@ -72,22 +72,17 @@ def _may_have_made(client: docker.APIClient, ownership: Mapping[str, str], resou
     known = {resource.get("id") for resource in resources if resource.get("type") == CONTAINER}
     if not known:
         return bool(resources)
-    filters: Any = {"label": [f"{key}={value}" for key, value in sorted(ownership.items())]}
-    return any(found["Id"] in known for found in client.containers(all=True, filters=filters))
+    return any(one.id in known for one in made(client, marks))
 
 
-def resources_of(project: Project, stack: str) -> list[dict[str, Any]]:
-    """What the stack's state records; nothing where there is none.
+def deployment_of(project: Project, stack: str) -> Mapping[str, Any]:
+    """What the stack's state records, as ``pulumi stack export`` has it; empty where there is none.
 
     Raises:
         EngineError: The state cannot be read.
+        LauncherError: A shared backend does not answer.
     """
-    if state_file(project, stack) is not None:
-        document = Backend(backend_directory(project), project.name, stack).read()
-        latest = latest_of(document) if document else {}
-    else:
-        latest = {}
-        # A stack that is not there yet is made by the command that follows; it says what else is wrong.
-        with suppress(LauncherError):
-            latest = exported(project, stack).get("deployment") or {}
-    return latest.get("resources") or []
+    if state_file(project, stack) is None:
+        return exported(project, stack).get("deployment") or {}
+    document = Backend(backend_directory(project), project.name, stack).read()
+    return latest_of(document) if document else {}

@@ -13,6 +13,7 @@ from components.docker_host import DockerHostProvider
 from docker_access.deployments import AnothersDeploymentError, Owner, origin, refuse_anothers
 from engine.docker_provider import volume
 from engine.docker_provider.client import is_ours
+from launcher.errors import LauncherError
 from launcher.recovery import remove_strays
 from tests.unit.test_launcher_gate import project  # noqa: F401 - a fixture
 
@@ -39,9 +40,11 @@ class Docker:
                     "Created": created,
                     "CreatedAt": created,
                     "Labels": marks,
+                    "State": "exited",
                 }
             ]
         self.removed: list[str] = []
+        self.guests: list[str] = []
 
     def containers(self, **_: Any) -> list[dict[str, Any]]:
         return self.made["container"]
@@ -56,7 +59,7 @@ class Docker:
         return {"Id": name, "State": {"Running": False, "Status": "exited"}, "Created": "2026-11-30T08:00:00Z"}
 
     def inspect_network(self, _name: str) -> dict[str, Any]:
-        return {"Containers": {}}
+        return {"Containers": {guest: {"Name": guest} for guest in self.guests}}
 
     def remove_container(self, name: str, **_: Any) -> None:
         self.removed.append(name)
@@ -198,21 +201,39 @@ def test_the_engine_takes_up_data_whichever_state_they_were_made_from() -> None:
 
 @pytest.mark.parametrize("kind", ["container", "network"])
 @pytest.mark.parametrize(
-    ("owner", "take_over", "goes"),
-    [(OURS, "", True), (None, "", True), (THEIRS, "", False), (THEIRS, "1", True)],
+    ("owner", "take_over", "why"),
+    [
+        (OURS, "", "this stack made and its state does not know"),
+        (None, "", "this stack made and its state does not know"),
+        (THEIRS, "", ""),
+        (THEIRS, "1", f"was made from another state, in {THEIRS.origin}"),
+    ],
     ids=["of this state", "from before", "another's", "another's, taken over"],
 )
-def test_recovery_removes_what_its_own_state_has_made(
+def test_recovery_removes_what_its_own_state_has_made_and_says_what_was_anothers(
     kind: str,
     owner: Owner | None,
     take_over: str,
-    *,
-    goes: bool,
+    why: str,
     project: Any,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TAKE_OVER", take_over)
     docker = Docker(kind, owner)
     removed = remove_strays(SimpleNamespace(api=docker), project, "team", OURS)  # type: ignore[arg-type]
-    assert removed == ([f"{kind} open-webui-team-{kind}"] if goes else [])
-    assert bool(docker.removed) is goes
+    assert removed == ([f"{kind} open-webui-team-{kind}, which {why}"] if why else [])
+    assert bool(docker.removed) is bool(why)
+
+
+def test_a_network_that_others_are_on_is_taken_over_by_nobody(
+    project: Any,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TAKE_OVER", "1")
+    docker = Docker("network", THEIRS)
+    docker.made["container"] = Docker("container", THEIRS).made["container"]
+    docker.guests = ["container", "backup"]
+    line = "docker network disconnect open-webui-team-network backup; join"
+    with pytest.raises(LauncherError, match=rf"others are on it: backup\. Nothing was changed\. Way out: {line}"):
+        remove_strays(SimpleNamespace(api=docker), project, "team", OURS)  # type: ignore[arg-type]
+    assert docker.removed == []

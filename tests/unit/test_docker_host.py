@@ -150,13 +150,13 @@ def test_the_launcher_goes_on_only_where_docker_told_all_that_it_was_asked(
 def test_containers_of_before_are_of_the_state_that_knows_them(
     known: list[str], project: Project, monkeypatch: pytest.MonkeyPatch, *, refused: bool
 ) -> None:
-    found = {"Id": "c1", "Names": ["/open-webui-team"], "Created": 1796000000, "Labels": OWNERSHIP}
+    found = {"Id": "c1", "Names": ["/open-webui-team"], "Created": 1, "Labels": OWNERSHIP, "State": "running"}
     client = Docker(engine="AAAA")
     monkeypatch.setattr(client, "containers", lambda **_: [found])
     monkeypatch.setattr("launcher.whose.api_client", lambda: client)
     others = [{"type": "docker:index/container:Container", "id": one} for one in known]
-    (resource,) = whose.resources_of(project, "team")
-    monkeypatch.setattr(whose, "resources_of", lambda *_: [resource, *others])
+    (resource,) = whose.deployment_of(project, "team")["resources"]
+    monkeypatch.setattr(whose, "deployment_of", lambda *_: {"resources": [resource, *others]})
     with pytest.raises(LauncherError, match="a place that is not known") if refused else nullcontext():
         owner_of(project, "team")
 

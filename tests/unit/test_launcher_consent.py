@@ -13,10 +13,11 @@ from unittest.mock import MagicMock, Mock
 import pytest
 import yaml
 
+from docker_access.deployments import Owner
 from engine.state import Backend
 from engine.workspace import Project, backend_directory, load_project
 from launcher import __main__ as command_line
-from launcher import consent, engines
+from launcher import consent, engines, recovery
 from launcher.consent import NotAgreedError, confirm_destroy, confirm_update, interruptions, removals
 from launcher.errors import LauncherError
 from launcher.gate import read_settings
@@ -28,7 +29,14 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parents[2]
 PREVIEWS = HERE / "tests/unit/previews"
 ENGINE = engines.Engine(name="embedded", line="engine: embedded")
-RUNNING = {"Id": "c1", "Names": ["/open-webui-team"], "State": "running"}
+OWNER = Owner(identity="0urs", origin="ann@chat-host:/srv/web")
+RUNNING = {
+    "Id": "c1",
+    "Names": ["/open-webui-team"],
+    "State": "running",
+    "Created": 1,
+    "Labels": OWNER.marks,
+}
 
 
 @pytest.fixture
@@ -87,7 +95,7 @@ def previews(monkeypatch: pytest.MonkeyPatch, text: str, code: int = 0, said: st
 
 
 def destroying(client: Any, project: Project) -> None:
-    confirm_destroy(client, project, "team", lambda: read_settings(project, "team"))
+    confirm_destroy(client, project, "team", OWNER, lambda: read_settings(project, "team"))
 
 
 def recorded(name: str) -> str:
@@ -125,7 +133,7 @@ def test_an_update_is_not_even_previewed_where_nobody_could_answer(
     del typed
     asked = previews(monkeypatch, recorded("replicated-image"))
 
-    confirm_update(ENGINE, docker_with(RUNNING), project, "team")
+    confirm_update(ENGINE, docker_with(RUNNING), project, "team", OWNER)
 
     asked.assert_not_called()
 
@@ -141,7 +149,7 @@ def test_an_update_that_was_agreed_to_goes_on(
     typed(answer)
     previews(monkeypatch, recorded("replicated-image"))
 
-    confirm_update(ENGINE, docker_with(RUNNING), project, "team")
+    confirm_update(ENGINE, docker_with(RUNNING), project, "team", OWNER)
 
     said = capsys.readouterr().err
     assert said.index("plan: ") < said.index("Update stack team? [y/N]")
@@ -155,7 +163,7 @@ def test_an_update_that_was_not_agreed_to_ends_there(
     previews(monkeypatch, recorded("replicated-image"))
 
     with pytest.raises(NotAgreedError, match=r"nothing was changed\. .*: make up STACK=team YES=1"):
-        confirm_update(ENGINE, docker_with(RUNNING), project, "team")
+        confirm_update(ENGINE, docker_with(RUNNING), project, "team", OWNER)
 
 
 def test_a_stack_without_containers_is_deployed_without_a_question_and_a_preview(
@@ -164,7 +172,7 @@ def test_a_stack_without_containers_is_deployed_without_a_question_and_a_preview
     typed("n\n")
     asked = previews(monkeypatch, recorded("replicated-image"))
 
-    confirm_update(ENGINE, docker_with(), project, "team")
+    confirm_update(ENGINE, docker_with(), project, "team", OWNER)
 
     asked.assert_not_called()
 
@@ -188,7 +196,7 @@ def test_a_preview_that_fails_stops_the_update_with_its_words(
     previews(monkeypatch, printed, 1, complained)
 
     with pytest.raises(LauncherError, match=rf"nothing was changed:\n{said}"):
-        confirm_update(ENGINE, docker_with(RUNNING), project, "team")
+        confirm_update(ENGINE, docker_with(RUNNING), project, "team", OWNER)
 
 
 def test_ctrl_c_at_the_question_is_a_no(
@@ -211,19 +219,48 @@ def test_what_another_run_left_is_taken_away_only_when_that_is_agreed_to(
 ) -> None:
     typed("n\n")
     previews(monkeypatch, recorded("no-change"))
-    client = docker_with(RUNNING, {"Id": "c2", "Names": ["/open-webui-team-old"], "State": "exited"})
+    client = docker_with(RUNNING, RUNNING | {"Id": "c2", "Names": ["/open-webui-team-old"], "State": "exited"})
     failed = Mock(labels={"pulumi.role": "migration"}, attrs={"State": {"ExitCode": 1}})
     failed.name = "open-webui-team-migration"
     client.containers.list.return_value = [failed]
 
-    asks = destroying if command == "destroy" else partial(confirm_update, ENGINE, stack="team")
+    asks = destroying if command == "destroy" else partial(confirm_update, ENGINE, stack="team", owner=OWNER)
     with pytest.raises(NotAgreedError):
         asks(client, project)
 
     said = capsys.readouterr().err
-    assert "removes or takes over container open-webui-team-old (exited), which the state does not know" in said
+    assert "removes or takes over container open-webui-team-old (exited), which this stack made" in said
     assert "open-webui-team " not in said
     assert "removes container open-webui-team-migration, which failed (exit code 1)" in said
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("command", ["up", "destroy"])
+def test_what_is_taken_over_of_another_state_is_in_the_plan(
+    monkeypatch: pytest.MonkeyPatch,
+    project: Project,
+    typed: Callable[[str], None],
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    shared: bool,  # noqa: FBT001
+) -> None:
+    typed("n\n")
+    previews(monkeypatch, recorded("create"))
+    monkeypatch.setenv("TAKE_OVER", "1")
+    if shared:
+        monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
+    else:
+        deploy(project)
+    for module in (consent, recovery):
+        monkeypatch.setattr(module, "deployment_of", lambda *_: {})
+    theirs = RUNNING | {"Labels": Owner(identity="7heirs", origin="bob@laptop:/home/bob/web").marks}
+
+    asks = destroying if command == "destroy" else partial(confirm_update, ENGINE, stack="team", owner=OWNER)
+    with pytest.raises(NotAgreedError):
+        asks(docker_with(theirs), project)
+
+    line = "container open-webui-team (running), which was made from another state, in bob@laptop:/home/bob/web"
+    assert f"plan: removes or takes over {line}\n" in capsys.readouterr().err
 
 
 def test_the_plan_of_a_destruction_names_what_goes_and_what_stays() -> None:
@@ -306,7 +343,8 @@ def done(monkeypatch: pytest.MonkeyPatch, project: Project) -> list[str]:
     monkeypatch.setattr(command_line, "open_project", lambda _: project)
     monkeypatch.setattr(engines, "choose", lambda *_: ENGINE)
     monkeypatch.setattr(command_line, "ensure_docker", lambda: docker_with(RUNNING))
-    for name in ("owner_of", "local_builds", "look", "_have_images", "_say_what_was_kept", "_say_how_to_sign_in"):
+    monkeypatch.setattr(command_line, "owner_of", lambda *_: OWNER)
+    for name in ("local_builds", "look", "_have_images", "_say_what_was_kept", "_say_how_to_sign_in"):
         monkeypatch.setattr(command_line, name, lambda *_: None)
     monkeypatch.setattr(command_line, "_make_way", lambda *_: steps.append("cleaned up"))
 
