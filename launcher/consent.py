@@ -10,13 +10,12 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from docker_access.deployments import made
 from engine.errors import EngineError
 from images.progress import progress, say
 from launcher import engines
 from launcher.errors import LauncherError
 from launcher.recovery import strays
-from launcher.stack import failed_one_shots, ownership
+from launcher.stack import failed_one_shots
 from launcher.whose import deployment_of
 from preview_report.meaning import HOLDS, ONE_SHOTS, has_data, meanings
 from preview_report.steps import CONTAINER, NETWORK, VOLUME, Preview, PreviewError, Step, read
@@ -50,8 +49,8 @@ def confirm_update(
     if not at_a_terminal():
         return
     plan = list(_left_behind(client, project, stack, owner))
-    # Of a stack that has no container nothing can be interrupted.
-    if any(one.kind == "container" for one in made(client.api, ownership(project, stack))):
+    # A state that has made nothing replaces nothing; containers may be gone, and their data volumes not.
+    if deployment_of(project, stack).get("resources"):
         with progress("plan"):
             plan += interruptions(_previewed(engine, project, stack))
     _ask(plan, f"Update stack {stack}?", f"make up STACK={stack} YES=1")

@@ -166,9 +166,21 @@ def test_an_update_that_was_not_agreed_to_ends_there(
         confirm_update(ENGINE, docker_with(RUNNING), project, "team", OWNER)
 
 
-def test_a_stack_without_containers_is_deployed_without_a_question_and_a_preview(
+def test_a_volume_with_data_is_not_removed_unasked_because_the_containers_are_gone(
     monkeypatch: pytest.MonkeyPatch, project: Project, typed: Callable[[str], None]
 ) -> None:
+    typed("n\n")
+    deploy(project, DATA)
+    previews(monkeypatch, recorded("data-deleted"))
+
+    with pytest.raises(NotAgreedError):
+        confirm_update(ENGINE, docker_with(), project, "team", OWNER)
+
+
+def test_a_stack_that_is_not_deployed_is_deployed_without_a_question_and_a_preview(
+    monkeypatch: pytest.MonkeyPatch, project: Project, typed: Callable[[str], None]
+) -> None:
+    deploy(project)
     typed("n\n")
     asked = previews(monkeypatch, recorded("replicated-image"))
 
