@@ -17,7 +17,7 @@ import requests.exceptions
 
 import docker_access
 import labels
-from docker_access.deployments import takes_over
+from docker_access.deployments import TAKE_OVER, is_kept_here, takes_over
 from docker_access.ssh import destination
 from engine.errors import EngineError
 from engine.workspace import load_project, stack_file, stack_names
@@ -33,7 +33,7 @@ from launcher.pin import pin
 from launcher.recovery import remove_strays, remove_unfinished
 from launcher.rotation import listing, rotate
 from launcher.stack import PROJECT_FOLDER, kept_volumes, open_project, remove_failed_one_shots
-from launcher.whose import owner_of
+from launcher.whose import kept_at, owner_of
 from preflight import PreflightError, look, refuse_local_build
 from settings import SettingsError
 from surroundings import print_in_any_encoding, user_name
@@ -141,6 +141,8 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
 
 
 def _rotate(options: argparse.Namespace, project: Project) -> int:
+    # What is refused would rotate in the next update that is not.
+    owner_of(project, options.stack)
     file = stack_file(project, options.stack)
     before = file.read_bytes()
     say(rotate(project, _settings(options.engine, project, options.stack), options.secret))
@@ -267,9 +269,11 @@ def where_it_listens(settings: Settings) -> str:
 def _say_what_was_kept(client: docker.DockerClient, project: Project, stack: str) -> None:
     kept = kept_volumes(client, project, stack)
     if kept:
-        names = " ".join(kept)
+        names = " ".join(volume.name for volume in kept)
+        here = all(is_kept_here(volume.attrs["Labels"], kept_at(project)) for volume in kept)
+        again = f"make up STACK={stack}" + ("" if here else f" {TAKE_OVER}=1")
         say(f"kept the data of stack {stack}: {names}")
-        say(f"`make up STACK={stack}` takes it up again; to remove it: docker volume rm {names}")
+        say(f"`{again}` takes it up again; to remove it: docker volume rm {names}")
 
 
 IDLE: Final = {None: [], True: ["--idle"], False: ["--no-idle"]}

@@ -14,6 +14,7 @@ from launcher.errors import LauncherError
 if TYPE_CHECKING:
     import docker
     from docker.models.containers import Container
+    from docker.models.volumes import Volume
 
 PROJECT_FOLDER: Final = Path(__file__).resolve().parent.parent
 ONE_SHOTS: Final = frozenset({"migration", "postgres-setup"})
@@ -67,7 +68,7 @@ def remove_failed_one_shots(client: docker.DockerClient, project: Project, stack
     return removed
 
 
-def kept_volumes(client: docker.DockerClient, project: Project, stack: str) -> list[str]:
-    """Names of the stack's data volumes that are still there."""
+def kept_volumes(client: docker.DockerClient, project: Project, stack: str) -> list[Volume]:
+    """The stack's data volumes that are still there, by name."""
     marks = _marks(project, stack)
-    return sorted(volume.name for volume in client.volumes.list(filters={"label": marks}))
+    return sorted(client.volumes.list(filters={"label": marks}), key=lambda volume: str(volume.name))

@@ -43,7 +43,7 @@ def owner_of(project: Project, stack: str) -> Owner:
     """
     resources = deployment_of(project, stack).get("resources") or []
     recorded = next((found.get("outputs") or {} for found in resources if found.get("type") == DOCKER_HOST), {})
-    owner = Owner.of(recorded, origin({BACKEND_VARIABLE: backend_url(project)}))
+    owner = Owner.of(recorded, kept_at(project))
     marks = ownership(project, stack)
     try:
         client = api_client()
@@ -73,6 +73,11 @@ def _may_have_made(client: docker.APIClient, marks: Mapping[str, str], resources
     if not known:
         return bool(resources)
     return any(one.id in known for one in made(client, marks))
+
+
+def kept_at(project: Project) -> str:
+    """Where the project's states are kept now, as :func:`docker_access.deployments.origin` has it."""
+    return origin({BACKEND_VARIABLE: backend_url(project)})
 
 
 def deployment_of(project: Project, stack: str) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -396,6 +397,49 @@ def test_a_rotation_that_is_not_agreed_to_leaves_the_stack_file_as_it_was(
     assert file.read_text() == before
     assert command_line.main([*rotating, "--yes"]) == 0
     assert "rotated" in file.read_text()
+
+
+def test_a_rotation_of_another_states_deployment_is_refused_before_it_is_written_down(
+    monkeypatch: pytest.MonkeyPatch, done: list[str], project: Project
+) -> None:
+    file = project.stacks_directory / "Pulumi.team.yaml"
+    file.write_text(before := "config:\n  open-webui:topology: replicated\n  open-webui:enableSignup: true\n")
+    monkeypatch.setattr(command_line, "owner_of", Mock(side_effect=LauncherError("it is another state's")))
+
+    assert command_line.main(["rotate", "--stack", "team", "--secret", "secret-key", "--yes"]) == 1
+    assert done == []
+    assert file.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("marks", "again"),
+    [
+        ({}, "make up STACK=team"),
+        (Owner(identity="0urs", origin=f"ann@{socket.gethostname()}:{{}}").marks, "make up STACK=team"),
+        (Owner(identity="7heirs", origin="bob@laptop:/home/bob/web").marks, "make up STACK=team TAKE_OVER=1"),
+    ],
+)
+def test_what_a_destruction_kept_is_told_with_the_line_that_takes_it_up_again(
+    project: Project, capsys: pytest.CaptureFixture[str], marks: dict[str, str], again: str
+) -> None:
+    found = Mock(attrs={"Labels": {key: value.format(project.directory) for key, value in marks.items()}})
+    found.name = "open-webui-team-data"
+    client = MagicMock()
+    client.volumes.list.return_value = [found]
+
+    command_line._say_what_was_kept(client, project, "team")
+
+    assert f"`{again}` takes it up again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["up", "destroy", "rotate", "cancel"])
+def test_only_1_is_an_agreement(command: str) -> None:
+    for said in ("0", "no"):
+        lines = subprocess.run(
+            ["make", "--dry-run", command, "STACK=team", f"YES={said}"],
+            cwd=HERE, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        assert "--yes" not in lines
 
 
 def test_make_hands_the_agreement_on() -> None:
