@@ -88,6 +88,18 @@ def at_a_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
+def agreed(question: str) -> bool:
+    """Ask at the terminal; whether the answer is y or yes."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    try:
+        answer = sys.stdin.readline().strip().lower()
+    except KeyboardInterrupt:
+        answer = "no"
+        say("")
+    return answer in {"y", "yes"}
+
+
 def interruptions(preview: Preview) -> list[str]:
     """What an update means for people and data, and its steps; empty where it touches nothing that serves or holds."""
     if not any(map(_interrupts, preview.steps)):
@@ -172,12 +184,5 @@ def _ask(plan: list[str], question: str, anyway: str) -> None:
         return
     for line in plan:
         say(f"plan: {line}")
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
-    try:
-        answer = sys.stdin.readline().strip().lower()
-    except KeyboardInterrupt:
-        answer = "no"
-        say("")
-    if answer not in {"y", "yes"}:
+    if not agreed(question):
         raise NotAgreedError(f"not agreed to; nothing was changed. Without the question: {anyway}")

@@ -434,12 +434,8 @@ def test_what_a_destruction_kept_is_told_with_the_line_that_takes_it_up_again(
 
 @pytest.mark.parametrize("command", ["up", "destroy", "rotate", "cancel"])
 def test_only_1_is_an_agreement(command: str) -> None:
-    for said in ("0", "no"):
-        lines = subprocess.run(
-            ["make", "--dry-run", command, "STACK=team", f"YES={said}"],
-            cwd=HERE, capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
-        assert "--yes" not in lines
+    dry_run = ["make", "--dry-run", command, "STACK=team", "YES=no"]
+    assert "--yes" not in subprocess.run(dry_run, cwd=HERE, capture_output=True, text=True, check=True).stdout
 
 
 def test_make_hands_the_agreement_on() -> None:
