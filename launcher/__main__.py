@@ -33,7 +33,7 @@ from launcher.pin import pin
 from launcher.recovery import remove_strays, remove_unfinished
 from launcher.rotation import listing, rotate
 from launcher.stack import PROJECT_FOLDER, kept_volumes, open_project, remove_failed_one_shots
-from launcher.whose import kept_at, owner_of
+from launcher.whose import deployment_of, kept_at, owner_of
 from preflight import PreflightError, look, refuse_local_build
 from settings import SettingsError
 from surroundings import print_in_any_encoding, user_name
@@ -207,11 +207,13 @@ def _make_way(
 
 def _cancel(project: Project, stack: str, *, force: bool) -> int:
     code = engines.cancel(project, stack, force=force)
-    if code == 0 and backends.is_shared(project):
+    deployment = deployment_of(project, stack) if code == 0 and backends.is_shared(project) else {}
+    # Docker is looked at, and made to run, only where something was being made.
+    if deployment.get("pending_operations"):
+        client = ensure_docker()
         owner = owner_of(project, stack)
         # No `up` may do this there: it may be what another machine's run is making.
-        deployment = engines.exported(project, stack)["deployment"]
-        for what in remove_unfinished(ensure_docker(), project, stack, owner, deployment):
+        for what in remove_unfinished(client, project, stack, owner, deployment):
             say(f"recovery: removed {what}, whose creation was cut short")
     return code
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -16,6 +17,7 @@ from docker_access.deployments import Owner
 from engine.errors import EngineError
 from engine.secrets import Secrets
 from engine.workspace import Project, load_project
+from launcher import __main__ as command_line
 from launcher import backends, engines, recovery
 from launcher.errors import LauncherError
 
@@ -208,3 +210,18 @@ def test_on_a_shared_backend_only_what_is_taken_over_is_removed(
         containers=lambda **_: [found], networks=lambda **_: [], volumes=lambda **_: {"Volumes": None}
     )
     assert bool(recovery.strays(api, project, "team", owner)) is goes
+
+
+@pytest.mark.parametrize("pending", [[], [{"type": "creating", "resource": {}}]])
+def test_a_lock_is_removed_without_a_docker_where_nothing_was_being_made(
+    project: Project, monkeypatch: pytest.MonkeyPatch, pending: list[Any]
+) -> None:
+    monkeypatch.setattr(command_line, "open_project", lambda _: project)
+    monkeypatch.setattr(engines, "cancel", lambda *_, **__: 0)
+    monkeypatch.setattr(command_line, "deployment_of", lambda *_: {"pending_operations": pending})
+    asked = Mock()
+    monkeypatch.setattr(command_line, "ensure_docker", asked)
+    monkeypatch.setattr(command_line, "owner_of", Mock())
+    monkeypatch.setattr(command_line, "remove_unfinished", Mock(return_value=[]))
+    assert command_line.main(["cancel", "--stack", "team", "--yes"]) == 0
+    assert asked.called is bool(pending)
