@@ -82,7 +82,7 @@ class Declared(Workspace):
     def config(self, secrets: Secrets) -> Config:
         """The configuration; what is secret in it stays sealed."""
         del secrets
-        return load_config(self.project, self.stack, Sealed())
+        return load_config(self.project, self.stack, Sealed(), sealed=True)
 
 
 class Declaring:
