@@ -161,6 +161,14 @@ def test_a_state_that_begins_is_refused_where_there_is_another(
     else:
         assert provider.check({}, inputs).inputs == inputs
     assert provider.check(inputs, inputs).inputs == inputs
+    monkeypatch.setenv("WITHOUT_DOCKER", "1")
+    assert provider.check({}, inputs).inputs == inputs
+
+
+def test_a_state_does_not_begin_where_another_has_begun_since_it_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("components.docker_host.api_client", lambda _: Docker("container", THEIRS))
+    with pytest.raises(AnothersDeploymentError):
+        DockerHostProvider().create({"labels": OWNERSHIP})
 
 
 def test_a_refresh_fails_where_another_state_has_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
