@@ -283,11 +283,11 @@ IDLE: Final = {None: [], True: ["--idle"], False: ["--no-idle"]}
 
 
 def _verify(engine: engines.Engine, project: Project, stack: str, *, idle: bool | None) -> int:
+    owner_of(project, stack)
     outputs: dict[str, Any] = json.loads(engines.outputs(engine, project, stack, show_secrets=True))
     if "subject" not in outputs:
         raise LauncherError(f"stack {stack} is not deployed (it has no output `subject`). Run: make up STACK={stack}")
     ensure_docker()
-    owner_of(project, stack)
     # What it should find holds secrets: it is told on standard input.
     done = subprocess.run(
         [sys.executable, "-m", "verification", "--subject", "-", *IDLE[idle]],

@@ -463,3 +463,33 @@ def test_a_preview_as_json_is_that_of_the_engine_in_use(monkeypatch: pytest.Monk
         ["engine", "preview", "--json", "--stack", "team"],
         ["preview", "--json", "--stack", "team", "--non-interactive"],
     ]
+
+
+@pytest.mark.parametrize("said", ["error: no stack named 'team' found", "error: passphrase must be set"])
+def test_a_stack_that_the_cli_does_not_know_is_one_that_is_not_deployed(
+    monkeypatch: pytest.MonkeyPatch, project: Project, capsys: pytest.CaptureFixture[str], said: str
+) -> None:
+    monkeypatch.setattr(command_line, "open_project", lambda _: project)
+    monkeypatch.setattr(engines, "choose", lambda *_: engines.Engine(name="pulumi", line=""))
+    monkeypatch.setattr(engines, "_variables", lambda *_: {})
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 255, "", said))
+    for name in ("owner_of", "refuse_unusable_state"):
+        monkeypatch.setattr(command_line, name, lambda *_: None)
+
+    assert command_line.main(["verify", "--stack", "team"]) == 1
+
+    told = "stack team is not deployed" if "no stack" in said else f"cannot be read:\n{said}"
+    assert told in capsys.readouterr().err
+
+
+def test_whose_a_deployment_is_is_told_before_a_state_that_has_nothing(
+    monkeypatch: pytest.MonkeyPatch, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command_line, "open_project", lambda _: project)
+    monkeypatch.setattr(engines, "choose", lambda *_: ENGINE)
+    monkeypatch.setattr(engines, "outputs", lambda *_, **__: "{}")
+    monkeypatch.setattr(command_line, "owner_of", Mock(side_effect=LauncherError("it is another state's")))
+
+    assert command_line.main(["verify", "--stack", "team"]) == 1
+
+    assert capsys.readouterr().err == "error: it is another state's\n"
