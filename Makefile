@@ -3,6 +3,7 @@
 # BUILD_IMAGES  1 has missing images built here without asking a registry
 # SECRET  which secret `make rotate` makes anew; `make rotate` alone lists those the stack has
 # YES     1 agrees beforehand to what up, rotate and destroy ask about at a terminal
+# TAKE_OVER  1 has up and destroy take over what another state has deployed, one that is lost or given up
 STACK ?= dev
 ENGINE ?= auto
 # Python that makes .venv, and makes it anew where one is named that it is not of.
@@ -26,7 +27,7 @@ help: ## this list
 	@echo
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 	@echo
-	@sed -n 's/^# \(STACK\|ENGINE\|BUILD_IMAGES\|SECRET\|YES\) /  \1 /p' Makefile
+	@sed -n 's/^# \(STACK\|ENGINE\|BUILD_IMAGES\|SECRET\|YES\|TAKE_OVER\) /  \1 /p' Makefile
 
 python:
 	@$(PYTHON) -m launcher.python_env $(if $(filter-out file,$(origin PYTHON)),--this-python)
@@ -38,7 +39,7 @@ image-contract: python ## whether images, pulled or built here, are as the offic
 	$(LAUNCH) $@ --stack '$(if $(filter-out file,$(origin STACK)),$(STACK))'
 
 up: python ## set up, deploy, and prove that events travel through Valkey; asks before it interrupts people (YES=1: does not)
-	$(DEPLOY) $(if $(YES),--yes)
+	$(DEPLOY) $(if $(filter 1,$(YES)),--yes)
 
 preview: python ## what `up` would change
 	$(DEPLOY)
@@ -53,16 +54,16 @@ outputs: python ## the stack's outputs as JSON (make -s outputs; secrets too wit
 	$(DEPLOY) $(if $(SHOW_SECRETS),--show-secrets)
 
 destroy: python ## remove the stack, when you have agreed (YES=1); data volumes stay unless the stack says otherwise
-	$(DEPLOY) $(if $(YES),--yes)
+	$(DEPLOY) $(if $(filter 1,$(YES)),--yes)
 
 pin: python ## write the digests of the stack's image tags into its stack file
 	$(DEPLOY)
 
 rotate: python ## make one secret anew and prove it (SECRET=NAME)
-	$(DEPLOY) --secret '$(SECRET)' $(if $(YES),--yes)
+	$(DEPLOY) --secret '$(SECRET)' $(if $(filter 1,$(YES)),--yes)
 
 cancel: python ## remove the lock a run left behind (YES=1: also of a run at work, or of another machine)
-	$(DEPLOY) $(if $(YES),--yes)
+	$(DEPLOY) $(if $(filter 1,$(YES)),--yes)
 
 drift: python ## whether all is still as the last update left it; lists what is not (JSON=1: as JSON)
 	$(DEPLOY) $(if $(JSON),--json)

@@ -13,6 +13,7 @@ from typing import Any
 import docker
 
 import labels
+from docker_access.deployments import takes_over
 
 
 class OtherDockerHostError(Exception):
@@ -39,40 +40,42 @@ def refuse_another(
 
     Args:
         client: A client of the Docker that answers.
-        recorded: :func:`identity` of the Docker of the last update.
+        recorded: What the state remembers: :func:`identity` of the Docker of the last update, and its own ``marks``.
         ownership: The stack's labels.
 
     Returns:
         :func:`identity` of the Docker that answers.
 
     Raises:
-        OtherDockerHostError: It is another, with nothing of the stack.
+        OtherDockerHostError: It is another, with nothing of the stack but what another state made.
     """
     here = identity(client)
     if not recorded["engine"] or not here["engine"] or recorded["engine"] == here["engine"]:
         return here
     marks = [f"{key}={value}" for key, value in sorted(ownership.items())]
-    if not _has_any(client, marks):
+    if not _has_any(client, marks, (recorded.get("marks") or {}).get(labels.STATE)):
         raise OtherDockerHostError(_message(recorded, here, ownership[labels.STACK], marks))
     return here
 
 
-def _has_any(client: docker.APIClient, marks: list[str]) -> bool:
-    """Whether there is a container, a volume or a network of the stack."""
+def _has_any(client: docker.APIClient, marks: list[str], state: str | None) -> bool:
+    """Whether there is something of the stack that is not another state's, or is taken over."""
     filters = {"label": marks}
-    return bool(
-        client.containers(all=True, limit=1, filters=filters)
-        or client.volumes(filters=filters)["Volumes"]
-        or client.networks(filters=filters)
-    )
+    found = [
+        *client.containers(all=True, filters=filters),
+        *(client.volumes(filters=filters)["Volumes"] or ()),
+        *client.networks(filters=filters),
+    ]
+    of = [(one["Labels"] or {}).get(labels.STATE) for one in found]
+    return bool(of) and (takes_over() or not {state, None}.isdisjoint(of))
 
 
 def _message(recorded: Mapping[str, Any], here: Mapping[str, str], stack: str, marks: list[str]) -> str:
     create = " ".join(["docker volume create", *(f"--label {mark}" for mark in marks), "NAME"])
     return (
         f"stack {stack} lives on another Docker host: on {recorded['name']} (Docker {recorded['engine']}). The Docker "
-        f"that answers is on {here['name']} ({here['engine']}) and has nothing of the stack; everything would seem "
-        "gone. Way out: name the right one (DOCKER_HOST=ssh://USER@HOST); or preview against the state alone (pulumi "
-        f"preview --refresh=false --stack {stack}); or, if the stack is to move here, restore its data volumes first "
-        f"({create})."
+        f"that answers is on {here['name']} ({here['engine']}) and has nothing of the stack that is this state's; "
+        "everything would seem gone. Way out: name the right one (DOCKER_HOST=ssh://USER@HOST); or preview against the "
+        f"state alone (pulumi preview --refresh=false --stack {stack}); or, if the stack is to move here, restore its "
+        f"data volumes first ({create})."
     )

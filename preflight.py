@@ -109,19 +109,15 @@ def end_quietly_when_interrupted() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-WITHOUT_DOCKER: Final = "WITHOUT_DOCKER"
-"""Environment variable: with any text, the program declares what it declares, and looks at no Docker."""
-
-
 def preflight(settings: Settings) -> None:
-    """Look at Docker and the host, for the running program; not at all where :data:`WITHOUT_DOCKER` is set.
+    """Look at Docker and the host, for the running program, unless :data:`docker_access.WITHOUT_DOCKER` is set.
 
     Raises:
         pulumi.RunError: what :func:`look` found; Pulumi shows it without a traceback.
     """
     import pulumi  # noqa: PLC0415 - half a second that the launcher saves
 
-    if os.environ.get(WITHOUT_DOCKER):
+    if os.environ.get(docker_access.WITHOUT_DOCKER):
         return
     try:
         for advice in look(settings):

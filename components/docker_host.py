@@ -7,10 +7,11 @@ The provider is stored in state by reference to this module: never move or renam
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 from pulumi.dynamic import (
@@ -24,9 +25,12 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from docker_access import api_client
+from docker_access import WITHOUT_DOCKER, api_client
 from docker_access.deployments import Owner, origin, refuse_anothers
 from docker_host import identity, refuse_another
+
+if TYPE_CHECKING:
+    import docker
 
 SECONDS: Final = 30
 """How long Docker may take for one answer."""
@@ -47,14 +51,19 @@ class DockerHostProvider(ResourceProvider):
         Raises:
             AnothersDeploymentError: Something was.
         """
-        if not olds:
+        if not olds and not os.environ.get(WITHOUT_DOCKER):
             with closing(api_client(SECONDS)) as client:
-                refuse_anothers(client, news["labels"], Owner(identity="", origin=origin()), begun=True)
+                _refuse_what_is_there(client, news)
         return CheckResult(news, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Remember the Docker that answers, and give the state an identity."""
+        """Remember the Docker that answers, and give the state an identity.
+
+        Raises:
+            AnothersDeploymentError: Another state has begun since the check.
+        """
         with closing(api_client(SECONDS)) as client:
+            _refuse_what_is_there(client, props)
             return CreateResult("docker-host", {**props, **identity(client), "marks": Owner.new().marks})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -75,6 +84,11 @@ class DockerHostProvider(ResourceProvider):
     def update(self, _id: str, olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Give an identity to a state from before there were any."""
         return UpdateResult({**olds, "marks": Owner.new().marks})
+
+
+def _refuse_what_is_there(client: docker.APIClient, props: Mapping[str, Any]) -> None:
+    """For a state that begins. Whether it made what carries no identity cannot be told from here."""
+    refuse_anothers(client, props["labels"], Owner(identity="", origin=origin()), begun=True)
 
 
 class DockerHost(Resource, module="openwebui", name="DockerHost"):

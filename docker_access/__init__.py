@@ -27,6 +27,9 @@ SECONDS: Final = 60
 SSH_SECONDS: Final = 15
 """How much longer a first answer may take where ssh has to connect first."""
 
+WITHOUT_DOCKER: Final = "WITHOUT_DOCKER"
+"""Environment variable: with any text, the program declares what it declares, and looks at no Docker."""
+
 Kind = Literal["local", "ssh", "tcp"]
 
 

@@ -82,17 +82,49 @@ def origin(environ: Mapping[str, str] = os.environ) -> str:
     return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
 
 
+def is_kept_here(volume_labels: Mapping[str, str] | None, here: str) -> bool:
+    """Whether a volume was made from a state that is, or was, kept in this place; or from none that is known.
+
+    Args:
+        volume_labels: Its labels.
+        here: The place, as :func:`origin` has it. Which of its users worked there does not count.
+    """
+    marks = volume_labels or {}
+    return labels.STATE not in marks or _place(marks.get(labels.ORIGIN, "")) == _place(here)
+
+
+def _place(origin: str) -> str:
+    return origin.partition("@")[2] or origin
+
+
 def takes_over(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the user said to take over what another state has deployed."""
-    return environ.get(TAKE_OVER, "") not in {"", "0"}
+    """Whether the user said to take over what another state has deployed: by ``1``, never by ``no`` or ``false``."""
+    return environ.get(TAKE_OVER) == "1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Made:
+class Made:
+    """Something in Docker that carries a stack's labels.
+
+    Attributes:
+        kind: ``container``, ``network`` or ``volume``.
+        id: Its id in Docker; of a volume its name.
+        name: Its name.
+        since: When it was made, as Docker has it, to the minute.
+        marks: All its labels.
+        status: Of a container Docker's word for it, as ``running``; else empty.
+    """
+
     kind: str
+    id: str
     name: str
     since: str
     marks: Mapping[str, str]
+    status: str = ""
+
+    def __str__(self) -> str:
+        """What it is, as in ``container open-webui-team``."""
+        return f"{self.kind} {self.name}"
 
 
 def refuse_anothers(
@@ -100,9 +132,9 @@ def refuse_anothers(
 ) -> None:
     """See that what is there of a stack was made from this state, or may be used by it.
 
-    A container or network of another state is another's. A volume is, for a state that begins, unless the volume's was
-    kept where this one is: data outlive the state they were made from, and a state that has begun has its own. What
-    carries no identity is from before there were any.
+    A container of another state is another's. A network or volume is, for a state that begins, unless the volume's was
+    kept where this one is: data outlive the state they were made from. A state that has begun has its own; they may
+    carry another's identity, as they are not made anew for it. What carries none is from before there were any.
 
     Args:
         client: A client of Docker.
@@ -116,40 +148,52 @@ def refuse_anothers(
     """
     if takes_over() if take_over is None else take_over:
         return
-    made = list(_made(client, ownership))
-    anothers = [one for one in made if _is_anothers(one, owner, begun=begun)]
+    anothers = [one for one in made(client, ownership) if _is_anothers(one, owner, begun=begun)]
     if anothers:
         raise AnothersDeploymentError(_message(ownership, anothers))
 
 
-def _made(client: docker.APIClient, ownership: Mapping[str, str]) -> Iterator[_Made]:
+def made(client: docker.APIClient, ownership: Mapping[str, str]) -> Iterator[Made]:
+    """What is there of a stack, whichever state made it: containers, then networks, then volumes.
+
+    Args:
+        client: A client of Docker.
+        ownership: The stack's labels, project and stack.
+    """
     filters: Any = {"label": [f"{key}={value}" for key, value in sorted(ownership.items())]}
     for found in client.containers(all=True, filters=filters):
         since = dt.datetime.fromtimestamp(found["Created"], tz=dt.UTC).isoformat(timespec="minutes")
-        yield _Made(kind="container", name=found["Names"][0].lstrip("/"), since=since, marks=found["Labels"])
+        name, marks, status = found["Names"][0].lstrip("/"), found["Labels"], found["State"]
+        yield Made(kind="container", id=found["Id"], name=name, since=since, marks=marks, status=status)
     for found in client.networks(filters=filters):
-        yield _Made(kind="network", name=found["Name"], since=found["Created"][:16], marks=found["Labels"] or {})
+        name, since, marks = found["Name"], found["Created"][:16], found["Labels"] or {}
+        yield Made(kind="network", id=found["Id"], name=name, since=since, marks=marks)
     for found in client.volumes(filters=filters)["Volumes"] or ():
-        yield _Made(kind="volume", name=found["Name"], since=found["CreatedAt"][:16], marks=found["Labels"] or {})
+        name, since, marks = found["Name"], found.get("CreatedAt", "")[:16], found["Labels"] or {}
+        yield Made(kind="volume", id=name, name=name, since=since, marks=marks)
 
 
-def _is_anothers(made: _Made, owner: Owner, *, begun: bool) -> bool:
-    identity = made.marks.get(labels.STATE)
+def _is_anothers(one: Made, owner: Owner, *, begun: bool) -> bool:
+    identity = one.marks.get(labels.STATE)
     if identity is None:
-        return made.kind == "container" and not begun
-    if made.kind == "volume":
-        return not owner.identity and made.marks.get(labels.ORIGIN) != owner.origin
-    return identity != owner.identity
+        return one.kind == "container" and not begun
+    if identity == owner.identity:
+        return False
+    if one.kind == "container":
+        return True
+    return not owner.identity and (one.kind == "network" or not is_kept_here(one.marks, owner.origin))
 
 
-def _message(ownership: Mapping[str, str], anothers: list[_Made]) -> str:
+def _message(ownership: Mapping[str, str], anothers: list[Made]) -> str:
     stack = ownership[labels.STACK]
-    names = [f"{one.kind} {one.name}" for one in anothers]
+    names = [str(one) for one in anothers]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     origins = sorted({one.marks.get(labels.ORIGIN, "") for one in anothers} - {""})
     since = min(one.since for one in anothers)
+    what = f"stack {stack} of project {ownership[labels.PROJECT]} "
+    what += "has data" if {one.kind for one in anothers} == {"volume"} else "is deployed"
     return (
-        f"stack {stack} of project {ownership[labels.PROJECT]} is deployed on this Docker from another state, begun in "
+        f"{what} on this Docker from another state, begun in "
         f"{', '.join(origins) or 'a place that is not known'}, since {since}: {', '.join(names[:SHOWN])}{more}. "
         "Nothing was changed. Ways out: work from that state (in that folder; or name the backend that has it, "
         f"PULUMI_BACKEND_URL=..., docs/teams.md); deploy a stack of another name (STACK=NAME); or, if that state is "

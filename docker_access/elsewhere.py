@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pwd
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -81,7 +82,7 @@ def of_context() -> Elsewhere | None:
 
 def of_a_user() -> Elsewhere | None:
     """A Docker of the user's own that listens: rootless, in a virtual machine, or Podman in its place."""
-    places = {home() / place: what for place, what in IN_HOME.items()}
+    places = {folder / place: what for folder in _homes() for place, what in IN_HOME.items()}
     run_time = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.environ.get('SUDO_UID') or os.geteuid()}")
     places |= {run_time / place: what for place, what in AT_RUN_TIME.items()}
     places[Path("/run/podman/podman.sock")] = PODMAN
@@ -90,6 +91,14 @@ def of_a_user() -> Elsewhere | None:
             if place.is_socket():
                 return Elsewhere(what, {"DOCKER_HOST": f"unix://{place}"})
     return Elsewhere(PODMAN) if shutil.which("podman") else None
+
+
+def _homes() -> list[Path]:
+    """The user's home, and that of who runs this by sudo: what they have is theirs, whoever installs beside it."""
+    found = [home()]
+    with suppress(KeyError, ValueError):
+        found.append(Path(pwd.getpwuid(int(os.environ.get("SUDO_UID", ""))).pw_dir))
+    return found
 
 
 def way_out() -> str:

@@ -25,6 +25,9 @@ from engine.workspace import PROJECT_FILE, Project, stack_file
 from engine.yaml_edit import NotABlockError, set_in
 
 _STACK_KEYS: Final = ("config", "encryptionsalt", "secretsprovider")
+_OF_THE_CLI: Final = ("encryptedkey",)
+"""What a key service or Pulumi Cloud sealed the stack's own key into."""
+
 _TYPES: Final = ("string", "integer", "boolean", "array", "object")
 
 
@@ -51,13 +54,14 @@ def full_key(project: Project, key: str) -> str:
     return full
 
 
-def load_config(project: Project, stack: str, secrets: Secrets | None) -> Config:
+def load_config(project: Project, stack: str, secrets: Secrets | None, *, sealed: bool = False) -> Config:
     """Read and validate a stack's configuration.
 
     Args:
         project: The project.
         stack: The stack's name.
         secrets: Opens ``secure:`` values; None where the stack file has no salt.
+        sealed: It opens none of them: by what they are sealed, and what is for the Pulumi CLI itself, does not matter.
 
     Raises:
         EngineError: A value is missing, of the wrong type, not secret though declared so, or cannot be decrypted.
@@ -65,18 +69,20 @@ def load_config(project: Project, stack: str, secrets: Secrets | None) -> Config
     path = stack_file(project, stack)
     document = read_yaml(path)
     for key, value in document.items():
-        if key not in _STACK_KEYS and value:
+        if key not in (*_STACK_KEYS, *(_OF_THE_CLI if sealed else ())) and value:
             # What has slipped out of `config` may be secret.
             raise only_the_cli(f"{path}: `{key}`" + (f" {value!r}" if key == "environment" else ""))
     provider = document.get("secretsprovider")
-    if provider not in (None, "passphrase", "default"):
+    if provider not in (None, "passphrase", "default") and not sealed:
         raise only_the_cli(f"{path}: `secretsprovider` {provider!r}")
     written = document.get("config") or {}
     if not isinstance(written, dict):
         raise EngineError(f"{path}: `config` is {written!r}; it maps keys to values, one a line.")
     given = {full_key(project, str(key)): value for key, value in written.items()}
-    if own := [key for key in given if key.startswith("pulumi:")]:
-        raise only_the_cli(f"{path}: configuration of the engine itself ({', '.join(sorted(own))})")
+    own = sorted(key for key in given if key.startswith("pulumi:"))
+    if own and not sealed:
+        raise only_the_cli(f"{path}: configuration of the engine itself ({', '.join(own)})")
+    given = {key: value for key, value in given.items() if key not in own}
     name = os.path.relpath(path, project.directory)
     _apply_declarations(project, given, name)
     values: dict[str, str] = {}

@@ -17,7 +17,7 @@ import requests.exceptions
 
 import docker_access
 import labels
-from docker_access.deployments import takes_over
+from docker_access.deployments import TAKE_OVER, is_kept_here, takes_over
 from docker_access.ssh import destination
 from engine.errors import EngineError
 from engine.workspace import load_project, stack_file, stack_names
@@ -30,9 +30,10 @@ from launcher.docker_daemon import ensure_docker
 from launcher.errors import LauncherError
 from launcher.gate import read_settings, refuse_unusable_state
 from launcher.pin import pin
+from launcher.recovery import remove_strays, remove_unfinished
 from launcher.rotation import listing, rotate
 from launcher.stack import PROJECT_FOLDER, kept_volumes, open_project, remove_failed_one_shots
-from launcher.whose import owner_of
+from launcher.whose import deployment_of, kept_at, owner_of
 from preflight import PreflightError, look, refuse_local_build
 from settings import SettingsError
 from surroundings import print_in_any_encoding, user_name
@@ -140,6 +141,8 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
 
 
 def _rotate(options: argparse.Namespace, project: Project) -> int:
+    # What is refused would rotate in the next update that is not.
+    owner_of(project, options.stack)
     file = stack_file(project, options.stack)
     before = file.read_bytes()
     say(rotate(project, _settings(options.engine, project, options.stack), options.secret))
@@ -171,9 +174,9 @@ def _operate(
         look(settings)
         _have_images(client, settings)
     if not yes and command == "up":
-        confirm_update(engine, client, project, stack)
+        confirm_update(engine, client, project, stack, owner)
     if not yes and command == "destroy":
-        confirm_destroy(client, project, stack, lambda: _settings(engine.name, project, stack))
+        confirm_destroy(client, project, stack, owner, lambda: _settings(engine.name, project, stack))
     if command in {"up", "destroy"}:
         _make_way(client, engine, command, project, stack, owner)
     code = engines.run(engine, command, project, stack)
@@ -195,10 +198,8 @@ def _make_way(
 ) -> None:
     # In an update the embedded engine takes over what it can use of what was left.
     if command == "destroy" or engine.name == "pulumi" or takes_over():
-        from launcher.recovery import remove_strays  # noqa: PLC0415 - what it needs takes 60 ms to import
-
         for what in remove_strays(client, project, stack, owner):
-            say(f"recovery: removed {what}, which this stack made and its state does not know")
+            say(f"recovery: removed {what}")
     if command == "up":
         for container in remove_failed_one_shots(client, project, stack):
             say(f"recovery: removed {container}, so that it runs again")
@@ -206,13 +207,13 @@ def _make_way(
 
 def _cancel(project: Project, stack: str, *, force: bool) -> int:
     code = engines.cancel(project, stack, force=force)
-    if code == 0 and backends.is_shared(project):
-        from launcher.recovery import remove_unfinished  # noqa: PLC0415 - what it needs takes 60 ms to import
-
+    deployment = deployment_of(project, stack) if code == 0 and backends.is_shared(project) else {}
+    # Docker is looked at, and made to run, only where something was being made.
+    if deployment.get("pending_operations"):
+        client = ensure_docker()
         owner = owner_of(project, stack)
         # No `up` may do this there: it may be what another machine's run is making.
-        deployment = engines.exported(project, stack)["deployment"]
-        for what in remove_unfinished(ensure_docker(), project, stack, owner, deployment):
+        for what in remove_unfinished(client, project, stack, owner, deployment):
             say(f"recovery: removed {what}, whose creation was cut short")
     return code
 
@@ -270,9 +271,11 @@ def where_it_listens(settings: Settings) -> str:
 def _say_what_was_kept(client: docker.DockerClient, project: Project, stack: str) -> None:
     kept = kept_volumes(client, project, stack)
     if kept:
-        names = " ".join(kept)
+        names = " ".join(volume.name for volume in kept)
+        here = all(is_kept_here(volume.attrs["Labels"], kept_at(project)) for volume in kept)
+        again = f"make up STACK={stack}" + ("" if here else f" {TAKE_OVER}=1")
         say(f"kept the data of stack {stack}: {names}")
-        say(f"`make up STACK={stack}` takes it up again; to remove it: docker volume rm {names}")
+        say(f"`{again}` takes it up again; to remove it: docker volume rm {names}")
 
 
 IDLE: Final = {None: [], True: ["--idle"], False: ["--no-idle"]}
@@ -280,11 +283,11 @@ IDLE: Final = {None: [], True: ["--idle"], False: ["--no-idle"]}
 
 
 def _verify(engine: engines.Engine, project: Project, stack: str, *, idle: bool | None) -> int:
+    owner_of(project, stack)
     outputs: dict[str, Any] = json.loads(engines.outputs(engine, project, stack, show_secrets=True))
     if "subject" not in outputs:
         raise LauncherError(f"stack {stack} is not deployed (it has no output `subject`). Run: make up STACK={stack}")
     ensure_docker()
-    owner_of(project, stack)
     # What it should find holds secrets: it is told on standard input.
     done = subprocess.run(
         [sys.executable, "-m", "verification", "--subject", "-", *IDLE[idle]],

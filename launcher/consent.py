@@ -11,12 +11,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.errors import EngineError
-from engine.state import Backend, latest_of
-from engine.workspace import backend_directory, state_file
 from images.progress import progress, say
 from launcher import engines
 from launcher.errors import LauncherError
-from launcher.stack import failed_one_shots, ownership
+from launcher.recovery import strays
+from launcher.stack import failed_one_shots
+from launcher.whose import deployment_of
 from preview_report.meaning import HOLDS, ONE_SHOTS, has_data, meanings
 from preview_report.steps import CONTAINER, NETWORK, VOLUME, Preview, PreviewError, Step, read
 from settings import SettingsError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import docker
 
+    from docker_access.deployments import Owner
     from engine.workspace import Project
     from settings import Settings
 
@@ -36,7 +37,9 @@ class NotAgreedError(LauncherError):
     """Somebody was asked and did not agree, or has to say so in another way; nothing was changed."""
 
 
-def confirm_update(engine: engines.Engine, client: docker.DockerClient, project: Project, stack: str) -> None:
+def confirm_update(
+    engine: engines.Engine, client: docker.DockerClient, project: Project, stack: str, owner: Owner
+) -> None:
     """Have an update that interrupts people, or cleans up after another run, agreed to at a terminal.
 
     Raises:
@@ -45,16 +48,16 @@ def confirm_update(engine: engines.Engine, client: docker.DockerClient, project:
     """
     if not at_a_terminal():
         return
-    plan = list(_left_behind(client, project, stack))
-    # Of a stack that has no container nothing can be interrupted.
-    if client.api.containers(all=True, filters={"label": ownership(project, stack)}):
+    plan = list(_left_behind(client, project, stack, owner))
+    # A state that has made nothing replaces nothing; containers may be gone, and their data volumes not.
+    if deployment_of(project, stack).get("resources"):
         with progress("plan"):
             plan += interruptions(_previewed(engine, project, stack))
     _ask(plan, f"Update stack {stack}?", f"make up STACK={stack} YES=1")
 
 
 def confirm_destroy(
-    client: docker.DockerClient, project: Project, stack: str, settings: Callable[[], Settings]
+    client: docker.DockerClient, project: Project, stack: str, owner: Owner, settings: Callable[[], Settings]
 ) -> None:
     """Have the end of a stack agreed to: at a terminal, and of one of production by ``YES=1`` alone.
 
@@ -62,6 +65,7 @@ def confirm_destroy(
         client: Docker.
         project: The project.
         stack: The stack.
+        owner: Its state.
         settings: Reads its settings.
 
     Raises:
@@ -71,7 +75,7 @@ def confirm_destroy(
     why, anyway = _production(settings), f"make destroy STACK={stack} YES=1"
     if not (why or at_a_terminal()):
         return
-    plan = [*removals(_deployment(project, stack)), *_left_behind(client, project, stack)]
+    plan = [*removals(deployment_of(project, stack)), *_left_behind(client, project, stack, owner)]
     if plan and why:
         for line in plan:
             say(f"plan: {line}")
@@ -82,6 +86,18 @@ def confirm_destroy(
 def at_a_terminal() -> bool:
     """Whether a person can read a question and answer it."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def agreed(question: str) -> bool:
+    """Ask at the terminal; whether the answer is y or yes."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    try:
+        answer = sys.stdin.readline().strip().lower()
+    except KeyboardInterrupt:
+        answer = "no"
+        say("")
+    return answer in {"y", "yes"}
 
 
 def interruptions(preview: Preview) -> list[str]:
@@ -133,23 +149,11 @@ def _name(resource: Mapping[str, Any]) -> str:
     return str((resource.get("inputs") or {}).get("name") or resource.get("id"))
 
 
-def _deployment(project: Project, stack: str) -> Mapping[str, Any]:
-    if state_file(project, stack) is None:
-        return engines.exported(project, stack).get("deployment") or {}
-    document = Backend(backend_directory(project), project.name, stack).read()
-    return latest_of(document) if document else {}
-
-
-def _left_behind(client: docker.DockerClient, project: Project, stack: str) -> Iterator[str]:
+def _left_behind(client: docker.DockerClient, project: Project, stack: str, owner: Owner) -> Iterator[str]:
     """What a run that was cut short, or a lost state, left and would be cleaned up or taken over first."""
-    if state_file(project, stack) is not None:
-        latest = _deployment(project, stack)
-        pending = [one["resource"] for one in latest.get("pending_operations") or ()]
-        known = {str(one.get("id")) for one in (*(latest.get("resources") or ()), *pending)}
-        for one in client.api.containers(all=True, filters={"label": ownership(project, stack)}):
-            if one["Id"] not in known:
-                name = one["Names"][0].lstrip("/")
-                yield f"removes or takes over container {name} ({one['State']}), which the state does not know"
+    for one in strays(client.api, project, stack, owner):
+        status = f" ({one.made.status})" if one.made.status else ""
+        yield f"removes or takes over {one.made}{status}, {one.why}"
     for container in failed_one_shots(client, project, stack):
         code = container.attrs["State"]["ExitCode"]
         yield f"removes container {container.name}, which failed (exit code {code}), so that it runs again"
@@ -180,12 +184,5 @@ def _ask(plan: list[str], question: str, anyway: str) -> None:
         return
     for line in plan:
         say(f"plan: {line}")
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
-    try:
-        answer = sys.stdin.readline().strip().lower()
-    except KeyboardInterrupt:
-        answer = "no"
-        say("")
-    if answer not in {"y", "yes"}:
+    if not agreed(question):
         raise NotAgreedError(f"not agreed to; nothing was changed. Without the question: {anyway}")

@@ -8,10 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import docker
 import docker.errors
@@ -20,14 +19,15 @@ import requests.exceptions
 import docker_access
 from docker_access import elsewhere
 from docker_access.logins import LoginError
-from docker_access.versions import TooNewError, engine_of
+from docker_access.versions import TooNewError, engine_of, refused
 from images.host import apt_install, root_prefix, run
 from images.progress import progress, say
 from images.uv import CACHE
+from launcher.consent import agreed, at_a_terminal
 from launcher.errors import LauncherError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 CALL_SECONDS: Final = 900
 """Timeout of one call: the import of an image answers only at its end."""
@@ -42,7 +42,7 @@ def ensure_docker() -> docker.DockerClient:
     """A client of a Docker daemon that answers.
 
     Raises:
-        LauncherError: There is none and none can be started.
+        LauncherError: There is none and none can be started, or what answers is no Docker.
     """
     client, failure = _connect()
     if client is None:
@@ -56,17 +56,19 @@ def ensure_docker() -> docker.DockerClient:
             raise LauncherError(_no_permission())
         how = _install_if_missing()
         client = _start()
-        say(f"docker: {how} {_version(client)}")
+        say(f"docker: {how} {_named(client.version())}")
     else:
         at = "" if docker_access.kind() == "local" else f" at {docker_access.address()}"
-        say(f"docker: {_version(client)} answers{at}")
+        told = client.version()
+        say(f"docker: {_named(told)} answers{at}")
+        if why := refused(told):
+            raise LauncherError(why)
         if other := elsewhere.of_context():
             say(f"docker: {other.what} is not followed; to use its Docker: {other.line}")
     return client
 
 
-def _version(client: docker.DockerClient) -> str:
-    told = client.version()
+def _named(told: Mapping[str, Any]) -> str:
     return f"{engine_of(told)} {told['Version']}"
 
 
@@ -78,7 +80,9 @@ def _leave_alone(failure: str) -> None:
     """
     context = elsewhere.of_context()
     other = context or elsewhere.of_a_user()
-    if other is None or (other.what == elsewhere.PODMAN and (_dockerd() or _SOCKET.exists())):
+    # A socket that nobody may write to is a Docker's; one that may be is what is left of whatever listened there.
+    docker_is_here = _dockerd() or (_SOCKET.exists() and not os.access(_SOCKET, os.W_OK))
+    if other is None or (other.what == elsewhere.PODMAN and docker_is_here):
         return
     where = other.variables.get("DOCKER_HOST", "")
     begin = (
@@ -89,7 +93,7 @@ def _leave_alone(failure: str) -> None:
             f"{begin}. This project was not tried on Podman, and installs no Docker beside it. Install Docker Engine "
             "yourself (https://docs.docker.com/engine/install), or set DOCKER_HOST to one that runs."
         )
-    forget = f"remove {where.removeprefix('unix://')}"
+    forget = f"`rm {where.removeprefix('unix://')}`"
     if context:
         forget = "`unset DOCKER_CONTEXT`" if os.environ.get("DOCKER_CONTEXT") else "`docker context use default`"
     raise LauncherError(
@@ -143,10 +147,7 @@ def _ask_to_install() -> None:
         "docker: not installed. As root, `apt-get install docker.io` installs the distribution's Docker: a daemon that "
         "runs as root and starts with the machine. No package is removed."
     )
-    if os.environ.get("YES") == "1" or not sys.stdin.isatty():
-        return
-    print("Install it? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+    if os.environ.get("YES") != "1" and at_a_terminal() and not agreed("Install it?"):
         raise LauncherError("Docker was not installed. Set DOCKER_HOST to one that runs, or answer y (YES=1).")
 
 

@@ -38,6 +38,9 @@ Command = Literal["up", "preview", "refresh", "destroy", "outputs"]
 
 CHOICES: Final = ("auto", "pulumi", "embedded")
 _NO_CLI: Final = "no Pulumi CLI on PATH"
+_NO_STACK: Final = "no stack named"
+"""What the CLI says of a stack that its backend has not."""
+
 PLUGIN_SECONDS: Final = 120
 """How long the installation of the Docker plugin may take."""
 
@@ -183,7 +186,7 @@ def preview_as_json(engine: Engine, project: Project, stack: str) -> subprocess.
 
 
 def outputs(engine: Engine, project: Project, stack: str, *, show_secrets: bool = False) -> str:
-    """Outputs of the stack as JSON text, secrets masked unless asked for.
+    """Outputs of the stack as JSON text, secrets masked unless asked for; ``{}`` of one that is not deployed.
 
     Raises:
         LauncherError: The engine could not tell.
@@ -195,6 +198,8 @@ def outputs(engine: Engine, project: Project, stack: str, *, show_secrets: bool 
         command, capture_output=True, encoding="utf-8", errors="replace", check=False, cwd=project.directory,
         env={**_variables(project, stack), "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip
+    if done.returncode != 0 and _NO_STACK in done.stderr:
+        return "{}\n"
     if done.returncode != 0:
         said = backends.without_password(done.stderr.strip(), backend_url(project))
         raise LauncherError(f"the outputs of stack {stack} cannot be read:\n{said}")
@@ -245,7 +250,7 @@ def exported(project: Project, stack: str, *, show_secrets: bool = False) -> dic
     if done.returncode == 0:
         document: dict[str, Any] = json.loads(done.stdout)
         return document
-    if "no stack named" in done.stderr:
+    if _NO_STACK in done.stderr:
         return {}
     said = backends.without_password(done.stderr.strip(), backend_url(project))
     raise LauncherError(f"stack {stack} cannot be read from {backends.named(project)}:\n{said}")

@@ -7,23 +7,77 @@ whose user says that nobody is at work: that cannot be seen from here.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import labels
-from docker_access.deployments import Owner, takes_over
+from docker_access.deployments import Made, Owner, made, takes_over
 from engine.lock import locked
-from engine.state import Backend, latest_of
+from engine.state import Backend
 from engine.workspace import backend_directory, state_file
 from images.progress import say
-from launcher.engines import exported
+from launcher.errors import LauncherError
 from launcher.stack import ownership
+from launcher.whose import deployment_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import docker
 
     from engine.workspace import Project
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stray:
+    """A container or network of a stack that its state does not know.
+
+    Attributes:
+        made: It.
+        why: What it is, as in ``which was made from the state in bob@laptop:/home/bob/web``.
+    """
+
+    made: Made
+    why: str
+
+
+def strays(api: docker.APIClient, project: Project, stack: str, owner: Owner) -> list[Stray]:
+    """What :func:`remove_strays` would remove.
+
+    Raises:
+        EngineError: The state cannot be read.
+        LauncherError: A shared backend does not answer, or a network that is taken over has guests on it.
+    """
+    shared = state_file(project, stack) is None
+    if shared and not takes_over():
+        return []
+    known = set(_ids(deployment_of(project, stack)))
+    own = {owner.identity} if shared else {owner.identity, ""}
+    there = [one for one in made(api, ownership(project, stack)) if one.kind != "volume"]
+    found = []
+    for one in there:
+        anothers = one.marks.get(labels.STATE, "") not in own or (shared and not known)
+        if one.id in known or not (takes_over() if anothers else not shared):
+            continue
+        if anothers and one.kind == "network":
+            _refuse_guests(api, one, {other.id for other in there})
+        where = one.marks.get(labels.ORIGIN, "a place that is not known")
+        why = f"was made from another state, in {where}" if anothers else "this stack made and its state does not know"
+        found.append(Stray(made=one, why=f"which {why}"))
+    return found
+
+
+def _refuse_guests(api: docker.APIClient, network: Made, ours: set[str]) -> None:
+    """Stop before anything is removed: Docker keeps a network that is in use, and no engine makes a second one."""
+    joined = api.inspect_network(network.id)["Containers"] or {}
+    guests = sorted(one["Name"] for id_, one in joined.items() if id_ not in ours)
+    if guests:
+        lines = " && ".join(f"docker network disconnect {network.name} {guest}" for guest in guests)
+        raise LauncherError(
+            f"network {network.name} cannot be taken over while others are on it: {', '.join(guests)}. Nothing was "
+            f"changed. Way out: {lines}; join it again afterwards."
+        )
 
 
 def remove_strays(client: docker.DockerClient, project: Project, stack: str, owner: Owner) -> list[str]:
@@ -42,25 +96,17 @@ def remove_strays(client: docker.DockerClient, project: Project, stack: str, own
         owner: Its state.
 
     Returns:
-        What was removed, as in ``container open-webui-team``.
+        What was removed, as in ``container open-webui-team, which this stack made and its state does not know``.
 
     Raises:
         EngineError: Somebody else holds the lock.
-        LauncherError: A shared backend does not answer.
+        LauncherError: A shared backend does not answer, or a network that is taken over has guests on it.
     """
-    if state_file(project, stack) is None:
-        if not takes_over():
-            return []
-        known = set(_ids(exported(project, stack).get("deployment") or {}))
-        return _remove(client, project, stack, lambda _, id_, state: id_ not in known and state != owner.identity)
-    backend = Backend(backend_directory(project), project.name, stack)
-    with locked(backend):
-        document = backend.read()
-        known = set(_ids(latest_of(document) if document else {}))
-        removable = {owner.identity, ""}
-        return _remove(
-            client, project, stack, lambda _, id_, state: id_ not in known and (state in removable or takes_over())
-        )
+    shared = state_file(project, stack) is None
+    with nullcontext() if shared else locked(Backend(backend_directory(project), project.name, stack)):
+        found = strays(client.api, project, stack, owner)
+        gone = set(_remove(client.api, (one.made for one in found)))
+    return [f"{one.made}, {one.why}" for one in found if one.made.id in gone]
 
 
 def remove_unfinished(
@@ -82,33 +128,27 @@ def remove_unfinished(
     """
     pending = [one["resource"] for one in deployment.get("pending_operations") or () if one["type"] == "creating"]
     names = {str(resource.get("inputs", {}).get("name")) for resource in pending}
-    known = set(_ids(deployment))
-    removable = {owner.identity, ""}
-    return _remove(
-        client, project, stack, lambda name, id_, state: id_ not in known and name in names and state in removable
-    )
+    known, own = set(_ids(deployment)), {owner.identity, ""}
+    found = [
+        one
+        for one in made(client.api, ownership(project, stack))
+        if one.kind != "volume" and one.id not in known and one.name in names and one.marks.get(labels.STATE, "") in own
+    ]
+    gone = set(_remove(client.api, found))
+    return [str(one) for one in found if one.id in gone]
 
 
-def _remove(
-    client: docker.DockerClient, project: Project, stack: str, is_stray: Callable[[str, str, str], bool]
-) -> list[str]:
-    """Remove what carries the stack's labels, by a question about name, id and state; empty is the state before."""
-    marks: dict[str, Any] = {"label": ownership(project, stack)}
-    removed = []
-    for container in client.api.containers(all=True, filters=marks):
-        name = container["Names"][0].lstrip("/")
-        if is_stray(name, container["Id"], container["Labels"].get(labels.STATE, "")):
-            _remove_container(client.api, name)
-            removed.append(f"container {name}")
-    for network in client.api.networks(filters=marks):
-        name, labelled = network["Name"], network["Labels"] or {}
-        if not is_stray(name, network["Id"], labelled.get(labels.STATE, "")):
-            continue
+def _remove(api: docker.APIClient, found: Iterable[Made]) -> Iterator[str]:
+    """Remove containers and then networks; the ids of those that are gone."""
+    for one in found:
+        if one.kind == "container":
+            _remove_container(api, one.name)
         # One in use stays: by whom is the engine's to say.
-        if not client.api.inspect_network(network["Id"])["Containers"]:
-            client.api.remove_network(network["Id"])
-            removed.append(f"network {name}")
-    return removed
+        elif api.inspect_network(one.id)["Containers"]:
+            continue
+        else:
+            api.remove_network(one.id)
+        yield one.id
 
 
 def _remove_container(api: docker.APIClient, name: str) -> None:
@@ -124,7 +164,7 @@ def _remove_container(api: docker.APIClient, name: str) -> None:
 
 def _ids(deployment: Mapping[str, Any]) -> Iterator[str]:
     """Ids of the resources in a deployment, and of those an interrupted step was changing."""
-    for resource in deployment.get("resources") or ():
-        yield str(resource.get("id"))
-    for operation in deployment.get("pending_operations") or ():
-        yield str(operation["resource"].get("id"))
+    pending = [operation["resource"] for operation in deployment.get("pending_operations") or ()]
+    for resource in (*(deployment.get("resources") or ()), *pending):
+        if resource.get("id"):
+            yield str(resource["id"])

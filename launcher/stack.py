@@ -14,6 +14,7 @@ from launcher.errors import LauncherError
 if TYPE_CHECKING:
     import docker
     from docker.models.containers import Container
+    from docker.models.volumes import Volume
 
 PROJECT_FOLDER: Final = Path(__file__).resolve().parent.parent
 ONE_SHOTS: Final = frozenset({"migration", "postgres-setup"})
@@ -36,14 +37,19 @@ def open_project(stack: str) -> Project:
     return project
 
 
-def ownership(project: Project, stack: str) -> list[str]:
-    """Docker's label filter for what a stack owns."""
-    return [f"{labels.PROJECT}={project.name}", f"{labels.STACK}={stack}"]
+def ownership(project: Project, stack: str) -> dict[str, str]:
+    """Labels of what a stack owns."""
+    return {labels.PROJECT: project.name, labels.STACK: stack}
+
+
+def _marks(project: Project, stack: str) -> list[str]:
+    """The same as Docker's filter."""
+    return [f"{key}={value}" for key, value in ownership(project, stack).items()]
 
 
 def failed_one_shots(client: docker.DockerClient, project: Project, stack: str) -> list[Container]:
     """One-shot containers of the stack that failed."""
-    marks = ownership(project, stack)
+    marks = _marks(project, stack)
     return [
         container
         for container in client.containers.list(
@@ -62,7 +68,7 @@ def remove_failed_one_shots(client: docker.DockerClient, project: Project, stack
     return removed
 
 
-def kept_volumes(client: docker.DockerClient, project: Project, stack: str) -> list[str]:
-    """Names of the stack's data volumes that are still there."""
-    marks = ownership(project, stack)
-    return sorted(volume.name for volume in client.volumes.list(filters={"label": marks}))
+def kept_volumes(client: docker.DockerClient, project: Project, stack: str) -> list[Volume]:
+    """The stack's data volumes that are still there, by name."""
+    marks = _marks(project, stack)
+    return sorted(client.volumes.list(filters={"label": marks}), key=lambda volume: str(volume.name))

@@ -6,47 +6,54 @@ with. The Pulumi CLI saves what such a refresh found even so; with nothing begun
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 import requests.exceptions
 from docker.errors import DockerException
 
-import labels
 from docker_access import api_client
-from docker_access.deployments import AnothersDeploymentError, Owner, origin, refuse_anothers
+from docker_access.deployments import AnothersDeploymentError, Owner, made, origin, refuse_anothers
 from docker_host import OtherDockerHostError, refuse_another
 from engine.state import Backend, latest_of
 from engine.workspace import BACKEND_VARIABLE, backend_directory, backend_url, state_file
 from images.progress import say
 from launcher.engines import exported
 from launcher.errors import LauncherError
+from launcher.stack import ownership
+from preview_report.steps import CONTAINER, DOCKER_HOST
 
 if TYPE_CHECKING:
-    from engine.workspace import Project
+    from collections.abc import Mapping
 
-TYPE: Final = "pulumi-python:dynamic/openwebui:DockerHost"
+    import docker
+
+    from engine.workspace import Project
 
 
 def owner_of(project: Project, stack: str) -> Owner:
     """The stack's state as the owner of what runs, once it is certain that it is.
 
-    A Docker that does not answer is for others to report.
+    A Docker that does not answer is for others to report; one that ceases to is no permission.
 
     Raises:
         LauncherError: The Docker that answers is not the stack's, or what it runs was made from another state.
         EngineError: The state cannot be read.
+        docker.errors.DockerException: Docker began to answer, and does not tell all that was asked.
     """
-    resources = resources_of(project, stack)
-    recorded = next((found.get("outputs") or {} for found in resources if found.get("type") == TYPE), {})
-    owner = Owner.of(recorded, origin({BACKEND_VARIABLE: backend_url(project)}))
-    ownership = {labels.PROJECT: project.name, labels.STACK: stack}
-    silent = suppress(DockerException, requests.exceptions.RequestException)
-    with silent, closing(api_client()) as client:
+    resources = deployment_of(project, stack).get("resources") or []
+    recorded = next((found.get("outputs") or {} for found in resources if found.get("type") == DOCKER_HOST), {})
+    owner = Owner.of(recorded, kept_at(project))
+    marks = ownership(project, stack)
+    try:
+        client = api_client()
+    except (DockerException, requests.exceptions.RequestException):
+        return owner
+    with closing(client):
         try:
             if "engine" in recorded:
-                refuse_another(client, recorded, ownership)
-            refuse_anothers(client, ownership, owner, begun=bool(resources))
+                refuse_another(client, recorded, marks)
+            refuse_anothers(client, marks, owner, begun=_may_have_made(client, marks, resources))
         except (OtherDockerHostError, AnothersDeploymentError) as error:
             raise LauncherError(str(error)) from None
     if resources and not owner.identity:
@@ -57,18 +64,30 @@ def owner_of(project: Project, stack: str) -> Owner:
     return owner
 
 
-def resources_of(project: Project, stack: str) -> list[dict[str, Any]]:
-    """What the stack's state records; nothing where there is none.
+def _may_have_made(client: docker.APIClient, marks: Mapping[str, str], resources: list[dict[str, Any]]) -> bool:
+    """Whether containers that carry no identity may be of this state: it is where they are, or knows of none.
+
+    Two checkouts of before there were identities could each have a state, of which one is out of date.
+    """
+    known = {resource.get("id") for resource in resources if resource.get("type") == CONTAINER}
+    if not known:
+        return bool(resources)
+    return any(one.id in known for one in made(client, marks))
+
+
+def kept_at(project: Project) -> str:
+    """Where the project's states are kept now, as :func:`docker_access.deployments.origin` has it."""
+    return origin({BACKEND_VARIABLE: backend_url(project)})
+
+
+def deployment_of(project: Project, stack: str) -> Mapping[str, Any]:
+    """What the stack's state records, as ``pulumi stack export`` has it; empty where there is none.
 
     Raises:
         EngineError: The state cannot be read.
+        LauncherError: A shared backend does not answer.
     """
-    if state_file(project, stack) is not None:
-        document = Backend(backend_directory(project), project.name, stack).read()
-        latest = latest_of(document) if document else {}
-    else:
-        latest = {}
-        # A stack that is not there yet is made by the command that follows; it says what else is wrong.
-        with suppress(LauncherError):
-            latest = exported(project, stack).get("deployment") or {}
-    return latest.get("resources") or []
+    if state_file(project, stack) is None:
+        return exported(project, stack).get("deployment") or {}
+    document = Backend(backend_directory(project), project.name, stack).read()
+    return latest_of(document) if document else {}

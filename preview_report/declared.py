@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import labels
+from docker_access import WITHOUT_DOCKER
 from engine.config import Config, load_config
 from engine.docker_provider import table_of
 from engine.docker_provider.recording import recorded
@@ -30,7 +31,6 @@ from engine.secrets import Secrets
 from engine.stack import Workspace
 from engine.state import Backend, salt_of
 from engine.workspace import load_project, stack_names
-from preflight import WITHOUT_DOCKER
 from surroundings import print_in_any_encoding
 
 THROWN_AWAY: Final = "what a state is sealed with that is thrown away"
@@ -82,7 +82,7 @@ class Declared(Workspace):
     def config(self, secrets: Secrets) -> Config:
         """The configuration; what is secret in it stays sealed."""
         del secrets
-        return load_config(self.project, self.stack, Sealed())
+        return load_config(self.project, self.stack, Sealed(), sealed=True)
 
 
 class Declaring:

@@ -171,5 +171,6 @@ def is_ours(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
 
 def ownership(found: dict[str, str] | None) -> str:
     """Whose an object is, for a message."""
-    project, stack = ((found or {}).get(mark) for mark in (labels.PROJECT, labels.STACK))
-    return f"belongs to project {project}, stack {stack}" if project or stack else "carries no label of ours"
+    project, stack, origin = ((found or {}).get(mark) for mark in (labels.PROJECT, labels.STACK, labels.ORIGIN))
+    whose = f"belongs to project {project}, stack {stack}" if project or stack else "carries no label of ours"
+    return f"{whose}, of the state in {origin}" if origin else whose

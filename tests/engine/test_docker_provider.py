@@ -355,12 +355,27 @@ def test_a_container_of_that_name_that_this_stack_lost_is_replaced() -> None:
     assert "lost track of" in told[0]
 
 
-def test_a_network_of_another_stack_is_left_alone() -> None:
+@pytest.mark.parametrize(
+    ("marks", "whose"),
+    [
+        ({"pulumi.project": "other", "pulumi.stack": "prod"}, r"belongs to project other, stack prod\."),
+        (
+            {
+                **{entry["label"]: entry["value"] for entry in LABELS},
+                "pulumi.state": "7heirs",
+                "pulumi.state-origin": "bob@laptop:/home/bob/web",
+            },
+            r"belongs to project \S+, stack \S+, of the state in bob@laptop:/home/bob/web\.",
+        ),
+    ],
+)
+def test_a_network_of_another_stack_or_state_is_left_alone(marks: dict[str, str], whose: str) -> None:
     found = recording("network")["inspect"]
-    found["Labels"] = {"pulumi.project": "other", "pulumi.stack": "prod"}
+    found["Labels"] = marks
     api = FakeApi(networks=[[found]], inspect_network=found)
-    with pytest.raises(ProviderError, match="belongs to project other, stack prod"):
-        provider(api).create(NETWORK, checked(NETWORK, {"name": found["Name"], "labels": LABELS}), None)
+    asked = [*LABELS, {"label": "pulumi.state", "value": "0urs"}]
+    with pytest.raises(ProviderError, match=whose):
+        provider(api).create(NETWORK, checked(NETWORK, {"name": found["Name"], "labels": asked}), None)
     assert "remove_network" not in api.calls
 
 

@@ -9,7 +9,8 @@ import pytest
 
 import docker_access
 import labels
-from tests.integration.deployment import ENGINES, Deployment
+from tests.integration.deployment import ENGINES, Deployment, sh
+from tests.integration.hand_made import VALKEY_IMAGE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,17 +27,26 @@ def test_a_second_checkout_is_told_whose_it_is_and_changes_nothing_unless_it_tak
     made = ids(stood_in)
     other = checkout(stood_in, tmp_path_factory.mktemp("other"))
 
-    for command in ("preview", "up", "refresh", "drift", "destroy"):
+    for command in ("preview", "up", "refresh", "verify", "drift", "destroy"):
         refused = other.fail(command)
         assert f"stack {stood_in.stack} of project open-webui is deployed on this Docker from another state" in refused
         assert f":{stood_in.directory}" in refused
         assert "TAKE_OVER=1" in refused
-    assert "is not deployed" in other.fail("verify")
     assert ids(stood_in) == made
     assert "proved" in stood_in.succeed("verify")
 
+    guest, network = f"{stood_in.stack}-guest", stood_in.names["network"]
+    sh("docker", "run", "--detach", "--name", guest, "--network", network, VALKEY_IMAGE, "sleep", "600")
+    try:
+        line = f"docker network disconnect {network} {guest}"
+        assert line in other.fail("up", TAKE_OVER="1")
+        assert ids(stood_in) == made
+        sh(*line.split())
+    finally:
+        sh("docker", "rm", "--force", guest)
+
     taken = other.succeed("up", TAKE_OVER="1")
-    assert f"recovery: removed container {stood_in.names['app']}" in taken
+    assert f"recovery: removed container {stood_in.names['app']}, which was made from another state, in " in taken
     assert "proved" in taken
     assert other.run_in("valkey", "valkey-cli", "get", "kept") == "yes"
 
@@ -45,8 +55,10 @@ def test_a_second_checkout_is_told_whose_it_is_and_changes_nothing_unless_it_tak
     for command in ("preview", "up", "refresh", "verify", "drift", "destroy"):
         assert f":{other.directory}" in stood_in.fail(command)
     assert ids(other) == made
-    other.succeed("destroy")
+    # The data were made where the first one is: it takes them up, and this one says that it takes them over.
+    assert f"make up STACK={other.stack} TAKE_OVER=1` takes it up again" in other.succeed("destroy")
     assert other.left()["containers"] == other.left()["networks"] == []
+    assert f"stack {other.stack} of project open-webui has data on this Docker from another" in other.fail("up")
 
 
 def test_data_that_another_checkout_left_are_not_taken_up_unasked(

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -228,6 +229,16 @@ def test_a_docker_of_a_users_own_is_found_by_its_socket(
     (nowhere / place).unlink()
     (nowhere / place).touch()
     assert elsewhere.of_a_user() is None, "a file is no socket"
+
+
+def test_who_works_by_sudo_has_the_docker_of_their_own_home(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = nowhere / "ann/.colima/docker.sock"
+    theirs.parent.mkdir(parents=True)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: SimpleNamespace(pw_dir=str(nowhere / "ann")) if uid == 1007 else 1)
+    monkeypatch.setattr(Path, "is_socket", lambda place: place == theirs)
+    assert elsewhere.of_a_user() is None
+    monkeypatch.setenv("SUDO_UID", "1007")
+    assert elsewhere.of_a_user() == elsewhere.Elsewhere("Colima", {"DOCKER_HOST": f"unix://{theirs}"})
 
 
 def test_podman_is_found_by_its_program(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from components.docker_host import DockerHostProvider
 from docker_access.deployments import AnothersDeploymentError, Owner, origin, refuse_anothers
 from engine.docker_provider import volume
 from engine.docker_provider.client import is_ours
+from launcher.errors import LauncherError
 from launcher.recovery import remove_strays
 from tests.unit.test_launcher_gate import project  # noqa: F401 - a fixture
 
@@ -39,9 +40,11 @@ class Docker:
                     "Created": created,
                     "CreatedAt": created,
                     "Labels": marks,
+                    "State": "exited",
                 }
             ]
         self.removed: list[str] = []
+        self.guests: list[str] = []
 
     def containers(self, **_: Any) -> list[dict[str, Any]]:
         return self.made["container"]
@@ -56,7 +59,7 @@ class Docker:
         return {"Id": name, "State": {"Running": False, "Status": "exited"}, "Created": "2026-11-30T08:00:00Z"}
 
     def inspect_network(self, _name: str) -> dict[str, Any]:
-        return {"Containers": {}}
+        return {"Containers": {guest: {"Name": guest} for guest in self.guests}}
 
     def remove_container(self, name: str, **_: Any) -> None:
         self.removed.append(name)
@@ -78,13 +81,23 @@ def test_what_this_state_may_have_made_is_taken(kind: str, owner: Owner | None) 
     refuse(Docker(kind, owner))
 
 
-@pytest.mark.parametrize("kind", ["container", "network", "volume"])
+@pytest.mark.parametrize(
+    ("kind", "owner", "what"),
+    [
+        ("container", OURS, "is deployed"),
+        ("container", FROM_BEFORE, "is deployed"),
+        ("network", FROM_BEFORE, "is deployed"),
+        ("volume", FROM_BEFORE, "has data"),
+    ],
+)
 @pytest.mark.parametrize("begun", [True, False])
-def test_what_another_state_has_made_is_refused_by_whose_it_is_with_every_way_out(kind: str, *, begun: bool) -> None:
+def test_what_another_state_has_made_is_refused_by_whose_it_is_with_every_way_out(
+    kind: str, owner: Owner, what: str, *, begun: bool
+) -> None:
     with pytest.raises(AnothersDeploymentError) as refusal:
-        refuse(Docker(kind, THEIRS), FROM_BEFORE if kind == "volume" else OURS, begun=begun)
+        refuse(Docker(kind, THEIRS), owner, begun=begun)
     text = str(refusal.value)
-    assert "stack team of project open-webui is deployed on this Docker from another state" in text
+    assert f"stack team of project open-webui {what} on this Docker from another state" in text
     assert f"begun in {THEIRS.origin}, since 2026-11-" in text
     assert f"{kind} open-webui-team-{kind}" in text
     for way_out in ("PULUMI_BACKEND_URL=...", "STACK=NAME", "make up STACK=team TAKE_OVER=1"):
@@ -96,21 +109,29 @@ def test_a_container_of_nobody_is_not_of_a_state_that_has_made_nothing() -> None
         refuse(Docker("container"), FROM_BEFORE, begun=False)
 
 
-def test_data_of_a_state_that_was_kept_here_are_used_by_the_next_one() -> None:
-    refuse(Docker("volume", Owner(identity="0lder", origin=OURS.origin)), begun=False)
+@pytest.mark.parametrize("origin", [OURS.origin, OURS.origin.replace("ann@", "root@")])
+def test_data_of_a_state_that_was_kept_here_are_used_by_the_next_one_whoever_worked_here(origin: str) -> None:
+    refuse(Docker("volume", Owner(identity="0lder", origin=origin)), FROM_BEFORE, begun=False)
 
 
-def test_data_that_a_state_has_begun_with_are_its_own_wherever_they_were_made() -> None:
-    refuse(Docker("volume", THEIRS), OURS)
+def test_data_of_a_state_in_the_same_folder_of_another_machine_are_not_ours() -> None:
+    with pytest.raises(AnothersDeploymentError):
+        refuse(Docker("volume", Owner(identity="0lder", origin="ann@laptop:/srv/web")), FROM_BEFORE, begun=False)
+
+
+@pytest.mark.parametrize("kind", ["network", "volume"])
+def test_what_a_state_has_begun_with_and_is_not_made_anew_is_its_own_wherever_it_was_made(kind: str) -> None:
+    refuse(Docker(kind, THEIRS), OURS)
 
 
 def test_who_says_so_takes_over_what_another_state_has_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     refuse(Docker("container", THEIRS), take_over=True)
     monkeypatch.setenv("TAKE_OVER", "1")
     refuse_anothers(Docker("container", THEIRS), OWNERSHIP, OURS, begun=True)  # type: ignore[arg-type]
-    monkeypatch.setenv("TAKE_OVER", "0")
-    with pytest.raises(AnothersDeploymentError):
-        refuse_anothers(Docker("container", THEIRS), OWNERSHIP, OURS, begun=True)  # type: ignore[arg-type]
+    for other in ("0", "no", "false", ""):
+        monkeypatch.setenv("TAKE_OVER", other)
+        with pytest.raises(AnothersDeploymentError):
+            refuse_anothers(Docker("container", THEIRS), OWNERSHIP, OURS, begun=True)  # type: ignore[arg-type]
 
 
 def test_a_shared_backend_is_named_without_its_password() -> None:
@@ -140,6 +161,14 @@ def test_a_state_that_begins_is_refused_where_there_is_another(
     else:
         assert provider.check({}, inputs).inputs == inputs
     assert provider.check(inputs, inputs).inputs == inputs
+    monkeypatch.setenv("WITHOUT_DOCKER", "1")
+    assert provider.check({}, inputs).inputs == inputs
+
+
+def test_a_state_does_not_begin_where_another_has_begun_since_it_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("components.docker_host.api_client", lambda _: Docker("container", THEIRS))
+    with pytest.raises(AnothersDeploymentError):
+        DockerHostProvider().create({"labels": OWNERSHIP})
 
 
 def test_a_refresh_fails_where_another_state_has_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,21 +209,39 @@ def test_the_engine_takes_up_data_whichever_state_they_were_made_from() -> None:
 
 @pytest.mark.parametrize("kind", ["container", "network"])
 @pytest.mark.parametrize(
-    ("owner", "take_over", "goes"),
-    [(OURS, "", True), (None, "", True), (THEIRS, "", False), (THEIRS, "1", True)],
+    ("owner", "take_over", "why"),
+    [
+        (OURS, "", "this stack made and its state does not know"),
+        (None, "", "this stack made and its state does not know"),
+        (THEIRS, "", ""),
+        (THEIRS, "1", f"was made from another state, in {THEIRS.origin}"),
+    ],
     ids=["of this state", "from before", "another's", "another's, taken over"],
 )
-def test_recovery_removes_what_its_own_state_has_made(
+def test_recovery_removes_what_its_own_state_has_made_and_says_what_was_anothers(
     kind: str,
     owner: Owner | None,
     take_over: str,
-    *,
-    goes: bool,
+    why: str,
     project: Any,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TAKE_OVER", take_over)
     docker = Docker(kind, owner)
     removed = remove_strays(SimpleNamespace(api=docker), project, "team", OURS)  # type: ignore[arg-type]
-    assert removed == ([f"{kind} open-webui-team-{kind}"] if goes else [])
-    assert bool(docker.removed) is goes
+    assert removed == ([f"{kind} open-webui-team-{kind}, which {why}"] if why else [])
+    assert bool(docker.removed) is bool(why)
+
+
+def test_a_network_that_others_are_on_is_taken_over_by_nobody(
+    project: Any,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TAKE_OVER", "1")
+    docker = Docker("network", THEIRS)
+    docker.made["container"] = Docker("container", THEIRS).made["container"]
+    docker.guests = ["container", "backup"]
+    line = "docker network disconnect open-webui-team-network backup; join"
+    with pytest.raises(LauncherError, match=rf"others are on it: backup\. Nothing was changed\. Way out: {line}"):
+        remove_strays(SimpleNamespace(api=docker), project, "team", OURS)  # type: ignore[arg-type]
+    assert docker.removed == []

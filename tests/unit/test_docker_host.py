@@ -1,14 +1,18 @@
 """A Docker that is not the stack's is refused; the stack's own, and one that it was moved to, are not."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from docker.errors import APIError, DockerException
 
 from components.docker_host import DockerHostProvider
 from docker_host import OtherDockerHostError, identity, refuse_another
 from engine.workspace import Project, load_project
+from launcher import whose
 from launcher.errors import LauncherError
 from launcher.whose import owner_of
 
@@ -19,9 +23,10 @@ RECORDED = {"engine": "AAAA", "name": "chat-host"}
 class Docker:
     """What the checks ask of a Docker."""
 
-    def __init__(self, *, engine: str | None, volumes: list[str] | None = None) -> None:
+    def __init__(self, *, engine: str | None, volumes: list[str] | None = None, state: str = "") -> None:
         self.engine = engine
         self.found = volumes or []
+        self.labels = OWNERSHIP | ({"pulumi.state": state} if state else {})
         self.filters: list[dict[str, Any]] = []
 
     def info(self) -> dict[str, Any]:
@@ -32,7 +37,7 @@ class Docker:
         return []
 
     def volumes(self, *, filters: dict[str, Any]) -> dict[str, Any]:
-        return {"Volumes": [{"Name": name, "CreatedAt": "", "Labels": OWNERSHIP} for name in self.found] or None}
+        return {"Volumes": [{"Name": name, "CreatedAt": "", "Labels": self.labels} for name in self.found] or None}
 
     def networks(self, *, filters: dict[str, Any]) -> list[Any]:
         return []
@@ -41,7 +46,7 @@ class Docker:
         pass
 
 
-def refuse(client: Any, recorded: dict[str, str] = RECORDED) -> None:
+def refuse(client: Any, recorded: dict[str, Any] = RECORDED) -> None:
     refuse_another(client, recorded, OWNERSHIP)
 
 
@@ -64,8 +69,25 @@ def test_another_docker_with_nothing_of_the_stack_is_refused_with_every_way_out(
     assert client.filters == [{"label": ["pulumi.project=open-webui", "pulumi.stack=team"]}]
 
 
-def test_another_docker_to_which_the_data_was_moved_is_taken() -> None:
-    refuse(Docker(engine="BBBB", volumes=["open-webui-team-data"]))
+OURS = RECORDED | {"marks": {"pulumi.state": "0urs"}}
+
+
+@pytest.mark.parametrize("recorded", [RECORDED, OURS])
+@pytest.mark.parametrize("state", ["", "0urs"])
+def test_another_docker_to_which_the_data_was_moved_is_taken(recorded: dict[str, Any], state: str) -> None:
+    client = Docker(engine="BBBB", volumes=["open-webui-team-data"], state=state if recorded is OURS else "")
+    refuse(client, recorded)
+
+
+@pytest.mark.parametrize("recorded", [RECORDED, OURS])
+def test_another_docker_with_data_of_another_state_is_not_where_the_stack_was_moved(
+    recorded: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Docker(engine="BBBB", volumes=["open-webui-team-data"], state="7heirs")
+    with pytest.raises(OtherDockerHostError, match="has nothing of the stack that is this state's"):
+        refuse(client, recorded)
+    monkeypatch.setenv("TAKE_OVER", "1")
+    refuse(client, recorded)
 
 
 @pytest.mark.parametrize(("recorded", "here"), [("", "BBBB"), ("AAAA", ""), ("AAAA", None)])
@@ -109,6 +131,33 @@ def test_the_launcher_refuses_another_docker_before_an_engine_begins(
 ) -> None:
     monkeypatch.setattr("launcher.whose.api_client", lambda: Docker(engine="BBBB"))
     with pytest.raises(LauncherError, match="lives on another Docker host"):
+        owner_of(project, "team")
+
+
+def test_the_launcher_goes_on_only_where_docker_told_all_that_it_was_asked(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Docker(engine="AAAA")
+    monkeypatch.setattr("launcher.whose.api_client", lambda: client)
+    monkeypatch.setattr(client, "volumes", Mock(side_effect=APIError("disk is full")))
+    with pytest.raises(APIError):
+        owner_of(project, "team")
+    monkeypatch.setattr("launcher.whose.api_client", Mock(side_effect=DockerException("is not running")))
+    assert owner_of(project, "team").identity == ""
+
+
+@pytest.mark.parametrize(("known", "refused"), [(["c1"], False), (["c0"], True), ([], False)])
+def test_containers_of_before_are_of_the_state_that_knows_them(
+    known: list[str], project: Project, monkeypatch: pytest.MonkeyPatch, *, refused: bool
+) -> None:
+    found = {"Id": "c1", "Names": ["/open-webui-team"], "Created": 1, "Labels": OWNERSHIP, "State": "running"}
+    client = Docker(engine="AAAA")
+    monkeypatch.setattr(client, "containers", lambda **_: [found])
+    monkeypatch.setattr("launcher.whose.api_client", lambda: client)
+    others = [{"type": "docker:index/container:Container", "id": one} for one in known]
+    (resource,) = whose.deployment_of(project, "team")["resources"]
+    monkeypatch.setattr(whose, "deployment_of", lambda *_: {"resources": [resource, *others]})
+    with pytest.raises(LauncherError, match="a place that is not known") if refused else nullcontext():
         owner_of(project, "team")
 
 

@@ -8,13 +8,16 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+import labels
 from docker_access.deployments import Owner
 from engine.errors import EngineError
 from engine.secrets import Secrets
 from engine.workspace import Project, load_project
+from launcher import __main__ as command_line
 from launcher import backends, engines, recovery
 from launcher.errors import LauncherError
 
@@ -148,12 +151,14 @@ def test_only_what_a_killed_run_was_making_is_removed_with_its_lock(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     containers = {"1": "open-webui-team", "2": "open-webui-team-valkey", "3": "open-webui-team-by-hand"}
-    listed = [{"Id": number, "Names": [f"/{name}"], "Labels": {}} for number, name in containers.items()]
+    more = {"Labels": {}, "Created": 1, "State": "running"}
+    listed = [{"Id": number, "Names": [f"/{name}"], **more} for number, name in containers.items()]
     removed: list[str] = []
     client: Any = SimpleNamespace(
         api=SimpleNamespace(
             containers=lambda **_: listed,
-            networks=lambda **_: [{"Id": "4", "Name": "open-webui-team-network", "Labels": None}],
+            networks=lambda **_: [{"Id": "4", "Name": "open-webui-team-network", "Labels": None, "Created": ""}],
+            volumes=lambda **_: {"Volumes": None},
             inspect_network=lambda _: {"Containers": {}},
             remove_network=removed.append,
         )
@@ -171,3 +176,52 @@ def test_only_what_a_killed_run_was_making_is_removed_with_its_lock(
     said = recovery.remove_unfinished(client, project, "team", owner, deployment)
     assert said == ["container open-webui-team", "network open-webui-team-network"]
     assert removed == ["open-webui-team", "4"]
+
+
+OURS = Owner(identity="0urs", origin="postgres://db.example.com:5432/pulumi")
+BEGUN = {"resources": [{"id": "docker-host"}]}
+
+
+@pytest.mark.parametrize(
+    ("owner", "deployment", "marks", "take_over", "goes"),
+    [
+        (OURS, BEGUN, {labels.STATE: "7heirs"}, "", False),
+        (OURS, BEGUN, {labels.STATE: "7heirs"}, "1", True),
+        (OURS, BEGUN, {labels.STATE: "0urs"}, "1", False),
+        (OURS, BEGUN, {}, "1", True),
+        (Owner(identity="", origin=""), BEGUN, {}, "1", False),
+        # The state was lost of a stack from before there were identities.
+        (Owner(identity="", origin=""), {}, {}, "1", True),
+    ],
+)
+def test_on_a_shared_backend_only_what_is_taken_over_is_removed(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Owner,
+    deployment: dict[str, Any],
+    marks: dict[str, str],
+    take_over: str,
+    goes: bool,  # noqa: FBT001
+) -> None:
+    monkeypatch.setenv("TAKE_OVER", take_over)
+    monkeypatch.setattr(recovery, "deployment_of", lambda *_: deployment)
+    found = {"Id": "1", "Names": ["/open-webui-team"], "Labels": marks, "Created": 1, "State": "running"}
+    api: Any = SimpleNamespace(
+        containers=lambda **_: [found], networks=lambda **_: [], volumes=lambda **_: {"Volumes": None}
+    )
+    assert bool(recovery.strays(api, project, "team", owner)) is goes
+
+
+@pytest.mark.parametrize("pending", [[], [{"type": "creating", "resource": {}}]])
+def test_a_lock_is_removed_without_a_docker_where_nothing_was_being_made(
+    project: Project, monkeypatch: pytest.MonkeyPatch, pending: list[Any]
+) -> None:
+    monkeypatch.setattr(command_line, "open_project", lambda _: project)
+    monkeypatch.setattr(engines, "cancel", lambda *_, **__: 0)
+    monkeypatch.setattr(command_line, "deployment_of", lambda *_: {"pending_operations": pending})
+    asked = Mock()
+    monkeypatch.setattr(command_line, "ensure_docker", asked)
+    monkeypatch.setattr(command_line, "owner_of", Mock())
+    monkeypatch.setattr(command_line, "remove_unfinished", Mock(return_value=[]))
+    assert command_line.main(["cancel", "--stack", "team", "--yes"]) == 0
+    assert asked.called is bool(pending)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -13,10 +12,10 @@ from unittest.mock import MagicMock, Mock
 import pytest
 import yaml
 
+from docker_access.deployments import Owner
 from engine.state import Backend
 from engine.workspace import Project, backend_directory, load_project
-from launcher import __main__ as command_line
-from launcher import consent, engines
+from launcher import consent, engines, recovery
 from launcher.consent import NotAgreedError, confirm_destroy, confirm_update, interruptions, removals
 from launcher.errors import LauncherError
 from launcher.gate import read_settings
@@ -28,7 +27,14 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parents[2]
 PREVIEWS = HERE / "tests/unit/previews"
 ENGINE = engines.Engine(name="embedded", line="engine: embedded")
-RUNNING = {"Id": "c1", "Names": ["/open-webui-team"], "State": "running"}
+OWNER = Owner(identity="0urs", origin="ann@chat-host:/srv/web")
+RUNNING = {
+    "Id": "c1",
+    "Names": ["/open-webui-team"],
+    "State": "running",
+    "Created": 1,
+    "Labels": OWNER.marks,
+}
 
 
 @pytest.fixture
@@ -87,7 +93,7 @@ def previews(monkeypatch: pytest.MonkeyPatch, text: str, code: int = 0, said: st
 
 
 def destroying(client: Any, project: Project) -> None:
-    confirm_destroy(client, project, "team", lambda: read_settings(project, "team"))
+    confirm_destroy(client, project, "team", OWNER, lambda: read_settings(project, "team"))
 
 
 def recorded(name: str) -> str:
@@ -125,7 +131,7 @@ def test_an_update_is_not_even_previewed_where_nobody_could_answer(
     del typed
     asked = previews(monkeypatch, recorded("replicated-image"))
 
-    confirm_update(ENGINE, docker_with(RUNNING), project, "team")
+    confirm_update(ENGINE, docker_with(RUNNING), project, "team", OWNER)
 
     asked.assert_not_called()
 
@@ -141,7 +147,7 @@ def test_an_update_that_was_agreed_to_goes_on(
     typed(answer)
     previews(monkeypatch, recorded("replicated-image"))
 
-    confirm_update(ENGINE, docker_with(RUNNING), project, "team")
+    confirm_update(ENGINE, docker_with(RUNNING), project, "team", OWNER)
 
     said = capsys.readouterr().err
     assert said.index("plan: ") < said.index("Update stack team? [y/N]")
@@ -155,16 +161,28 @@ def test_an_update_that_was_not_agreed_to_ends_there(
     previews(monkeypatch, recorded("replicated-image"))
 
     with pytest.raises(NotAgreedError, match=r"nothing was changed\. .*: make up STACK=team YES=1"):
-        confirm_update(ENGINE, docker_with(RUNNING), project, "team")
+        confirm_update(ENGINE, docker_with(RUNNING), project, "team", OWNER)
 
 
-def test_a_stack_without_containers_is_deployed_without_a_question_and_a_preview(
+def test_a_volume_with_data_is_not_removed_unasked_because_the_containers_are_gone(
     monkeypatch: pytest.MonkeyPatch, project: Project, typed: Callable[[str], None]
 ) -> None:
     typed("n\n")
+    deploy(project, DATA)
+    previews(monkeypatch, recorded("data-deleted"))
+
+    with pytest.raises(NotAgreedError):
+        confirm_update(ENGINE, docker_with(), project, "team", OWNER)
+
+
+def test_a_stack_that_is_not_deployed_is_deployed_without_a_question_and_a_preview(
+    monkeypatch: pytest.MonkeyPatch, project: Project, typed: Callable[[str], None]
+) -> None:
+    deploy(project)
+    typed("n\n")
     asked = previews(monkeypatch, recorded("replicated-image"))
 
-    confirm_update(ENGINE, docker_with(), project, "team")
+    confirm_update(ENGINE, docker_with(), project, "team", OWNER)
 
     asked.assert_not_called()
 
@@ -188,7 +206,7 @@ def test_a_preview_that_fails_stops_the_update_with_its_words(
     previews(monkeypatch, printed, 1, complained)
 
     with pytest.raises(LauncherError, match=rf"nothing was changed:\n{said}"):
-        confirm_update(ENGINE, docker_with(RUNNING), project, "team")
+        confirm_update(ENGINE, docker_with(RUNNING), project, "team", OWNER)
 
 
 def test_ctrl_c_at_the_question_is_a_no(
@@ -211,19 +229,48 @@ def test_what_another_run_left_is_taken_away_only_when_that_is_agreed_to(
 ) -> None:
     typed("n\n")
     previews(monkeypatch, recorded("no-change"))
-    client = docker_with(RUNNING, {"Id": "c2", "Names": ["/open-webui-team-old"], "State": "exited"})
+    client = docker_with(RUNNING, RUNNING | {"Id": "c2", "Names": ["/open-webui-team-old"], "State": "exited"})
     failed = Mock(labels={"pulumi.role": "migration"}, attrs={"State": {"ExitCode": 1}})
     failed.name = "open-webui-team-migration"
     client.containers.list.return_value = [failed]
 
-    asks = destroying if command == "destroy" else partial(confirm_update, ENGINE, stack="team")
+    asks = destroying if command == "destroy" else partial(confirm_update, ENGINE, stack="team", owner=OWNER)
     with pytest.raises(NotAgreedError):
         asks(client, project)
 
     said = capsys.readouterr().err
-    assert "removes or takes over container open-webui-team-old (exited), which the state does not know" in said
+    assert "removes or takes over container open-webui-team-old (exited), which this stack made" in said
     assert "open-webui-team " not in said
     assert "removes container open-webui-team-migration, which failed (exit code 1)" in said
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("command", ["up", "destroy"])
+def test_what_is_taken_over_of_another_state_is_in_the_plan(
+    monkeypatch: pytest.MonkeyPatch,
+    project: Project,
+    typed: Callable[[str], None],
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    shared: bool,  # noqa: FBT001
+) -> None:
+    typed("n\n")
+    previews(monkeypatch, recorded("create"))
+    monkeypatch.setenv("TAKE_OVER", "1")
+    if shared:
+        monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
+    else:
+        deploy(project)
+    for module in (consent, recovery):
+        monkeypatch.setattr(module, "deployment_of", lambda *_: {})
+    theirs = RUNNING | {"Labels": Owner(identity="7heirs", origin="bob@laptop:/home/bob/web").marks}
+
+    asks = destroying if command == "destroy" else partial(confirm_update, ENGINE, stack="team", owner=OWNER)
+    with pytest.raises(NotAgreedError):
+        asks(docker_with(theirs), project)
+
+    line = "container open-webui-team (running), which was made from another state, in bob@laptop:/home/bob/web"
+    assert f"plan: removes or takes over {line}\n" in capsys.readouterr().err
 
 
 def test_the_plan_of_a_destruction_names_what_goes_and_what_stays() -> None:
@@ -294,82 +341,3 @@ def test_what_is_not_deployed_is_destroyed_without_a_word(project: Project, type
     typed("n\n")
 
     destroying(docker_with(), project)
-
-
-# --- through the command line -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def done(monkeypatch: pytest.MonkeyPatch, project: Project) -> list[str]:
-    """What was done to the stack, by ``python -m launcher``."""
-    steps: list[str] = []
-    monkeypatch.setattr(command_line, "open_project", lambda _: project)
-    monkeypatch.setattr(engines, "choose", lambda *_: ENGINE)
-    monkeypatch.setattr(command_line, "ensure_docker", lambda: docker_with(RUNNING))
-    for name in ("owner_of", "local_builds", "look", "_have_images", "_say_what_was_kept", "_say_how_to_sign_in"):
-        monkeypatch.setattr(command_line, name, lambda *_: None)
-    monkeypatch.setattr(command_line, "_make_way", lambda *_: steps.append("cleaned up"))
-
-    def run(_engine: object, command: str, *_: object) -> int:
-        steps.append(command)
-        return 0
-
-    monkeypatch.setattr(engines, "run", run)
-    return steps
-
-
-@pytest.mark.parametrize("command", ["up", "destroy"])
-def test_nothing_is_done_before_it_is_agreed_to(
-    monkeypatch: pytest.MonkeyPatch, done: list[str], typed: Callable[[str], None], command: str
-) -> None:
-    typed("n\n")
-    previews(monkeypatch, recorded("replicated-image"))
-
-    assert command_line.main([command, "--stack", "team"]) == 1
-    assert done == []
-    assert command_line.main([command, "--stack", "team", "--yes"]) == 0
-    assert done == ["cleaned up", command]
-
-
-def test_a_rotation_that_is_not_agreed_to_leaves_the_stack_file_as_it_was(
-    monkeypatch: pytest.MonkeyPatch, done: list[str], project: Project, typed: Callable[[str], None]
-) -> None:
-    file = project.stacks_directory / "Pulumi.team.yaml"
-    before = "# ours\nconfig:\n  open-webui:topology: replicated\n  open-webui:enableSignup: true\n"
-    file.write_text(before)
-    typed("n\n")
-    previews(monkeypatch, recorded("secret-key"))
-    rotating = ["rotate", "--stack", "team", "--secret", "secret-key"]
-
-    assert command_line.main(rotating) == 1
-    assert done == []
-    assert file.read_text() == before
-    assert command_line.main([*rotating, "--yes"]) == 0
-    assert "rotated" in file.read_text()
-
-
-def test_make_hands_the_agreement_on() -> None:
-    for command in ("up", "destroy", "rotate"):
-        lines = subprocess.run(
-            ["make", "--dry-run", command, "STACK=team", "YES=1"], cwd=HERE, capture_output=True, text=True, check=True
-        ).stdout
-        assert f"launcher {command} --stack team" in lines
-        assert lines.splitlines()[-1].endswith("--yes"), lines
-
-
-def test_a_preview_as_json_is_that_of_the_engine_in_use(monkeypatch: pytest.MonkeyPatch, project: Project) -> None:
-    ran: list[list[str]] = []
-    monkeypatch.setattr(engines, "_select", lambda *_: None)
-    monkeypatch.setattr(engines, "_variables", lambda *_: {})
-
-    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        ran.append(command)
-        return subprocess.CompletedProcess(command, 0, json.dumps({"steps": [], "changeSummary": {}}), "")
-
-    monkeypatch.setattr(subprocess, "run", run)
-    for name in ("embedded", "pulumi"):
-        engines.preview_as_json(engines.Engine(name=name, line=""), project, "team")
-    assert [command[-5:] for command in ran] == [
-        ["engine", "preview", "--json", "--stack", "team"],
-        ["preview", "--json", "--stack", "team", "--non-interactive"],
-    ]

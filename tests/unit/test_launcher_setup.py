@@ -108,13 +108,40 @@ def test_nothing_is_installed_or_started_beside_a_docker_that_nobody_named(
     with pytest.raises(LauncherError, match=message) as stopped:
         docker_daemon.ensure_docker()
     assert str(stopped.value).endswith("\n  export DOCKER_HOST=unix:///home/me/.colima/docker.sock")
+    forget = "docker context use default" if found == "of_context" else "rm /home/me/.colima/docker.sock"
+    assert f"gone for good: `{forget}`" in str(stopped.value)
     assert not no_docker.called
-    forget = {"of_context": "`docker context use default`", "of_a_user": "remove /home/me/.colima/docker.sock"}
-    assert f"If it is gone for good: {forget[found]}. To use it" in str(stopped.value)
     if found == "of_context":
         monkeypatch.setenv("DOCKER_CONTEXT", "colima")
         with pytest.raises(LauncherError, match=r"for good: `unset DOCKER_CONTEXT`\."):
             docker_daemon.ensure_docker()
+
+
+@pytest.mark.parametrize(("accessible", "said"), [(True, "Podman is here"), (False, "may not talk to Docker")])
+def test_a_socket_that_is_left_of_podman_is_no_docker(
+    accessible: bool,  # noqa: FBT001 - a case
+    said: str,
+    no_docker: Mock,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "docker.sock").touch()
+    monkeypatch.setattr(docker_daemon, "_SOCKET", tmp_path / "docker.sock")
+    monkeypatch.setattr("os.access", lambda *_: accessible)
+    monkeypatch.setattr(elsewhere, "of_a_user", lambda: elsewhere.Elsewhere("Podman"))
+    with pytest.raises(LauncherError, match=said):
+        docker_daemon.ensure_docker()
+    assert not no_docker.called
+
+
+def test_podman_that_answers_in_dockers_place_is_refused_by_every_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"Version": "5.4.2", "Components": [{"Name": "Podman Engine"}]}
+    monkeypatch.setattr(docker_daemon, "_connect", lambda: (Mock(version=lambda: told), ""))
+    with pytest.raises(LauncherError, match=r"Podman Engine 5\.4\.2 answers in Docker's place\. .*\(DOCKER_HOST\)"):
+        docker_daemon.ensure_docker()
+    assert "docker: Podman Engine 5.4.2 answers" in capsys.readouterr().err
 
 
 def test_no_docker_is_installed_beside_podman_and_one_that_is_installed_is_started(
@@ -153,7 +180,8 @@ def test_installing_docker_says_what_it_does_and_asks_at_a_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("YES", yes)
-    monkeypatch.setattr("sys.stdin", Mock(isatty=lambda: terminal, readline=lambda: answer))
+    monkeypatch.setattr(docker_daemon, "at_a_terminal", lambda: terminal)
+    monkeypatch.setattr("sys.stdin", Mock(readline=lambda: answer))
     with pytest.raises(LauncherError, match="it was asked for" if installs else "Docker was not installed"):
         docker_daemon.ensure_docker()
     said = capsys.readouterr().err

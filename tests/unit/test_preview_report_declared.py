@@ -97,6 +97,18 @@ def test_what_is_encrypted_stays_so_and_counts_as_changed_where_its_ciphertext_i
     assert previewed(base, "staging", capsys).changes != ()
 
 
+def test_by_what_a_stack_is_sealed_does_not_matter(
+    checkouts: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = {"pulumi:disable-default-providers": ["aws"], "open-webui:uiPort": 3333}
+    document = {"secretsprovider": "gcpkms://key", "encryptedkey": "QUJD", "config": config}
+    for checkout in checkouts:
+        (checkout / "stacks/Pulumi.mine.yaml").write_text(yaml.safe_dump(document))
+    base, head = checkouts
+    configure(head, "mine", uiPort=3334)
+    assert {step.name for step in previewed(base, "mine", capsys).changes} == {"open-webui-container", "verification"}
+
+
 def test_one_ciphertext_stands_for_one_text() -> None:
     sealed = Sealed()
     assert sealed.decrypt("v1:a:b") == sealed.decrypt("v1:a:b") != sealed.decrypt("v1:a:c")

@@ -109,6 +109,8 @@ def test_a_preview_of_what_is_deployed_waits_for_whoever_answers_for_it() -> Non
     workflow = parsed(WORKFLOWS["preview-deployed"])
     assert workflow["on"].keys() == {"workflow_dispatch"}
     assert workflow["jobs"]["preview"]["environment"] == "preview"
+    # A pull request may change between the reading and the running.
+    assert workflow["jobs"]["preview"]["steps"][0]["with"]["ref"] == "${{ inputs.commit }}"
 
 
 @pytest.mark.parametrize("workflow", ["preview", "preview-deployed"])
