@@ -35,6 +35,12 @@ KEPT: Final = ("healthcheck", "init", "tmpfs")
 Source: https://github.com/kreuzwerker/terraform-provider-docker/issues/988
 """
 
+ONE_SHOT_TIMEOUT: Final = "720h"
+"""How long an engine waits for a one-shot to end: a migration takes as long as it takes. Else it is 20 minutes.
+
+Source: https://www.pulumi.com/docs/iac/concepts/options/customtimeouts/
+"""
+
 MIB: Final = 1024 * 1024
 
 
@@ -330,6 +336,7 @@ def create_container(
             replace_on_changes=list(KEPT),
             # Nobody knows what a program writes that fails; and the state is kept, copied and shown.
             additional_secret_outputs=["containerLogs"] if one_shot else None,
+            custom_timeouts=pulumi.CustomTimeouts(create=ONE_SHOT_TIMEOUT) if one_shot else None,
         ),
     )
     if limits and limits.pids:

@@ -186,9 +186,9 @@ class EngineLog:
         self.errors = 0
 
     def Log(self, request: engine_pb2.LogRequest) -> empty_pb2.Empty:  # noqa: N802
-        """A message of ``pulumi.log``; debug messages are not shown."""
+        """A message of ``pulumi.log``; neither debug messages are shown nor a status, which the providers tell."""
         severity = {engine_pb2.INFO: "info", engine_pb2.WARNING: "warning", engine_pb2.ERROR: "error"}
-        if request.severity in severity:
+        if request.severity in severity and not request.ephemeral:
             self.errors += request.severity == engine_pb2.ERROR
             self._observer.note(severity[request.severity], request.urn, request.message)
         return empty_pb2.Empty()

@@ -10,12 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import labels
+from docker_access import one_shots
 from docker_access.deployments import Owner, takes_over
 from engine.lock import locked
 from engine.state import Backend, latest_of
 from engine.workspace import backend_directory, state_file
 from images.progress import say
 from launcher.engines import exported
+from launcher.errors import LauncherError
 from launcher.stack import ownership
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def remove_strays(client: docker.DockerClient, project: Project, stack: str, own
 
     Raises:
         EngineError: Somebody else holds the lock.
-        LauncherError: A shared backend does not answer.
+        LauncherError: A shared backend does not answer, or what would be removed is a migration at work.
     """
     if state_file(project, stack) is None:
         if not takes_over():
@@ -79,6 +81,9 @@ def remove_unfinished(
 
     Returns:
         What was removed, as in ``container open-webui-team``.
+
+    Raises:
+        LauncherError: What would be removed is a migration at work.
     """
     pending = [one["resource"] for one in deployment.get("pending_operations") or () if one["type"] == "creating"]
     names = {str(resource.get("inputs", {}).get("name")) for resource in pending}
@@ -118,6 +123,8 @@ def _remove_container(api: docker.APIClient, name: str) -> None:
     if found is None:
         return
     if found["State"]["Running"]:
+        if found["Config"]["Labels"].get(labels.ROLE) in one_shots.ROLES:
+            raise LauncherError(one_shots.refusal(found, one_shots.told(api, found)))
         api.stop(found["Id"])
     api.remove_container(found["Id"], v=True, force=True)
 

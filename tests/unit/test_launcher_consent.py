@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parents[2]
 PREVIEWS = HERE / "tests/unit/previews"
 ENGINE = engines.Engine(name="embedded", line="engine: embedded")
-RUNNING = {"Id": "c1", "Names": ["/open-webui-team"], "State": "running"}
+RUNNING = {"Id": "c1", "Names": ["/open-webui-team"], "State": "running", "Labels": {"pulumi.role": "open-webui"}}
 
 
 @pytest.fixture

@@ -141,6 +141,12 @@ def test_the_program_waits_for_what_runs_once_and_takes_its_log(program: Recorde
         assert program.containers[name]["attach"] is program.containers[name]["logs"] is True, name
 
 
+def test_a_migration_has_no_time_limit_of_ours(program: Recorder) -> None:
+    for name in program.containers:
+        limit = program.requests[name].customTimeouts.create
+        assert limit == ("720h" if name in ONE_SHOTS else ""), name
+
+
 def test_a_container_never_shares_its_name_or_its_data_with_the_one_that_replaces_it(program: Recorder) -> None:
     for name in program.containers:
         assert program.requests[name].deleteBeforeReplace, name
