@@ -248,7 +248,8 @@ def create_container(
             where one of them is a secret.
         extra_labels: Further labels; a changed one replaces the container.
         depends_on: What must exist first.
-        gate: Id of a one-shot container that succeeded: this one is stopped before that is replaced, and made after.
+        gate: What this one follows, as of a one-shot container that succeeded: it is stopped before that is replaced,
+            and made after.
         wait_seconds: Wait this long until the container is healthy.
     """
     one_shot = spec.restart == "no" and spec.start
