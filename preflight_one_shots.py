@@ -5,10 +5,12 @@ Docker's plugin waits in silence; what the program logs, the Pulumi CLI shows wh
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
+import grpc
 import pulumi
 import requests.exceptions
 from docker.errors import DockerException
@@ -49,14 +51,16 @@ def tell_of_one_shots(marks: Mapping[str, str]) -> None:
         marks: Labels of what is the stack's.
     """
     if not pulumi.runtime.is_dry_run():
-        threading.Thread(target=_tell, args=(marks, threading.Event()), daemon=True).start()
+        # Who the engine is, Pulumi's SDK knows by the context.
+        told_to = contextvars.copy_context()
+        threading.Thread(target=told_to.run, args=(_tell, marks, threading.Event()), daemon=True).start()
 
 
 def _tell(marks: Mapping[str, str], over: threading.Event) -> None:
     while not over.wait(TELL_SECONDS):
-        with suppress(DockerException, requests.exceptions.RequestException):
+        with suppress(DockerException, requests.exceptions.RequestException, grpc.RpcError):
             with closing(docker_access.api_client(TIMEOUT_SECONDS)) as client:
                 lines = [told(client, one) for one in at_work(client, marks)]
             for line in lines:
-                # Ephemeral: shown while it is so, and no diagnostic of the update's.
+                # Shown while it is so, and no diagnostic of the update's.
                 pulumi.log.info(line, ephemeral=True)

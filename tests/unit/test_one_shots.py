@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import queue
 import tarfile
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -180,6 +181,19 @@ def test_an_update_beside_a_migration_at_work_is_refused_and_a_preview_says_so(m
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: False)
     with pytest.raises(pulumi.RunError, match=r"nothing was changed:\n  container .* upgrading.*make up STACK=team"):
         preflight_one_shots.refuse_at_work(MARKS)
+
+
+def test_what_tells_of_it_speaks_to_the_engine_that_runs_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: queue.Queue[Any] = queue.Queue()
+    engine, before = object(), pulumi.runtime.settings.SETTINGS.engine
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: False)
+    monkeypatch.setattr(preflight_one_shots, "_tell", lambda *_: told.put(pulumi.runtime.settings.get_engine()))
+    pulumi.runtime.settings.SETTINGS.engine = engine  # type: ignore[assignment]
+    try:
+        preflight_one_shots.tell_of_one_shots(MARKS)
+        assert told.get(timeout=10) is engine
+    finally:
+        pulumi.runtime.settings.SETTINGS.engine = before
 
 
 def test_an_update_that_waits_for_its_own_migration_shows_its_log_in_passing(monkeypatch: pytest.MonkeyPatch) -> None:
