@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import queue
 import tarfile
+from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -183,17 +184,17 @@ def test_an_update_beside_a_migration_at_work_is_refused_and_a_preview_says_so(m
         preflight_one_shots.refuse_at_work(MARKS)
 
 
-def test_what_tells_of_it_speaks_to_the_engine_that_runs_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: queue.Queue[Any] = queue.Queue()
-    engine, before = object(), pulumi.runtime.settings.SETTINGS.engine
+def test_what_tells_of_it_runs_in_the_programs_context_by_which_pulumi_knows_the_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: queue.Queue[str] = queue.Queue()
+    engine = ContextVar("engine", default="none")
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: False)
-    monkeypatch.setattr(preflight_one_shots, "_tell", lambda *_: told.put(pulumi.runtime.settings.get_engine()))
-    pulumi.runtime.settings.SETTINGS.engine = engine  # type: ignore[assignment]
-    try:
-        preflight_one_shots.tell_of_one_shots(MARKS)
-        assert told.get(timeout=10) is engine
-    finally:
-        pulumi.runtime.settings.SETTINGS.engine = before
+    monkeypatch.setattr(preflight_one_shots, "_tell", lambda *_: told.put(engine.get()))
+    token = engine.set("the program's")
+    preflight_one_shots.tell_of_one_shots(MARKS)
+    assert told.get(timeout=10) == "the program's"
+    engine.reset(token)
 
 
 def test_an_update_that_waits_for_its_own_migration_shows_its_log_in_passing(monkeypatch: pytest.MonkeyPatch) -> None:
