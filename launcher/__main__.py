@@ -167,7 +167,7 @@ def _operate(
     settings = _settings(engine.name, project, stack) if command in {"up", "preview"} else None
     client = ensure_docker()
     owner = owner_of(project, stack)
-    if command in {"up", "destroy"}:
+    if command != "preview":
         await_one_shots(client, project, stack)
     if settings:
         # Its advice is the program's to give, which looks too.
