@@ -35,8 +35,10 @@ def await_one_shots(client: docker.DockerClient, project: Project, stack: str) -
     while at_work := list(one_shots.at_work(client.api, {labels.PROJECT: project.name, labels.STACK: stack})):
         if not began:
             names = ", ".join(str(one["Name"]).lstrip("/") for one in at_work)
-            say(f"waiting for {names}, which an update that is gone began and nobody is to end half-way (Ctrl-C waits "
-                "no longer, and leaves it at work)")  # fmt: skip
+            say(
+                f"waiting for {names}, which an update that is gone began and nobody is to end half-way "
+                "(Ctrl-C waits no longer, and leaves it at work)"
+            )
             began = True
         if time.monotonic() - told >= interval:
             told = time.monotonic()
