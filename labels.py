@@ -31,8 +31,8 @@ NETWORK_ID: Final = "pulumi.network-id"
 ENVIRONMENT_SHA256: Final = "pulumi.environment-sha256"
 """SHA-256 of a container's environment without its secrets: keeps diffs readable where one secret hides the list."""
 
-MIGRATION_ID: Final = "pulumi.migration-id"
-"""Id of the migration container an Open WebUI container was started after."""
+SCHEMA_ID: Final = "pulumi.schema-id"
+"""What an Open WebUI container was started for, after its migration had succeeded: :mod:`components.schema`."""
 
 DATABASE_ID: Final = "pulumi.database-id"
 """Id of the Postgres container that a setup prepared, or a migration migrated."""

@@ -113,9 +113,11 @@ def preflight(settings: Settings) -> None:
     """Look at Docker and the host, for the running program, unless :data:`docker_access.WITHOUT_DOCKER` is set.
 
     Raises:
-        pulumi.RunError: what :func:`look` found; Pulumi shows it without a traceback.
+        pulumi.RunError: what :func:`look` found, or a migration that is at work; Pulumi shows it without a traceback.
     """
     import pulumi  # noqa: PLC0415 - half a second that the launcher saves
+
+    from preflight_one_shots import refuse_at_work, tell_of_one_shots  # noqa: PLC0415 - imports pulumi too
 
     if os.environ.get(docker_access.WITHOUT_DOCKER):
         return
@@ -124,6 +126,8 @@ def preflight(settings: Settings) -> None:
             pulumi.log.warn(advice)
     except PreflightError as error:
         raise pulumi.RunError(str(error)) from None
+    refuse_at_work(settings.labels)
+    tell_of_one_shots(settings.labels)
 
 
 def look(settings: Settings) -> list[str]:

@@ -35,6 +35,12 @@ KEPT: Final = ("healthcheck", "init", "tmpfs")
 Source: https://github.com/kreuzwerker/terraform-provider-docker/issues/988
 """
 
+ONE_SHOT_TIMEOUT: Final = "720h"
+"""How long an engine waits for a one-shot to end: a migration takes as long as it takes. Else it is 20 minutes.
+
+Source: https://www.pulumi.com/docs/iac/concepts/options/customtimeouts/
+"""
+
 MIB: Final = 1024 * 1024
 
 
@@ -242,7 +248,8 @@ def create_container(
             where one of them is a secret.
         extra_labels: Further labels; a changed one replaces the container.
         depends_on: What must exist first.
-        gate: Id of a one-shot container that succeeded: this one is stopped before that is replaced, and made after.
+        gate: What this one follows, as of a one-shot container that succeeded: it is stopped before that is replaced,
+            and made after.
         wait_seconds: Wait this long until the container is healthy.
     """
     one_shot = spec.restart == "no" and spec.start
@@ -330,6 +337,7 @@ def create_container(
             replace_on_changes=list(KEPT),
             # Nobody knows what a program writes that fails; and the state is kept, copied and shown.
             additional_secret_outputs=["containerLogs"] if one_shot else None,
+            custom_timeouts=pulumi.CustomTimeouts(create=ONE_SHOT_TIMEOUT) if one_shot else None,
         ),
     )
     if limits and limits.pids:

@@ -34,6 +34,7 @@ from components.open_webui_environment import (
     replicated_environment,
 )
 from components.postgres import Postgres
+from components.schema import Schema
 from components.secret import Secret
 from components.valkey import CA_FILE
 from components.volume import DataVolume, have_volume
@@ -213,6 +214,7 @@ class OpenWebUIResources:
         image: The image.
         volume: The data volume; None where it existed.
         secret_key: WEBUI_SECRET_KEY, which signs sessions.
+        schema: What the replicas agree on.
         migration: The one-shot container.
         containers: The application's containers, in the order of their names' list.
         files: The replicas' secrets, in a volume; None where it is not replicated.
@@ -222,6 +224,7 @@ class OpenWebUIResources:
     image: docker.RemoteImage
     volume: docker.Volume | None
     secret_key: Secret
+    schema: Schema
     migration: docker.Container
     containers: Sequence[docker.Container]
     files: Files | None = None
@@ -232,10 +235,11 @@ class OpenWebUI(pulumi.ComponentResource):
     """Open WebUI with its data volume and its secret key.
 
     Creates a ``docker.RemoteImage``, a ``docker.Volume``, a :class:`components.secret.Secret` (WEBUI_SECRET_KEY,
-    64 hexadecimal digits, generated once), a ``docker.Container`` that migrates the database and exits, and the
-    application's ``docker.Container``, one or more. The application starts only after a migration that succeeded, and
-    all of it is stopped before the next one. It is done once the containers run: that they work is the verification's
-    to say.
+    64 hexadecimal digits, generated once), a :class:`components.schema.Schema`, a ``docker.Container`` that migrates
+    the database and exits, and the application's ``docker.Container``, one or more. The application starts only after a
+    migration that succeeded, and all of it is stopped before one that changes anything; where only the migration's
+    container is gone, as after ``docker system prune``, it is made anew while the application goes on. It is done once
+    the containers run: that they work is the verification's to say.
 
     Args:
         name: Name of the Pulumi resource.
@@ -282,6 +286,7 @@ class OpenWebUI(pulumi.ComponentResource):
         file_labels: dict[str, pulumi.Input[str]] = {}
         migration_labels: dict[str, pulumi.Input[str]] = {}
         replica_labels: dict[str, pulumi.Input[str]] = {}
+        agreed: dict[str, pulumi.Input[str]] = {"image": image.image_id}
         trust = {f"{SECRETS_PATH}/{CA_FILE}": args.valkey.ca} if args.valkey.ca else {}
         app_uploads = {} if replication else trust
         uploads: dict[str, pulumi.Input[str]] = {**app_uploads}
@@ -303,16 +308,20 @@ class OpenWebUI(pulumi.ComponentResource):
             secret_environment = None
             file_labels = {labels.FILES_SHA256: files.sha256}
             replica_labels = {labels.EMBEDDING: _embedding(args.extra_environment)}
+            of_replicas = environment_sha256(next(iter(specs.values())).environment)
+            database = replication.postgres.container_id
+            agreed |= {"database": database, "environment": of_replicas, "files": files.sha256}
             migration_labels = {
                 # It loads Open WebUI while the database is prepared, and waits for that to let it in.
-                labels.DATABASE_ID: replication.postgres.container_id,
+                labels.DATABASE_ID: database,
                 # Replicas of different settings must not serve together: a migration stops them all first.
-                labels.REPLICAS_SHA256: environment_sha256(next(iter(specs.values())).environment),
+                labels.REPLICAS_SHA256: of_replicas,
             }
             uploads = {MIGRATE_FILE: Path(__file__).with_name("migrate.py").read_text(encoding="utf-8")}
             if replication.admin and self.admin_password:
                 shown_to_it[ACCOUNT_FILE] = _account_variables(replication.admin, self.admin_password)
                 uploads[ACCOUNT_FILE] = shown_to_it[ACCOUNT_FILE]
+        schema = Schema(f"{name}-schema", **agreed, opts=child)
         migration = create_container(
             f"{name}-migration",
             migration_spec,
@@ -322,12 +331,13 @@ class OpenWebUI(pulumi.ComponentResource):
             secret_environment=secret_environment,
             uploads=uploads,
             extra_labels={**file_labels, **migration_labels},
-            depends_on=[files.container] if files else (),
+            depends_on=[schema, *([files.container] if files else [])],
             gate=replication.postgres.container_id if replication else None,
         )
         prepared = [replication.postgres.ready] if replication else []
         given = [*(secret_environment or {}).values(), *shown_to_it.values(), *prepared]
         migrated = succeeded(migration, name=args.migration_name, secrets=given)
+        ready = _ready(schema, migration, replication, migrated)
         waited_for = [*args.depends_on, *([args.valkey] if isinstance(args.valkey, pulumi.Resource) else [])]
         containers = {
             resource_name: create_container(
@@ -338,9 +348,9 @@ class OpenWebUI(pulumi.ComponentResource):
                 volumes=volumes,
                 secret_environment=secret_environment,
                 uploads=app_uploads,
-                extra_labels={labels.MIGRATION_ID: migrated, **file_labels, **replica_labels},
+                extra_labels={labels.SCHEMA_ID: ready, **file_labels, **replica_labels},
                 depends_on=waited_for,
-                gate=migrated,
+                gate=ready,
             )
             for resource_name, spec in specs.items()
         }
@@ -353,6 +363,7 @@ class OpenWebUI(pulumi.ComponentResource):
             image=image,
             volume=volume,
             secret_key=secret_key,
+            schema=schema,
             migration=migration,
             containers=list(containers.values()),
             files=files,
@@ -365,6 +376,19 @@ class OpenWebUI(pulumi.ComponentResource):
                 "admin_password": self.admin_password,
             }
         )
+
+
+def _ready(
+    schema: Schema, migration: docker.Container, replication: Replication | None, migrated: pulumi.Output[str]
+) -> pulumi.Output[str]:
+    """The schema's id, once the one-shots have brought it about; in a preview, as if they had.
+
+    There one that is gone would be unknown, and so would be whether the replicas stay.
+    """
+    if not pulumi.runtime.is_dry_run():
+        return pulumi.Output.all(schema.id, migrated).apply(lambda found: str(found[0]))
+    one_shots = [migration, *([replication.postgres.resources.setup] if replication else [])]
+    return pulumi.Output.all(schema.id, *(one.urn for one in one_shots)).apply(lambda found: str(found[0]))
 
 
 def _named(args: OpenWebUIArgs) -> OpenWebUIArgs:

@@ -68,6 +68,11 @@ def differences(known: Recorded, seen: Observed) -> list[Difference]:
     return sorted(found, key=lambda one: one.property != "existence")
 
 
+def gone_one_shots(known: Recorded, seen: Observed) -> list[str]:
+    """Names of containers that had done their work, or never run, and are gone: nothing that serves needs them."""
+    return [one.name for one in known.containers if not (one.runs or seen.containers.get(one.name))]
+
+
 def _unfinished(known: Recorded) -> Iterator[Difference]:
     for urn in known.unfinished:
         yield Difference(
@@ -78,7 +83,8 @@ def _unfinished(known: Recorded) -> Iterator[Difference]:
 def _container(known: Container, stack: Recorded, observed: Observed) -> Iterator[Difference]:
     real = observed.containers.get(known.name) or {}
     if not real:
-        yield _gone("container", known.name)
+        if known.runs:
+            yield _gone("container", known.name)
     elif real["Id"] != known.id:
         anew = Mend(remove=(known.name,), strangers=(known.name,))
         yield _of(known, "id", known.id[:12], str(real["Id"])[:12], anew)

@@ -42,20 +42,36 @@ def mend(found: Iterable[Difference], stack: str) -> str:
     return " && ".join(dict.fromkeys([*first, *stop, *(step for one in mends for step in one.then), *update]))
 
 
-def as_text(found: Sequence[Difference], known: Recorded, stack: str) -> str:
-    """A line for each difference, then the line that mends them."""
+def as_text(found: Sequence[Difference], known: Recorded, stack: str, gone: Sequence[str] = ()) -> str:
+    """A line for each difference, then the line that mends them.
+
+    Args:
+        found: The differences.
+        known: What was compared.
+        stack: The stack.
+        gone: Of :func:`drift.compare.gone_one_shots`.
+    """
+    note = [f"note: {_note(gone)}"] if gone else []
     if not found:
-        return f"no drift: stack {stack} is as the last update left it ({counted(known)})"
+        return "\n".join([f"no drift: stack {stack} is as the last update left it ({counted(known)})", *note])
     many = f"{len(found)} differences" if len(found) > 1 else "1 difference"
     lines = [f"drift: stack {stack} is not as the last update left it, {many}:", *(f"  {_line(one)}" for one in found)]
     volumes = [one.name for one in found if one.kind == "volume"]
     if volumes:
         lines.append(f"gone: {', '.join(volumes)}. What an update makes in their place is empty: then restore a backup")
         lines.append("  of what held data (docs/operations.md#restore).")
-    return "\n".join([*lines, f"mend: {mend(found, stack)}"])
+    return "\n".join([*lines, *note, f"mend: {mend(found, stack)}"])
 
 
-def as_json(found: Sequence[Difference], stack: str) -> str:
+def _note(gone: Sequence[str]) -> str:
+    names = ", ".join(gone)
+    return (
+        f"gone, as after `docker system prune`: {names}. Their work was done; the next update makes them anew, and "
+        "restarts nobody."
+    )
+
+
+def as_json(found: Sequence[Difference], stack: str, gone: Sequence[str] = ()) -> str:
     """The same for programs."""
     rows = [
         {
@@ -69,7 +85,14 @@ def as_json(found: Sequence[Difference], stack: str) -> str:
         for one in found
     ]
     verdict = "drift" if found else "clean"
-    return json.dumps({"stack": stack, "verdict": verdict, "differences": rows, "mend": mend(found, stack)}, indent=2)
+    document = {
+        "stack": stack,
+        "verdict": verdict,
+        "differences": rows,
+        "gone_one_shots": list(gone),
+        "mend": mend(found, stack),
+    }
+    return json.dumps(document, indent=2)
 
 
 def counted(known: Recorded) -> str:

@@ -186,9 +186,10 @@ class EngineLog:
         self.errors = 0
 
     def Log(self, request: engine_pb2.LogRequest) -> empty_pb2.Empty:  # noqa: N802
-        """A message of ``pulumi.log``; debug messages are not shown."""
+        """A message of ``pulumi.log``; shown are neither debug messages nor a status: of that the providers tell."""
         severity = {engine_pb2.INFO: "info", engine_pb2.WARNING: "warning", engine_pb2.ERROR: "error"}
-        if request.severity in severity:
+        status = request.ephemeral and request.severity == engine_pb2.INFO
+        if request.severity in severity and not status:
             self.errors += request.severity == engine_pb2.ERROR
             self._observer.note(severity[request.severity], request.urn, request.message)
         return empty_pb2.Empty()

@@ -29,6 +29,7 @@ from launcher.consent import NotAgreedError, confirm_destroy, confirm_update
 from launcher.docker_daemon import ensure_docker
 from launcher.errors import LauncherError
 from launcher.gate import read_settings, refuse_unusable_state
+from launcher.one_shots import await_one_shots
 from launcher.pin import pin
 from launcher.recovery import remove_strays, remove_unfinished
 from launcher.rotation import listing, rotate
@@ -169,14 +170,14 @@ def _operate(
     settings = _settings(engine.name, project, stack) if command in {"up", "preview"} else None
     client = ensure_docker()
     owner = owner_of(project, stack)
+    if command != "preview":
+        await_one_shots(client, project, stack)
     if settings:
         # Its advice is the program's to give, which looks too.
         look(settings)
         _have_images(client, settings)
-    if not yes and command == "up":
-        confirm_update(engine, client, project, stack, owner)
-    if not yes and command == "destroy":
-        confirm_destroy(client, project, stack, owner, lambda: _settings(engine.name, project, stack))
+    if not yes:
+        _confirm(client, engine, command, project, stack, owner)
     if command in {"up", "destroy"}:
         _make_way(client, engine, command, project, stack, owner)
     code = engines.run(engine, command, project, stack)
@@ -191,6 +192,15 @@ def _operate(
     if command == "destroy" and code == 0:
         _say_what_was_kept(client, project, stack)
     return code
+
+
+def _confirm(
+    client: docker.DockerClient, engine: engines.Engine, command: str, project: Project, stack: str, owner: Owner
+) -> None:
+    if command == "up":
+        confirm_update(engine, client, project, stack, owner)
+    if command == "destroy":
+        confirm_destroy(client, project, stack, owner, lambda: _settings(engine.name, project, stack))
 
 
 def _make_way(

@@ -6,7 +6,7 @@ import json
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-from drift.compare import differences
+from drift.compare import differences, gone_one_shots
 from drift.observed import observe
 from drift.recorded import recorded
 from drift.report import as_json, as_text
@@ -52,8 +52,8 @@ def drift(project: Project, stack: str, *, json_wanted: bool) -> int:
         raise LauncherError(
             f"stack {stack} was changed while it was looked at. After that update, run again: make drift STACK={stack}"
         )
-    found = differences(known, seen)
-    print(as_json(found, stack) if json_wanted else as_text(found, known, stack))
+    found, gone = differences(known, seen), gone_one_shots(known, seen)
+    print(as_json(found, stack, gone) if json_wanted else as_text(found, known, stack, gone))
     return DRIFT if found else CLEAN
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import labels
+from docker_access import one_shots
 from docker_access.deployments import Made, Owner, made, takes_over
 from engine.lock import locked
 from engine.state import Backend
@@ -100,7 +101,8 @@ def remove_strays(client: docker.DockerClient, project: Project, stack: str, own
 
     Raises:
         EngineError: Somebody else holds the lock.
-        LauncherError: A shared backend does not answer, or a network that is taken over has guests on it.
+        LauncherError: A shared backend does not answer, a network that is taken over has guests on it, or what would be
+            removed is a migration at work.
     """
     shared = state_file(project, stack) is None
     with nullcontext() if shared else locked(Backend(backend_directory(project), project.name, stack)):
@@ -125,6 +127,9 @@ def remove_unfinished(
 
     Returns:
         What was removed, as in ``container open-webui-team``.
+
+    Raises:
+        LauncherError: What would be removed is a migration at work.
     """
     pending = [one["resource"] for one in deployment.get("pending_operations") or () if one["type"] == "creating"]
     names = {str(resource.get("inputs", {}).get("name")) for resource in pending}
@@ -158,6 +163,8 @@ def _remove_container(api: docker.APIClient, name: str) -> None:
     if found is None:
         return
     if found["State"]["Running"]:
+        if found["Config"]["Labels"].get(labels.ROLE) in one_shots.ROLES:
+            raise LauncherError(one_shots.refusal(found, one_shots.told(api, found)))
         api.stop(found["Id"])
     api.remove_container(found["Id"], v=True, force=True)
 

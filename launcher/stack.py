@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import docker.errors
 
 import labels
+from docker_access.one_shots import ROLES
 from engine.workspace import Project, load_project, stack_names
 from launcher.errors import LauncherError
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from docker.models.volumes import Volume
 
 PROJECT_FOLDER: Final = Path(__file__).resolve().parent.parent
-ONE_SHOTS: Final = frozenset({"migration", "postgres-setup"})
-"""Roles of containers that run to their end before others start."""
 
 
 def open_project(stack: str) -> Project:
@@ -55,7 +54,7 @@ def failed_one_shots(client: docker.DockerClient, project: Project, stack: str) 
         for container in client.containers.list(
             all=True, filters={"label": marks, "status": "exited"}, ignore_removed=True
         )
-        if container.labels.get(labels.ROLE) in ONE_SHOTS and container.attrs["State"]["ExitCode"] != 0
+        if container.labels.get(labels.ROLE) in ROLES and container.attrs["State"]["ExitCode"] != 0
     ]
 
 

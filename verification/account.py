@@ -31,10 +31,12 @@ def ask_account(view: View, subject: Subject) -> Account:
     started = time.monotonic()
     variables: dict[str, str] = {}
     if subject.account:
-        variables = read_account(view.read_file(subject.account.container, subject.account.path) or "")
+        text = view.read_file(subject.account.container, subject.account.path)
+        variables = read_account(text or "")
         if not variables:
             where = f"{subject.account.path} of {subject.account.container}"
-            return Account(problem="none", error=f"{where} holds no {' and '.join(VARIABLES)}")
+            why = "is gone until the next update" if text is None else f"holds no {' and '.join(VARIABLES)}"
+            return Account(problem="none", error=f"{where} {why}")
     first, *others = (view.container(name) for name in subject.apps)
     addresses = {first.name: f"http://127.0.0.1:{port_of(first)}"}
     addresses |= {other.name: address_of(other, first) for other in others}

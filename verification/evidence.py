@@ -95,6 +95,11 @@ class Container:
         return str(((self.inspect.get("Config") or {}).get("Labels") or {}).get(labels.STACK, ""))
 
     @property
+    def follows_a_migration(self) -> bool:
+        """Whether it is one of ours that is started only after a migration that succeeded, by its label."""
+        return labels.SCHEMA_ID in ((self.inspect.get("Config") or {}).get("Labels") or {})
+
+    @property
     def networks(self) -> dict[str, dict[str, Any]]:
         """What Docker tells of it on each of its networks, by the network's name."""
         return (self.inspect.get("NetworkSettings") or {}).get("Networks") or {}

@@ -117,7 +117,7 @@ def ended(container: Container) -> bool:
 
 
 def require(view: View, subject: Subject) -> None:
-    """Refuse names of containers that do not exist.
+    """Refuse names of containers that do not exist; but what the apps followed may be pruned since.
 
     Raises:
         CouldNotAsk: One is missing; says which there are.
@@ -125,7 +125,9 @@ def require(view: View, subject: Subject) -> None:
     there = view.names()
     asked = (*subject.services, *filter(None, [subject.migration]))
     for name in asked:
-        if name not in there:
+        if name not in there and not (
+            name == subject.migration and all(view.container(app).follows_a_migration for app in subject.apps)
+        ):
             stacks = (view.container(other).stack for other in asked if other in there)
             stack = next(filter(None, stacks), "")
             raise CouldNotAsk(

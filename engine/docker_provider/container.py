@@ -30,7 +30,13 @@ from engine.docker_provider.client import (
 from engine.docker_provider.container_inspect import observed
 from engine.docker_provider.container_properties import MIB, TABLE, TYPE, meta
 from engine.docker_provider.container_request import endpoint, request
-from engine.docker_provider.container_waiting import await_end, await_exit, await_healthy, await_made
+from engine.docker_provider.container_waiting import (
+    await_end,
+    await_exit,
+    await_healthy,
+    await_made,
+    once_ended,
+)
 from engine.docker_provider.diffing import diff
 from engine.docker_provider.properties import META
 from engine.docker_provider.recording import recorded, updated
@@ -155,22 +161,32 @@ def stop(call: Call, container_id: str, inputs: Properties, outputs: Properties)
 
 
 def delete(call: Call, container_id: str, inputs: Properties, outputs: Properties) -> None:
-    """Stop the container, giving it ``destroyGraceSeconds``, and remove it with its anonymous volumes."""
+    """Stop the container, giving it ``destroyGraceSeconds``, and remove it with its anonymous volumes.
+
+    Raises:
+        ProviderError: It is one to wait for, and still at work.
+    """
     facts = outputs if "name" in outputs else inputs
+    if facts.get("attach"):
+        once_ended(call, container_id, facts)
     _remove(call.docker, container_id, facts)
 
 
 def find(call: Call, inputs: Properties) -> str | None:
-    """Id of the container of that name, if it is ours, as asked for, and up.
+    """Id of the container of that name, if it is ours, as asked for, and up; or, if it is one to wait for, ended well.
 
-    One of ours that differs or was left half made is removed, so that it can be made anew; so is one to
-    attach to, whose end and logs would otherwise be missed.
+    One of ours that differs, was left half made or failed is removed, so that it can be made anew.
+
+    Raises:
+        ProviderError: It is one to wait for, and still at work.
     """
     name = inputs["name"]
     found = await_made(call.docker.api, name, call.log)
     if found is None or not is_ours(inputs, found["Config"]["Labels"]):
         return None
-    if not inputs.get("attach") and _is_complete(found, inputs):
+    if (found := once_ended(call, found["Id"], inputs)) is None:
+        return None
+    if _is_complete(found, inputs):
         try:
             if inputs["start"] and inputs.get("wait"):
                 await_healthy(call, found["Id"], inputs)
@@ -180,8 +196,7 @@ def find(call: Call, inputs: Properties) -> str | None:
             return str(found["Id"])
     else:
         call.log(f"container {name} was left behind unfinished: removing it")
-    # One to attach to may be at work: unlike a delete, this gives it the time to stop.
-    _remove(call.docker, found["Id"], {**inputs, "attach": False})
+    _remove(call.docker, found["Id"], inputs)
     return None
 
 
@@ -198,6 +213,7 @@ def _is_complete(found: dict[str, Any], inputs: Properties) -> bool:
     attached = {name for key, network in joined for name in (key, network["NetworkID"])}
     return (
         started == inputs["start"]
+        and not (inputs.get("attach") and found["State"]["ExitCode"])
         and (found["State"]["Running"] or not (inputs["start"] and inputs["mustRun"]))
         and same
         and networks <= attached
@@ -267,6 +283,7 @@ def _free_name(call: Call, inputs: Properties) -> None:
             f"{found['State']['Status']}) and {ownership(found['Config']['Labels'])}. "
             f"Choose another name, or remove it with `docker stop {name}; docker rm {name}`."
         )
+    once_ended(call, found["Id"], inputs)
     call.log(f"replacing container {name}, which this stack made and lost track of")
     _remove(call.docker, found["Id"], inputs)
 

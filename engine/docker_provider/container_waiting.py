@@ -12,6 +12,7 @@ import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from docker_access.one_shots import last_line, progress, refusal
 from engine.docker_provider.client import Call, docker_errors, look
 from engine.docker_provider.properties import DEFAULT_TIMEOUT_SECONDS
 from engine.provider import Properties, ProviderError
@@ -26,6 +27,8 @@ PROGRESS_SECONDS: Final = 5.0
 """Time between two progress lines."""
 MADE_SECONDS: Final = 300.0
 """How long Docker may take to make a container; it copies what the image has where a volume goes."""
+ENDING_SECONDS: Final = 5.0
+"""How long a container that ends by itself is waited for, before what would remove it is refused."""
 WATCH_SECONDS: Final = 30
 """How long beyond its grace the end of a container is listened for."""
 LOG_LINES: Final = 20
@@ -92,8 +95,10 @@ def await_healthy(call: Call, container_id: str, inputs: Properties) -> None:
 def await_exit(call: Call, container_id: str, inputs: Properties) -> Properties:
     """Return once the container has ended, with ``containerLogs`` if ``logs`` asks for them.
 
+    Tells every few seconds what its log says.
+
     Raises:
-        ProviderError: It took longer than its create may take.
+        ProviderError: It took longer than its create may take; it goes on.
     """
     name, limit = inputs["name"], call.timeout_seconds or DEFAULT_TIMEOUT_SECONDS
     started = told = time.monotonic()
@@ -104,17 +109,44 @@ def await_exit(call: Call, container_id: str, inputs: Properties) -> Properties:
                 break
             now = time.monotonic()
             if now - started > limit:
-                summary = f"container {name} has not ended after {limit:.0f} s"
-                raise ProviderError(_report(call, container_id, summary, found))
+                summary = f"container {name} has not ended after {limit:.0f} s (customTimeouts)"
+                raise ProviderError(_report(call, container_id, summary, found, "Nothing replaces it while it runs."))
             if now - told >= PROGRESS_SECONDS:
                 told = now
-                call.log(f"waiting for container {name} to end ({now - started:.0f} s)")
+                said = last_line(call.docker.api, container_id) or "(its log is empty so far)"
+                call.log(f"waiting for its end ({now - started:.0f} s): {said}")
             time.sleep(POLL_SECONDS)
         if found["State"]["ExitCode"]:
             call.log(f"container {name} ended with exit code {found['State']['ExitCode']}")
         if not inputs.get("logs"):
             return {}
         return {"containerLogs": call.docker.api.logs(container_id).decode(errors="replace")}
+
+
+def once_ended(call: Call, container_id: str, inputs: Properties) -> dict[str, Any] | None:
+    """What ``docker inspect`` shows of a container; of one that runs to its end by itself, once it has ended.
+
+    Nothing ends such a one half-way: it may be migrating a database.
+
+    Args:
+        call: What every call has.
+        container_id: Its id or name.
+        inputs: What was asked for.
+
+    Returns:
+        None where there is no such container.
+
+    Raises:
+        ProviderError: It has not ended after some seconds.
+    """
+    deadline = time.monotonic() + ENDING_SECONDS
+    while True:
+        found = look(f"inspect the container {container_id}", lambda: call.docker.api.inspect_container(container_id))
+        if found is None or not (inputs.get("attach") and found["State"]["Running"]):
+            return found
+        if time.monotonic() > deadline:
+            raise ProviderError(refusal(found, progress(found, last_line(call.docker.api, container_id))))
+        time.sleep(POLL_SECONDS)
 
 
 def await_end(api: APIClient, container_id: str, grace_seconds: int) -> None:
@@ -168,10 +200,12 @@ def _health(found: dict[str, Any]) -> dict[str, Any]:
     return found["State"].get("Health") or {}
 
 
-def _report(call: Call, container_id: str, summary: str, found: dict[str, Any]) -> str:
+def _report(
+    call: Call, container_id: str, summary: str, found: dict[str, Any], then: str = "The next up replaces it."
+) -> str:
     checks = _health(found).get("Log") or []
     last = f"\nLast healthcheck (exit code {checks[-1]['ExitCode']}): {checks[-1]['Output'].strip()}" if checks else ""
     log = call.docker.api.logs(container_id, tail=LOG_LINES).decode(errors="replace").rstrip()
     tail = f"\nLast lines of its log:\n{log}" if log else "\nIts log is empty."
     name = found["Name"].lstrip("/")
-    return f"{summary}.{last}{tail}\nIt is left as it is: see `docker logs {name}`. The next up replaces it."
+    return f"{summary}.{last}{tail}\nIt is left as it is: see `docker logs {name}`. {then}"

@@ -559,3 +559,11 @@ def test_a_message_of_the_program_is_shown_whatever_its_stream() -> None:
         engine_pb2.LogRequest(severity=engine_pb2.WARNING, message="mind the gap", streamId=7, ephemeral=True)
     )
     assert recorder.notes == ["warning: mind the gap"]
+
+
+def test_of_a_status_the_providers_tell_and_the_programs_own_is_not_shown_beside_it() -> None:
+    recorder = Recorder()
+    for ephemeral in (True, False):
+        request = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=f"passing: {ephemeral}", ephemeral=ephemeral)
+        EngineLog(recorder).Log(request)
+    assert recorder.notes == ["info: passing: False"]

@@ -5,8 +5,10 @@ import dataclasses
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pulumi
 import pytest
 
 import components.open_webui
@@ -18,8 +20,10 @@ from components.open_webui_environment import (
     migration_environment,
     replicated_environment,
 )
+from components.schema import INPUTS, SchemaProvider, schema_id
 from limits import Pools
 from settings_objects import Oidc as OidcSettings
+from tests.unit.recorder import LOOP
 
 OIDC = Oidc(provider_url="https://id.example.com/.well-known/openid-configuration", client_id="chat")
 
@@ -271,3 +275,42 @@ def test_the_migration_finds_open_webui_in_its_working_directory_and_makes_the_v
     )  # fmt: skip
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["migrated", *(["made the vector table"] if client == "None" else [])]
+
+
+# What replicas agree on
+
+AGREED = {"image": "sha256:1", "database": "d1", "environment": "e1", "files": "f1"}
+
+
+def test_a_schema_of_the_same_has_the_same_id_whatever_ran_since() -> None:
+    assert schema_id(AGREED) == schema_id({**AGREED}) == SchemaProvider().create(AGREED).id
+    assert schema_id({"image": "sha256:1"}) == schema_id({"image": "sha256:1", "database": "", "__provider": "x"})
+    assert not SchemaProvider().diff("", AGREED, {**AGREED}).changes
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_another_image_database_setting_or_file_is_another_schema_and_the_old_ones_go_first(name: str) -> None:
+    other = {**AGREED, name: "another"}
+    assert schema_id(other) != schema_id(AGREED)
+    found = SchemaProvider().diff("", AGREED, other)
+    assert found.replaces == [name]
+    assert found.delete_before_replace
+
+
+@pytest.mark.parametrize(("preview", "known"), [(True, True), (False, False)])
+def test_a_preview_knows_that_replicas_stay_while_a_migration_that_is_gone_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch, *, preview: bool, known: bool
+) -> None:
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: preview)
+
+    async def ask() -> tuple[bool, str | None]:
+        async def of(value: Any) -> Any:
+            return value
+
+        schema: Any = SimpleNamespace(id=pulumi.Output.from_input("s1"))
+        migration: Any = SimpleNamespace(urn=pulumi.Output.from_input("urn"))
+        migrated: pulumi.Output[str] = pulumi.Output(set(), of(None), of(False))
+        ready = components.open_webui._ready(schema, migration, None, migrated)
+        return await ready.is_known(), await ready.future()
+
+    assert LOOP.run_until_complete(ask()) == (known, "s1" if known else None)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from drift.compare import Difference, differences
+from drift.compare import Difference, differences, gone_one_shots
 from drift.observed import Observed
 from drift.recorded import Container, Join, Recorded, changeable, recorded
 from drift.report import as_json, as_text, mend
@@ -109,7 +109,13 @@ def test_what_is_as_it_was_made_has_no_difference() -> None:
     assert as_text([], known, "team") == (
         "no drift: stack team is as the last update left it (1 container, 1 network, 1 volume, 1 image)"
     )
-    assert json.loads(as_json([], "team")) == {"stack": "team", "verdict": "clean", "differences": [], "mend": ""}
+    assert json.loads(as_json([], "team")) == {
+        "stack": "team",
+        "verdict": "clean",
+        "differences": [],
+        "gone_one_shots": [],
+        "mend": "",
+    }
 
 
 @pytest.mark.parametrize(
@@ -305,6 +311,19 @@ def test_what_ran_once_is_to_have_ended_well() -> None:
 
     assert states("exited", 0) == states("created", 0) == []
     assert states("exited", 1) == ["exit code 1"]
+
+
+@pytest.mark.parametrize(("runs", "gone"), [(False, ["app"]), (True, [])])
+def test_what_had_done_its_work_and_is_gone_is_a_note_and_no_drift(*, runs: bool, gone: list[str]) -> None:
+    known = Recorded(containers=(Container(name="app", id=ID, runs=runs, properties={}),))
+
+    assert gone_one_shots(known, Observed()) == gone
+    assert bool(differences(known, Observed())) is runs
+    text, document = as_text([], known, "team", ["app"]), json.loads(as_json([], "team", ["app"]))
+    assert text.splitlines()[0].startswith("no drift: ")
+    assert text.splitlines()[1].startswith("note: gone, as after `docker system prune`: app.")
+    assert document["verdict"] == "clean"
+    assert document["gone_one_shots"] == ["app"]
 
 
 def test_one_line_mends_everything_and_says_nothing_twice() -> None:

@@ -67,6 +67,19 @@ def test_nothing_is_done_before_it_is_agreed_to(
     assert done == ["cleaned up", command]
 
 
+@pytest.mark.parametrize("command", ["up", "preview", "refresh", "destroy"])
+def test_a_migration_at_work_is_waited_for_before_anything_else_but_not_by_a_preview(
+    monkeypatch: pytest.MonkeyPatch, done: list[str], command: str
+) -> None:
+    monkeypatch.setattr(command_line, "await_one_shots", lambda *_: done.append("waited"))
+    monkeypatch.setattr(command_line, "look", lambda *_: done.append("looked"))
+
+    assert command_line.main([command, "--stack", "team", "--yes"]) == 0
+    looks = ["looked"] if command in {"up", "preview"} else []
+    cleans = ["cleaned up"] if command in {"up", "destroy"} else []
+    assert done == [*([] if command == "preview" else ["waited"]), *looks, *cleans, command]
+
+
 def test_a_rotation_that_is_not_agreed_to_leaves_the_stack_file_as_it_was(
     monkeypatch: pytest.MonkeyPatch, done: list[str], project: Project, typed: Callable[[str], None]
 ) -> None:

@@ -33,7 +33,7 @@ RUNNING = {
     "Names": ["/open-webui-team"],
     "State": "running",
     "Created": 1,
-    "Labels": OWNER.marks,
+    "Labels": {**OWNER.marks, "pulumi.role": "open-webui"},
 }
 
 

@@ -35,7 +35,7 @@ def export(*names: str) -> dict[str, Any]:
             "type": "docker:index/container:Container",
             "custom": True,
             "id": name,
-            "inputs": {"name": name, "envs": shown([f"KEY={KEY}"])},
+            "inputs": {"name": name, "mustRun": True, "envs": shown([f"KEY={KEY}"])},
         }
         for name in names
     ]

@@ -141,6 +141,12 @@ def test_the_program_waits_for_what_runs_once_and_takes_its_log(program: Recorde
         assert program.containers[name]["attach"] is program.containers[name]["logs"] is True, name
 
 
+def test_a_migration_has_no_time_limit_of_ours(program: Recorder) -> None:
+    for name in program.containers:
+        limit = program.requests[name].customTimeouts.create
+        assert limit == ("720h" if name in ONE_SHOTS else ""), name
+
+
 def test_a_container_never_shares_its_name_or_its_data_with_the_one_that_replaces_it(program: Recorder) -> None:
     for name in program.containers:
         assert program.requests[name].deleteBeforeReplace, name
@@ -232,6 +238,7 @@ def test_type_tokens_never_change_because_a_changed_one_destroys_what_it_named(d
         ("open-webui-data", "docker:index/volume:Volume"),
         ("open-webui-image", "docker:index/remoteImage:RemoteImage"),
         ("open-webui-migration", "docker:index/container:Container"),
+        ("open-webui-schema", "pulumi-python:dynamic/openwebui:Schema"),
         ("open-webui-secret-key", "pulumi-python:dynamic/openwebui:Secret"),
         ("valkey", "openwebui:components:Valkey"),
         ("valkey-container", "docker:index/container:Container"),
@@ -267,6 +274,7 @@ def test_type_tokens_of_replicas_never_change_either() -> None:
         ("open-webui-files-volume", "docker:index/volume:Volume"),
         ("open-webui-image", "docker:index/remoteImage:RemoteImage"),
         ("open-webui-migration", "docker:index/container:Container"),
+        ("open-webui-schema", "pulumi-python:dynamic/openwebui:Schema"),
         ("open-webui-secret-key", "pulumi-python:dynamic/openwebui:Secret"),
         ("postgres", "openwebui:components:Postgres"),
         ("postgres-container", "docker:index/container:Container"),
@@ -364,9 +372,31 @@ def test_the_application_never_migrates_and_the_one_shot_does(program: Recorder)
     assert "ENABLE_DB_MIGRATIONS=true" in program.inputs("open-webui-migration")["envs"]
 
 
-def test_the_application_is_replaced_whenever_the_migration_is(program: Recorder) -> None:
-    for container in program.of_role("open-webui").values():
-        assert label(container, labels.MIGRATION_ID) == "open-webui-migration-id"
+def test_the_application_is_stopped_before_the_migration_is_replaced_or_what_it_agrees_on(program: Recorder) -> None:
+    """What Pulumi replaces stops first whatever has a property from it that cannot change in place, as the image."""
+    for name in program.of_role("open-webui"):
+        gates = {urn.rpartition("::")[2] for urn in program.requests[name].propertyDependencies["image"].urns}
+        assert {"open-webui-schema", "open-webui-migration"} <= gates, name
+
+
+def test_a_migration_that_is_made_anew_changes_nothing_of_the_application(program: Recorder) -> None:
+    for name, container in program.of_role("open-webui").items():
+        assert "open-webui-migration-id" not in str(container), name
+        assert label(container, labels.SCHEMA_ID) == "open-webui-schema-id", name
+
+
+def test_the_migration_runs_after_whoever_agrees_on_something_else_is_stopped(program: Recorder) -> None:
+    assert "open-webui-schema" in program.depends_on("open-webui-migration")
+
+
+def test_replicas_agree_on_image_database_settings_and_files(replicated: Recorder) -> None:
+    schema, replica = replicated.inputs("open-webui-schema"), next(iter(replicated.of_role("open-webui").values()))
+    assert {name: value for name, value in schema.items() if name != "__provider"} == {
+        "image": label(replica, labels.IMAGE_ID),
+        "database": "postgres-container-id",
+        "environment": label(replica, labels.ENVIRONMENT_SHA256),
+        "files": label(replica, labels.FILES_SHA256),
+    }
 
 
 def test_the_application_starts_after_valkey_and_what_migrates(program: Recorder) -> None:

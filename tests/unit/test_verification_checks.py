@@ -692,6 +692,23 @@ def test_a_gateway_is_restarting_only_where_docker_restarted_it_and_it_is_silent
     assert result(found, "containers-running").status == "passed"
 
 
+@pytest.mark.parametrize(
+    ("labelled", "status"), [((True, True), "passed"), ((True, False), "failed"), ((False,), "failed")]
+)
+def test_a_migration_that_is_gone_had_ended_well_where_its_label_is_on_whatever_serves(
+    labelled: tuple[bool, ...], status: str
+) -> None:
+    """The label is on no container but one that is started after a migration that succeeded."""
+    apps = []
+    for number, follows in enumerate(labelled):
+        known = container(f"open-webui-{number}", APP_ADDRESS)
+        known.inspect["Config"]["Labels"] = {"pulumi.schema-id": "s1"} if follows else {}
+        apps.append(app(container=known))
+    found = result(evidence(apps=tuple(apps), migration=Container(name="migration")), "migration")
+    assert found.status == status
+    assert "migration" in found.evidence
+
+
 def test_a_migration_that_exited_with_0_passes() -> None:
     done = container("migration", "", Status="exited")
 

@@ -292,6 +292,12 @@ def test_the_migration_container_must_exist_too() -> None:
         require(Docker(), Subject(apps=("open-webui",), valkey="redis-valkey", migration="migration"))
 
 
+def test_but_one_that_the_apps_followed_may_be_pruned() -> None:
+    docker = Docker()
+    docker.states["open-webui"] = [{**inspected(), "Config": {"Labels": {"pulumi.schema-id": "s1"}}}]
+    require(docker, Subject(apps=("open-webui",), valkey="redis-valkey", migration="migration"))
+
+
 def valkey_in(seen: Evidence) -> Valkey:
     assert seen.valkey is not None
     return seen.valkey

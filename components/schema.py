@@ -1,0 +1,68 @@
+"""What every replica of Open WebUI must agree on, as one id: another one stops them all, before the migration.
+
+The migration's own container says it no longer once ``docker system prune`` has taken that away. From then on this
+stands for it: replicas go on while the container is made anew, and are stopped first where something changes besides.
+
+The provider is stored in state by reference to this module: never move or rename it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Final
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider
+
+INPUTS: Final = ("image", "database", "environment", "files")
+
+
+class SchemaProvider(ResourceProvider):
+    """Has an id that follows from what was agreed on, and from nothing else."""
+
+    serialize_as_secret_always = False
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Take the id."""
+        return CreateResult(schema_id(props), props)
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Anything else is another schema; whoever follows the old one goes first."""
+        replaces = [name for name in INPUTS if olds.get(name) != news.get(name)]
+        return DiffResult(changes=bool(replaces), replaces=replaces, delete_before_replace=True)
+
+
+def schema_id(agreed: dict[str, Any]) -> str:
+    """The id, 16 hexadecimal digits: the same for the same image, database, settings and files, whatever ran since."""
+    text = json.dumps({name: agreed.get(name) or "" for name in INPUTS}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Schema(Resource, module="openwebui", name="Schema"):
+    """What replicas agree on."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        image: pulumi.Input[str],
+        database: pulumi.Input[str] = "",
+        environment: pulumi.Input[str] = "",
+        files: pulumi.Input[str] = "",
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            name: Name of the Pulumi resource.
+            image: Id of the image, which has the migrations in it.
+            database: Id of the database's container; empty for a file in a volume.
+            environment: Hash of the variables that replicas share; empty for a single container.
+            files: Hash of the files that they read at their start; empty for a single container.
+            opts: Pulumi's options.
+        """
+        # Nothing of it is anywhere but in the state: to delete it, Pulumi need not start the host of its provider.
+        own = pulumi.ResourceOptions(retain_on_delete=True, delete_before_replace=True)
+        inputs = {"image": image, "database": database, "environment": environment, "files": files}
+        super().__init__(SchemaProvider(), name, inputs, pulumi.ResourceOptions.merge(opts, own))

@@ -1,0 +1,116 @@
+"""One-shot containers that are at work: how far they are, and why nobody may end them.
+
+A migration that is ended half-way may leave a database that no version reads. So neither an engine nor what runs before
+it removes one while it runs; ``make`` waits for it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import tarfile
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import labels
+import redaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import docker
+
+ROLES: Final = frozenset({"migration", "postgres-setup"})
+"""Roles of containers that run to their end before others start."""
+
+LONGEST_LINE: Final = 160
+"""Characters of a log's last line that are shown."""
+
+SECRET_FILES: Final = ("/run/secrets", "/migration/account.env")
+"""Where a one-shot has files whose content its log could show."""
+
+
+def at_work(api: docker.APIClient, marks: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """What ``docker inspect`` shows of each one-shot container with these labels that runs."""
+    from docker.errors import NotFound  # noqa: PLC0415 - takes 0.2 s
+
+    wanted = [f"{key}={value}" for key, value in marks.items()]
+    for one in api.containers(filters={"label": wanted, "status": "running"}):
+        if one["Labels"].get(labels.ROLE) in ROLES:
+            with suppress(NotFound):
+                yield api.inspect_container(one["Id"])
+
+
+def progress(container: Mapping[str, Any], said: str, now: dt.datetime | None = None) -> str:
+    """How far a container is, in words.
+
+    Args:
+        container: What ``docker inspect`` shows of it.
+        said: The last line of its log; empty for none.
+        now: The time by the clock of Docker's host.
+    """
+    started = str(container["State"]["StartedAt"])
+    since = dt.datetime.fromisoformat(started[:19]).replace(tzinfo=dt.UTC)
+    seconds = max(0, int(((now or dt.datetime.now(dt.UTC)) - since).total_seconds()))
+    lasted = f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"  # noqa: PLR2004 - a minute
+    log = f"its log says last: {said}" if said else "its log is empty so far"
+    return (
+        f"{str(container['Name']).lstrip('/')} has been running for {lasted}, since {since:%Y-%m-%d %H:%M:%S}Z; {log}"
+    )
+
+
+def last_line(api: docker.APIClient, container_id: str, hidden: Iterable[str] = ()) -> str:
+    """The last line of a container's log that is not empty, without secrets; empty for none, or where it is not told.
+
+    Args:
+        api: Docker.
+        container_id: The container.
+        hidden: What is not to be shown of it.
+    """
+    from docker.errors import APIError  # noqa: PLC0415 - takes 0.2 s
+
+    try:
+        text = api.logs(container_id, tail=5).decode(errors="replace")
+    except APIError:
+        return ""
+    lines = [printable for line in text.splitlines() if (printable := " ".join(line.split()))]
+    line = redaction.redact(lines[-1], hidden) if lines else ""
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..."
+
+
+def secrets_of(api: docker.APIClient, container: Mapping[str, Any]) -> frozenset[str]:
+    """What a one-shot's log is not to show: values of its variables and of its files with secrets."""
+    variables = (container.get("Config") or {}).get("Env") or []
+    texts = {text for path in SECRET_FILES for text in _files(api, str(container["Id"]), path)}
+    return frozenset(redaction.values_within(variables)).union(*map(redaction.values, texts))
+
+
+def told(api: docker.APIClient, container: Mapping[str, Any]) -> str:
+    """:func:`progress` of a container that runs, its log without secrets."""
+    return progress(container, last_line(api, str(container["Id"]), secrets_of(api, container)))
+
+
+def refusal(container: Mapping[str, Any], progress: str) -> str:
+    """Why a container that is at work is not removed, and the ways out.
+
+    Args:
+        container: What ``docker inspect`` shows of it.
+        progress: How far it is.
+    """
+    name, stack = str(container["Name"]).lstrip("/"), container["Config"]["Labels"].get(labels.STACK, "")
+    return (
+        f"container {progress}. An update that is gone began it, and it is not to be ended half-way: that may leave a "
+        f"database that no version reads. Wait for its end (docker wait {name}), then run this again; "
+        f"`make up STACK={stack}` does both. If nothing comes of it any more: docker stop {name}, then restore a "
+        "backup (docs/operations.md#restore)."
+    )
+
+
+def _files(api: docker.APIClient, container_id: str, path: str) -> Iterator[str]:
+    from docker.errors import APIError  # noqa: PLC0415 - takes 0.2 s
+
+    with suppress(APIError, tarfile.TarError):
+        chunks, _ = api.get_archive(container_id, path)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            files = [archive.extractfile(member) for member in archive if member.isfile()]
+            yield from (file.read().decode(errors="replace") for file in files if file)
