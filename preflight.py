@@ -29,6 +29,7 @@ from docker_access.versions import TooNewError, refused, untried
 from embedding import embedding, variables_of
 from limits import contradictions
 from preflight_host import ANYWHERE, low_port_problems, pool_problems, routes, seccomp_advice, seccomp_problems
+from preflight_moved import moved_advice
 from preflight_versions import downgrade_problems, postgres_problems, redis_problems
 from preflight_versions import found as _found
 from settings import OPEN_WEBUI_TRIED, Names, too_old
@@ -138,6 +139,7 @@ def look(settings: Settings) -> list[str]:
             *_docker_advice(client),
             *seccomp_advice(host),
             *_other_makings(settings, client),
+            *moved_advice(settings, client),
         ]
         if not settings.production:
             advice += _embedding_changes(settings, client)
