@@ -74,6 +74,10 @@ ONLY_SINGLE: Final[Mapping[str, tuple[str, str]]] = {
 """Keys that ``replicated`` refuses, their defaults, and why."""
 
 
+SERVICE_NAMES: Final = ("redis", "postgres")
+"""Names by which Valkey and Postgres are known on their network, as in the tutorial."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """Settings that do not go together.
@@ -134,7 +138,7 @@ def _ports(settings: Settings) -> Iterator[Problem]:
 
 
 def _hosts(settings: Settings) -> Iterator[Problem]:
-    for name in sorted({"localhost", *settings.containers} & settings.extra_hosts.keys()):
+    for name in sorted({"localhost", *SERVICE_NAMES, *settings.containers} & settings.extra_hosts.keys()):
         others = [f"{host}:{address}" for host, address in settings.extra_hosts.items() if host != name]
         yield Problem(
             key="extraHosts",

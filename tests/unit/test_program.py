@@ -8,6 +8,7 @@ import pytest
 
 import labels
 from engine.docker_provider.container import _BEHAVIOUR, _IN_PLACE, TABLE
+from settings_rules import SERVICE_NAMES
 from tests.unit.recorder import (
     ADMIN_PASSWORD,
     CERTIFICATE,
@@ -626,6 +627,11 @@ def test_sign_in_by_a_provider_keeps_the_clients_secret_in_the_file() -> None:
 
 def test_extra_variables_are_in_the_file_and_quoted() -> None:
     assert "OPENAI_API_KEY='extra-5ecret '\"'\"'quoted'\"'\"' $HOME'\n" in script(variant("extraEnvironment"))
+
+
+def test_names_that_a_stack_needs_itself_are_those_it_has(program: Recorder) -> None:
+    joins = [joined for made in program.containers.values() for joined in made.get("networksAdvanced", [])]
+    assert {alias for joined in joins for alias in joined.get("aliases", [])} <= {*SERVICE_NAMES}
 
 
 OUTSIDE = ["a single stack that reaches out", "replicas that reach out"]

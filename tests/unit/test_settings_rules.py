@@ -103,6 +103,7 @@ def merged(one: Any, other: Any) -> Any:
             "extraHosts",
             "open-webui-team-postgres is a name that this stack needs itself",
         ),
+        ({"extraHosts": ["redis:10.0.0.1"]}, "extraHosts", "redis is a name that this stack needs itself"),
         ({"caFile": "no/such.pem"}, "caFile", "is 'no/such.pem': there is no file "),
         ({"caFile": "tests"}, "caFile", "there is no file "),
         ({"caFile": "LICENSE"}, "caFile", "the text of a PEM file is wanted"),
