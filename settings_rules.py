@@ -74,10 +74,6 @@ ONLY_SINGLE: Final[Mapping[str, tuple[str, str]]] = {
 """Keys that ``replicated`` refuses, their defaults, and why."""
 
 
-SERVICE_NAMES: Final = ("redis", "postgres")
-"""Names by which Valkey and Postgres are known on their network, as in the tutorial."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """Settings that do not go together.
@@ -138,13 +134,15 @@ def _ports(settings: Settings) -> Iterator[Problem]:
 
 
 def _hosts(settings: Settings) -> Iterator[Problem]:
-    for name in sorted({"localhost", *SERVICE_NAMES, *settings.containers} & settings.extra_hosts.keys()):
+    services = {"redis": not settings.valkey_url, "postgres": settings.replicated}
+    needed = {"localhost", *settings.containers, *(name for name, there in services.items() if there)}
+    for name in sorted(needed & settings.extra_hosts.keys()):
         others = [f"{host}:{address}" for host, address in settings.extra_hosts.items() if host != name]
         yield Problem(
             key="extraHosts",
             rule=f"{name} is a name that this stack needs itself, and would lead elsewhere",
             example=others,
-            about=("topology", "tutorialNames"),
+            about=("topology", "tutorialNames", "valkeyUrl"),
         )
 
 
