@@ -117,7 +117,7 @@ class ExternalValkey:
         url: ``redis://`` or ``rediss://``, with user and password if need be, without a database.
 
     Attributes:
-        ca: None: its certificate is under an authority that everybody knows.
+        ca: None: its certificate is under an authority that everybody knows, or one of :attr:`OpenWebUIArgs.ca`.
     """
 
     ca: pulumi.Output[str] | None = None

@@ -17,6 +17,7 @@ from threading import Thread
 import pytest
 
 from components.authority import generate
+from components.open_webui import HEALTHCHECK
 from tests.integration.deployment import Deployment, no_changes, sh
 from tests.integration.hand_made import APP_IMAGE, ensure_images
 from tests.integration.people import ask, titles, wait_until_it_answers, write_chat
@@ -191,6 +192,7 @@ def test_an_open_webui_without_sign_in_moves_with_its_hosts_and_variables_and_fi
         printed = stack.succeed("up")
         assert "proved: " in printed
         assert "had the data of volume" not in printed
+        stack.run_in("app", *HEALTHCHECK.test[1:])
         assert models(moved) == {"own:latest", "private-model"}
         assert titles(moved, signed_in_by_nobody(moved)) == {"nobody's"}
         assert ask(f"{moved}/api/config", "GET")[1]["default_locale"] == "de-DE"
