@@ -38,6 +38,7 @@ from preflight_host import (
     seccomp_problems,
     shares_network,
 )
+from preflight_moved import moved_advice
 from preflight_versions import downgrade_problems, postgres_problems, software_problems
 from preflight_versions import found as _found
 from settings import OPEN_WEBUI_TRIED, Names, too_old
@@ -156,6 +157,7 @@ def look(settings: Settings) -> list[str]:
             *_docker_advice(client),
             *seccomp_advice(host),
             *_other_makings(settings, client),
+            *moved_advice(settings, client),
         ]
         if not settings.production:
             advice += _embedding_changes(settings, client)

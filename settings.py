@@ -20,6 +20,7 @@ from typing import Any, Final, Literal, TypeVar, cast, get_args
 import labels
 import limits
 import settings_objects as objects
+import settings_outside as outside
 import settings_values as values_of
 from accounts import Admin
 from embedding import embedding
@@ -74,6 +75,8 @@ KEYS: Final = frozenset(
         "enableSignup",
         "oidc",
         "extraEnvironment",
+        "extraHosts",
+        "caFile",
         "postgresMaxConnections",
         "valkeyDebugPort",
         "valkeySave",
@@ -234,6 +237,8 @@ class Settings:
         cors_allow_origin: CORS_ALLOW_ORIGIN, origins with ``;`` between them.
         oidc: Sign-in through an OpenID Connect provider, or None.
         extra_environment: Further variables for Open WebUI; they may hold secrets.
+        extra_hosts: Names that Open WebUI's containers know besides, to IPv4 addresses or ``host-gateway``.
+        ca: Certificates of the authorities that they trust besides the public ones, PEM; empty for none.
         rotated: Secret names to text that, changed, makes the secret anew.
         acknowledged: What production would refuse otherwise.
         network_external: The network exists already and is only joined.
@@ -276,6 +281,8 @@ class Settings:
     cors_allow_origin: str
     oidc: Oidc | None
     extra_environment: Mapping[str, str] = field(repr=False)
+    extra_hosts: Mapping[str, str]
+    ca: str
     rotated: Mapping[str, str]
     acknowledged: frozenset[str]
     network_external: bool
@@ -481,7 +488,11 @@ def _settings(reader: _Reader, project: str, stack: str) -> Settings:
         enable_signup=read("enableSignup", values_of.boolean),
         cors_allow_origin=read("corsAllowOrigin", values_of.origins_or_empty(public_url)) or public_url,
         oidc=reader.read_object("oidc", objects.read_oidc),
-        extra_environment=MappingProxyType(reader.read_object("extraEnvironment", objects.read_environment)),
+        extra_environment=MappingProxyType(
+            reader.read_object("extraEnvironment", partial(objects.read_environment, replicated=replicated))
+        ),
+        extra_hosts=MappingProxyType(read("extraHosts", outside.extra_hosts)),
+        ca=read("caFile", outside.ca_file),
         rotated=MappingProxyType(reader.read_object("rotated", objects.read_rotated)),
         acknowledged=reader.read_words("acknowledged", ACKNOWLEDGEMENTS),
         network_external=read("networkExternal", values_of.boolean),

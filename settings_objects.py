@@ -131,15 +131,15 @@ def read_rotated(found: Mapping[str, Any], refuse: Refuse) -> dict[str, str]:
     return result
 
 
-def read_environment(found: Mapping[str, Any], refuse: Refuse) -> dict[str, str]:
-    """Extra variables for Open WebUI, none of which this project sets itself."""
+def read_environment(found: Mapping[str, Any], refuse: Refuse, *, replicated: bool) -> dict[str, str]:
+    """Extra variables for Open WebUI, none of which this project sets itself in that topology."""
     result = {}
     for name, value in found.items():
         written = scalar_text(value)
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             better = re.sub(r"[^A-Za-z0-9_]", "_", re.sub(r"^[^A-Za-z_]+", "", name)) or "NAME"
             refuse(name, f"the name of a variable has letters, digits and _ only: {better}", None)
-        elif reason := owned(name):
+        elif reason := owned(name, replicated=replicated):
             refuse(name, reason, None)
         elif written is None or "\0" in written:
             refuse(name, "text, a number, true or false is wanted", "TEXT")
@@ -153,16 +153,28 @@ _OWNED: Final = (
         r"WEBSOCKET_(?!SERVER_PING_(INTERVAL|TIMEOUT)$)\w+|ENABLE_WEBSOCKET_SUPPORT",
         "live events travel through this stack's Valkey, which is proved",
     ),
-    (r"REDIS_\w+", "sessions and revoked tokens lie in this stack's Valkey; see valkeyUrl for one elsewhere"),
-    (r"WEBUI_SECRET_KEY(_FILE)?", "it is generated once and kept encrypted in the state; see rotated"),
+    (r"REDIS_\w+", "sessions and revoked tokens lie in this stack's Valkey"),
+    (r"WEBUI_SECRET_KEY(_FILE)?", "it is generated once and kept encrypted in the state"),
     (
         r"ENABLE_DB_MIGRATIONS",
         "a container of its own migrates before any replica starts; two at once break the schema",
     ),
     (r"GLOBAL_LOG_LEVEL", "set logLevel"),
     (r"PORT|HOST", "where Open WebUI listens in its container is fixed; set uiPort and uiBindAddress"),
-    (r"UVICORN_WORKERS", "one process a container can be proved; set replicas"),
+    (r"UVICORN_WORKERS", "one process a container can be proved"),
     (r"DATA_DIR", "the data volume is mounted there"),
+    (r"SSL_CERT_FILE|REQUESTS_CA_BUNDLE", "set caFile, whose authorities are trusted besides the public ones"),
+)
+"""Variables that are no stack file's to set, and why."""
+
+_OWNED_IN_SINGLE: Final = (
+    (r"DATABASE_(URL|TYPE|HOST|PORT|NAME|USER|PASSWORD|CRED|SCHEMA)", "accounts and chats are in the data volume"),
+)
+
+_OWNED_IN_REPLICATED: Final = (
+    (r"REDIS_\w+", "sessions and revoked tokens lie in this stack's Valkey; see valkeyUrl for one elsewhere"),
+    (r"WEBUI_SECRET_KEY(_FILE)?", "it is generated once and kept encrypted in the state; see rotated"),
+    (r"UVICORN_WORKERS", "one process a container can be proved; set replicas"),
     (r"DATABASE_\w+", "replicas share this stack's Postgres, for SQLite has one writer; see postgresMaxConnections"),
     (r"VECTOR_DB", "replicas share pgvector, for Chroma has one writer"),
     (r"PGVECTOR_\w+", "they lie in this stack's Postgres; see postgresMaxConnections"),
@@ -197,9 +209,9 @@ def is_secret(name: str, value: Any) -> bool:
     return bool(text and (_SECRET_VARIABLE.fullmatch(name) or inside))
 
 
-def owned(name: str) -> str:
+def owned(name: str, *, replicated: bool) -> str:
     """Why a variable is not the stack file's to set; empty if it is."""
-    for pattern, reason in _OWNED:
+    for pattern, reason in (*(_OWNED_IN_REPLICATED if replicated else _OWNED_IN_SINGLE), *_OWNED):
         if re.fullmatch(pattern, name):
             return f"this project sets it: {reason}"
     return ""

@@ -31,6 +31,7 @@ ACKNOWLEDGEMENTS: Final[Mapping[str, str]] = {
     "floating-tag": "an image may change under its tag",
     "http-public-url": "passwords and tokens cross the network unencrypted",
     "local-build": "images built on this machine, which are other software, run in place of the official ones",
+    "no-sign-in": "whoever reaches the URL is the administrator (topology single)",
     "open-signup": "anybody who reaches the URL may ask for an account",
     "ports-forwarded": "a router or firewall forwards port 80 or 443 of the public address to this host",
     "tls-terminated-elsewhere": "a proxy in front of this host speaks https and forwards http to it",
@@ -60,7 +61,6 @@ ONLY_REPLICATED: Final[Mapping[str, str]] = {
     "trustedProxies": "[]",
     "corsAllowOrigin": "",
     "oidc": "{}",
-    "extraEnvironment": "{}",
     "rotated": "{}",
 }
 """Keys that have no effect in ``single``, and their defaults."""
@@ -104,6 +104,8 @@ def problems(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
     """
     yield from _ports(settings)
     yield from _limits(settings, given)
+    yield from _hosts(settings)
+    yield from _sign_in(settings)
     if not settings.replicated:
         yield from _single(settings, given)
         return
@@ -116,7 +118,6 @@ def problems(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
     yield from _acme(settings)
     yield from _valkey(settings, given)
     yield from _people(settings, given)
-    yield from _sign_in(settings)
     yield from _rotated(settings)
     if settings.production:
         yield from _production(settings, given)
@@ -130,6 +131,19 @@ def _ports(settings: Settings) -> Iterator[Problem]:
         if port == settings.ui_port:
             free = example if str(port) != example else "0"
             yield Problem(key=key, rule="the UI is published on this port", example=free, about=("uiPort",))
+
+
+def _hosts(settings: Settings) -> Iterator[Problem]:
+    services = {"redis": not settings.valkey_url, "postgres": settings.replicated}
+    needed = {"localhost", *settings.containers, *(name for name, there in services.items() if there)}
+    for name in sorted(needed & settings.extra_hosts.keys()):
+        others = [f"{host}:{address}" for host, address in settings.extra_hosts.items() if host != name]
+        yield Problem(
+            key="extraHosts",
+            rule=f"{name} is a name that this stack needs itself, and would lead elsewhere",
+            example=others,
+            about=("topology", "tutorialNames", "valkeyUrl"),
+        )
 
 
 def _single(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
@@ -153,6 +167,15 @@ def _single(settings: Settings, given: Mapping[str, str]) -> Iterator[Problem]:
         if given.get(key) != default:
             rule = f"it would have no effect in topology single. {wanted}"
             yield Problem(key=key, rule=rule, example=None, about=("topology",))
+    for name in settings.identity_headers:
+        yield Problem(
+            key="extraEnvironment",
+            path=name,
+            rule="whoever reaches the port could send that header and be anybody: topology single has no gateway that "
+            f"takes it from strangers. {wanted}",
+            example=None,
+            about=("topology",),
+        )
 
 
 def _sizes(settings: Settings) -> Iterator[Problem]:
@@ -355,11 +378,16 @@ def _sign_in(settings: Settings) -> Iterator[Problem]:
         rule, example = "", None
         # Open WebUI takes every word but this one for no.
         if name == "WEBUI_AUTH" and value.lower() != "true":
+            if not settings.replicated and "no-sign-in" in settings.acknowledged:
+                continue
             rule = f"it is {value!r}: without sign-in whoever reaches the URL is the administrator"
+            if not settings.replicated:
+                rule += ". If that is meant, add no-sign-in to acknowledged"
         elif name == "DEFAULT_USER_ROLE" and value.lower() == "admin":
             rule, example = f"it is {value!r}: every new account would be an administrator's", "user"
         if rule:
-            yield Problem(key="extraEnvironment", path=name, rule=rule, example=example)
+            about = ("topology", "acknowledged")
+            yield Problem(key="extraEnvironment", path=name, rule=rule, example=example, about=about)
 
 
 def no_secret(settings: Settings) -> dict[str, str]:

@@ -122,6 +122,7 @@ class ContainerSpec:
         environment: Variables without secrets.
         volumes: Name of a volume, and where it is mounted.
         ports: Ports published on the host.
+        hosts: Names it knows besides, to IPv4 addresses or ``host-gateway``.
         user: ``UID:GID`` it runs as, or None for the image's own.
         read_only: Its root file system cannot be written.
         tmpfs: Folders in memory, and their mount options.
@@ -145,6 +146,7 @@ class ContainerSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     volumes: Mapping[str, str] = field(default_factory=dict)
     ports: Sequence[PublishedPort] = ()
+    hosts: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     read_only: bool = False
     tmpfs: Mapping[str, str] = field(default_factory=dict)
@@ -193,6 +195,7 @@ def expected_inspect(spec: ContainerSpec) -> dict[str, Any]:
         },
         "NetworkSettings.Networks": [join.network.docker_name for join in spec.networks] or ["none"],
         "HostConfig.Binds": [f"{volume}:{path}:rw" for volume, path in spec.volumes.items()],
+        "HostConfig.ExtraHosts": [f"{host}:{address}" for host, address in spec.hosts.items()],
         "HostConfig.ReadonlyRootfs": spec.read_only,
         "HostConfig.Tmpfs": dict(spec.tmpfs),
         "HostConfig.Init": spec.init,
@@ -311,6 +314,7 @@ def create_container(
             for port in spec.ports
         ]
         or None,
+        hosts=[docker.ContainerHostArgs(host=host, ip=address) for host, address in sorted(spec.hosts.items())] or None,
         volumes=[
             docker.ContainerVolumeArgs(volume_name=(volumes or {})[volume], container_path=path)
             for volume, path in spec.volumes.items()

@@ -30,6 +30,7 @@ from components.open_webui_environment import (
     STATIC_PATH,
     as_shell,
     base_environment,
+    ca_environment,
     migration_environment,
     replicated_environment,
 )
@@ -48,8 +49,12 @@ PORT: Final = 8080
 MIGRATE: Final = ("python3", "-c", "import open_webui.config")
 """Importing the configuration runs the migrations and nothing else (``run_migrations`` in open_webui/config.py)."""
 
+SERVE: Final = ("bash", "start.sh")
+"""The image's own command: https://github.com/open-webui/open-webui/blob/v0.12.4/Dockerfile"""
+
 HEALTHCHECK: Final = Healthcheck(
-    test=("CMD", "curl", "--silent", "--fail", "--output", "/dev/null", f"http://127.0.0.1:{PORT}/ready"),
+    # A proxy that Open WebUI is told of has no way to it.
+    test=("CMD", *f"curl --noproxy * --silent --fail --output /dev/null http://127.0.0.1:{PORT}/ready".split()),
     interval="5s",
     timeout="5s",
     start_period="5m0s",
@@ -69,13 +74,26 @@ ACCOUNT_FILE: Final = "/migration/account.env"
 MIGRATE_FILE: Final = "/migration/migrate.py"
 
 
-def with_secrets(*files: str) -> tuple[str, ...]:
-    """The beginning of a command line that runs the rest with the variables of some files.
+PRIVATE_CA: Final = f"{SECRETS_PATH}/private-ca.pem"
+"""Where the private authorities are put."""
+
+CA_BUNDLE: Final = "/tmp/ca-bundle.pem"  # noqa: S108 - in the container
+"""Where they are joined with the public ones that the image brings."""
+
+
+def preparing(*, variables: Sequence[str] = (), ca: str = "") -> tuple[str, ...]:
+    """The beginning of a command line that runs the rest when all is prepared; empty where nothing is to be.
 
     The shell is replaced by what it starts, so that signals reach that.
+
+    Args:
+        variables: Files with variables, which the rest has.
+        ca: Private authorities, PEM, if any: they join the public ones.
     """
-    read = " && ".join(f". {file}" for file in files)
-    return ("sh", "-c", f'set -a && {read} && set +a && exec "$@"', "sh")
+    steps = ["set -a", *(f". {file}" for file in variables), "set +a"] if variables else []
+    if ca:
+        steps.append(f'cat "$(python3 -m certifi)" {PRIVATE_CA} > {CA_BUNDLE}')
+    return ("sh", "-c", " && ".join([*steps, 'exec "$@"']), "sh") if steps else ()
 
 
 class Addressed(Protocol):
@@ -100,7 +118,7 @@ class ExternalValkey:
         url: ``redis://`` or ``rediss://``, with user and password if need be, without a database.
 
     Attributes:
-        ca: None: its certificate is under an authority that everybody knows.
+        ca: None: its certificate is under an authority that everybody knows, or one of :attr:`OpenWebUIArgs.ca`.
     """
 
     ca: pulumi.Output[str] | None = None
@@ -181,6 +199,8 @@ class OpenWebUIArgs:
         replication: Replicas behind a gateway; None makes one container with SQLite.
         extra_environment: Further variables, name to value, of which this component sets none itself; secrets, as far
             as anybody knows. Replicas read them from a file; of a single container ``docker inspect`` shows them.
+        extra_hosts: Names that the containers know besides, to IPv4 addresses or ``host-gateway``, this host.
+        ca: Certificates of authorities that are trusted besides the public ones, PEM; empty for none.
         generations: By the name of a secret (``secret-key``, ``admin-password``): any text, another one makes a new
             secret. A new ``secret-key`` signs everybody out.
         depends_on: What must exist before the application starts.
@@ -201,6 +221,8 @@ class OpenWebUIArgs:
     limits: Limits = DEFAULTS_OF_SINGLE["open-webui"]
     replication: Replication | None = None
     extra_environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict, repr=False)
+    extra_hosts: Mapping[str, str] = field(default_factory=dict)
+    ca: str = ""
     generations: Mapping[str, str] = field(default_factory=dict)
     depends_on: Sequence[pulumi.Resource] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -287,7 +309,7 @@ class OpenWebUI(pulumi.ComponentResource):
         migration_labels: dict[str, pulumi.Input[str]] = {}
         replica_labels: dict[str, pulumi.Input[str]] = {}
         agreed: dict[str, pulumi.Input[str]] = {"image": image.image_id}
-        trust = {f"{SECRETS_PATH}/{CA_FILE}": args.valkey.ca} if args.valkey.ca else {}
+        trust = _trusted(args)
         app_uploads = {} if replication else trust
         uploads: dict[str, pulumi.Input[str]] = {**app_uploads}
         files = admin_secret = self.admin_password = None
@@ -406,6 +428,12 @@ def _named(args: OpenWebUIArgs) -> OpenWebUIArgs:
     )
 
 
+def _trusted(args: OpenWebUIArgs) -> dict[str, pulumi.Input[str]]:
+    """The files of the authorities it trusts, by where they lie."""
+    files = {PRIVATE_CA: args.ca, f"{SECRETS_PATH}/{CA_FILE}": args.valkey.ca}
+    return {path: ca for path, ca in files.items() if ca}
+
+
 def _valkey_variables(valkey: Addressed, *, sealed: bool) -> dict[str, pulumi.Input[str]]:
     """Where Valkey is: those addresses that hold a password, or those that do not."""
     addresses = {"WEBSOCKET_REDIS_URL": valkey.url(1), "REDIS_URL": valkey.url(0)}
@@ -466,16 +494,20 @@ def _single_specs(name: str, args: OpenWebUIArgs) -> tuple[ContainerSpec, dict[s
     environment = {
         **base_environment(log_level=args.log_level),
         **{name: str(url) for name, url in _valkey_variables(args.valkey, sealed=False).items()},
+        **(ca_environment(CA_BUNDLE) if args.ca else {}),
     }
+    environment = {name: value for name, value in environment.items() if name not in args.extra_environment}
+    prepare = preparing(ca=args.ca)
     migration = ContainerSpec(
         name=args.migration_name,
         role="migration",
         image=args.image,
         networks=[Join(network=args.network)],
         labels=args.labels,
-        command=MIGRATE,
+        command=(*prepare, *MIGRATE),
         environment=migration_environment(environment),
         volumes={args.data.name: DATA_PATH},
+        hosts=args.extra_hosts,
         limits=Limits(memory=args.limits.memory),
         restart="no",
     )
@@ -485,8 +517,11 @@ def _single_specs(name: str, args: OpenWebUIArgs) -> tuple[ContainerSpec, dict[s
         image=args.image,
         networks=[Join(network=args.network)],
         labels=args.labels,
+        # The image's own, where nothing comes before it.
+        command=(*prepare, *SERVE) if prepare else None,
         environment=environment,
         volumes={args.data.name: DATA_PATH},
+        hosts=args.extra_hosts,
         ports=[PublishedPort(address=args.bind_address, host_port=args.port, container_port=PORT)] if args.port else (),
         limits=args.limits,
         healthcheck=HEALTHCHECK,
@@ -509,6 +544,7 @@ def _replicated_specs(
         oidc=replication.oidc,
         compute_threads=threads(replication.limits),
     )
+    environment |= ca_environment(CA_BUNDLE) if args.ca else {}
     environment = {name: value for name, value in environment.items() if name not in args.extra_environment}
     networks = [Join(network=network) for network in (args.network, replication.data_network) if network]
     volumes = {args.data.name: DATA_PATH, replication.files_name: SECRETS_PATH}
@@ -522,9 +558,10 @@ def _replicated_specs(
         image=args.image,
         networks=networks,
         labels=args.labels,
-        command=(*with_secrets(*secret_files), "python3", MIGRATE_FILE),
+        command=(*preparing(variables=secret_files, ca=args.ca), "python3", MIGRATE_FILE),
         environment=migration_environment(environment),
         volumes=volumes,
+        hosts=args.extra_hosts,
         # It begins as root, to own a fresh data folder.
         user="0:0",
         capabilities=("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_SETGID", "CAP_SETUID"),
@@ -543,9 +580,10 @@ def _replicated_specs(
             image=args.image,
             networks=networks,
             labels=args.labels,
-            command=(*with_secrets(ENVIRONMENT_FILE), *serve),
+            command=(*preparing(variables=[ENVIRONMENT_FILE], ca=args.ca), *serve),
             environment=environment,
             volumes=volumes,
+            hosts=args.extra_hosts,
             user=USER,
             read_only=True,
             tmpfs={"/tmp": uploads, STATIC_PATH: assets},  # noqa: S108 - in the container, in memory

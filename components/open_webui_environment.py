@@ -30,6 +30,18 @@ HEALTH_CHECK_SECONDS: Final = 60
 """Idle connections to Valkey are tried after so long; below the time after which Valkey closes them."""
 
 
+def ca_environment(path: str) -> dict[str, str]:
+    """What has every library trust the authorities in a file, and no others.
+
+    OpenSSL's own variable is aiohttp's and httpx's too, and so that of models and of OpenID Connect; the other one is
+    that of requests and of botocore (S3).
+
+    Args:
+        path: The file, in the container.
+    """
+    return {"SSL_CERT_FILE": path, "REQUESTS_CA_BUNDLE": path}
+
+
 def base_environment(*, log_level: str) -> dict[str, str]:
     """What makes Valkey the websocket manager, wherever it is.
 

@@ -20,6 +20,7 @@ WORDS: Final = {
     "HostConfig.RestartPolicy.Name": "restart policy",
     "HostConfig.PortBindings": "published ports",
     "HostConfig.Binds": "mounts",
+    "HostConfig.ExtraHosts": "extra hosts",
     "Config.Image": "image",
     "Config.Cmd": "command",
     "Config.User": "user",

@@ -155,6 +155,8 @@ def _open_webui(
                 oidc_client_secret=settings.oidc.client_secret if settings.oidc else "",
             ),
             extra_environment=settings.extra_environment,
+            extra_hosts=settings.extra_hosts,
+            ca=settings.ca,
             generations=settings.rotated,
             labels=settings.labels,
         ),

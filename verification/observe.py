@@ -56,7 +56,7 @@ PATHS: Final = ("/health", "/ready", "/api/version")
 PASSING: Final = frozenset({0, 502, 503, 504})
 """What a gateway answers that has no replica to hand a request to, yet."""
 
-HEALTH: Final = 'curl -fsS -m 2 -o /dev/null "http://127.0.0.1:${PORT:-8080}/health"'
+HEALTH: Final = 'curl --noproxy "*" -fsS -m 2 -o /dev/null "http://127.0.0.1:${PORT:-8080}/health"'
 READY: Final = HEALTH.replace("/health", "/ready")
 
 Progress = Callable[[str], None]

@@ -39,6 +39,11 @@ LOOP = asyncio.new_event_loop()
 CLIENT_SECRET, ADMIN_PASSWORD = "c11ent-5ecret-of-oidc", "pa55word-of-the-admin"
 VALKEY_PASSWORD, EXTRA_VALUE = "pa55word-of-an-external-valkey", "extra-5ecret 'quoted' $HOME"
 
+OUTSIDE: dict[str, Any] = {
+    "extraHosts": ["models.lan:192.0.2.7", "host.docker.internal:host-gateway"],
+    "caFile": "tests/unit/golden/private-ca.txt",
+}
+
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "dev": ("dev", {}),
     "a single stack without a file": ("team", {"uiPort": 3100}),
@@ -65,6 +70,15 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "trustedProxies": ["127.0.0.1", "192.0.2.0/28"],
         },
     ),
+    "a single stack that reaches out": (
+        "team",
+        {
+            "uiPort": 3100,
+            **OUTSIDE,
+            "extraEnvironment": {"OPENAI_API_KEY": EXTRA_VALUE, "RAG_EMBEDDING_ENGINE": "ollama"},
+        },
+    ),
+    "replicas that reach out": ("staging", OUTSIDE),
     "adminPassword": ("staging", {"adminEmail": "admin@example.com", "adminPassword": ADMIN_PASSWORD}),
     "three replicas": ("staging", {"replicas": 3}),
     "volumesExternal": ("staging", {"volumesExternal": True}),

@@ -13,7 +13,7 @@ import pytest
 
 import components.open_webui
 from accounts import Oidc
-from components.open_webui import USER, with_secrets
+from components.open_webui import USER, preparing
 from components.open_webui_environment import (
     as_shell,
     base_environment,
@@ -188,7 +188,7 @@ def environment_after(command: tuple[str, ...]) -> dict[str, str]:
 def test_a_shell_reads_every_value_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "variables.env"
     file.write_bytes(as_shell(AWKWARD).encode())
-    found = environment_after(with_secrets(str(file)))
+    found = environment_after(preparing(variables=[str(file)]))
     assert {name: found.get(name) for name in AWKWARD} == AWKWARD
 
 
@@ -201,12 +201,12 @@ def test_several_files_are_read_one_after_the_other(tmp_path: Path) -> None:
     first, second = tmp_path / "first.env", tmp_path / "second.env"
     first.write_text("A=1\nB=1\n")
     second.write_text("B=2\n")
-    found = environment_after(with_secrets(str(first), str(second)))
+    found = environment_after(preparing(variables=[str(first), str(second)]))
     assert (found["A"], found["B"]) == ("1", "2")
 
 
 def test_without_its_secrets_nothing_starts(tmp_path: Path) -> None:
-    command = [*with_secrets(str(tmp_path / "missing.env")), "echo", "started"]
+    command = [*preparing(variables=[str(tmp_path / "missing.env")]), "echo", "started"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "started" not in done.stdout
@@ -215,7 +215,7 @@ def test_without_its_secrets_nothing_starts(tmp_path: Path) -> None:
 def test_the_shell_gives_way_to_what_it_starts_so_that_signals_reach_that(tmp_path: Path) -> None:
     file = tmp_path / "variables.env"
     file.write_text("A=1\n")
-    command = [*with_secrets(str(file)), "sh", "-c", "echo $$"]
+    command = [*preparing(variables=[str(file)]), "sh", "-c", "echo $$"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert int(process.communicate()[0]) == process.pid
 
@@ -225,9 +225,27 @@ def test_arguments_reach_the_program_as_they_are(tmp_path: Path) -> None:
     file.write_text("A=1\n")
     words = ["two words", "$A", "*"]
     done = subprocess.run(
-        [*with_secrets(str(file)), "printf", "%s\n", *words], capture_output=True, text=True, check=True
+        [*preparing(variables=[str(file)]), "printf", "%s\n", *words], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == words
+
+
+def test_private_authorities_join_those_of_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, joined = tmp_path / "own.pem", tmp_path / "joined.pem"
+    own.write_text("own\n")
+    monkeypatch.setattr(components.open_webui, "PRIVATE_CA", str(own))
+    monkeypatch.setattr(components.open_webui, "CA_BUNDLE", str(joined))
+    python = tmp_path / "python3"
+    python.write_text(f"#!/bin/sh\n[ \"$*\" = '-m certifi' ] && echo {tmp_path}/public.pem\n")
+    python.chmod(0o755)
+    (tmp_path / "public.pem").write_text("public\n")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    done = subprocess.run([*preparing(ca="own"), "cat", str(joined)], capture_output=True, text=True, check=True)
+    assert done.stdout == "public\nown\n"
+    (tmp_path / "public.pem").unlink()
+    failed = subprocess.run([*preparing(ca="own"), "echo", "started"], capture_output=True, text=True, check=False)
+    assert failed.returncode
+    assert "started" not in failed.stdout
 
 
 def test_the_migration_becomes_the_user_that_replicas_are() -> None:

@@ -39,6 +39,7 @@ def set_in(recorder: Recorder) -> set[str]:
         ("dev", {"both"}),
         ("prod", {"both", "replicated", "the migration"}),
         ("oidc", {"both", "replicated", "with `oidc`"}),
+        ("replicas that reach out", {"both", "replicated", "with `caFile`"}),
     ],
 )
 def test_each_variable_that_is_deployed_is_in_the_table_and_no_other(name: str, places: set[str]) -> None:

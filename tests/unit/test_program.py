@@ -1,6 +1,7 @@
 """What the program registers, over Pulumi's mocks: invariants of every resource, and the effect of each setting."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.unit.recorder import (
     CLIENT_SECRET,
     CONTAINER,
     DOCKER_HOST,
+    EXTRA_VALUE,
     MARKS,
     NETWORK,
     PIDS_LIMIT,
@@ -226,6 +228,16 @@ def test_what_was_asked_of_docker_is_what_the_proof_expects(program: Recorder) -
         assert expected.get("Config.User") == container.get("user")
         assert expected.get("HostConfig.Memory", 0) == container.get("memory", 0) * 1024 * 1024
         assert len(expected["HostConfig.PortBindings"]) == len(container.get("ports", []))
+        hosts = {f"{host['host']}:{host['ip']}" for host in container.get("hosts", [])}
+        assert set(expected["HostConfig.ExtraHosts"]) == hosts
+        assert expected.get("Config.Cmd") == container.get("command")
+        variables = {path: value for path, value in expected.items() if path.startswith("Config.Env[")}
+        shown = dict(line.split("=", 1) for line in container.get("envs", []))
+        assert variables == {f"Config.Env[{name}]": shown[name] for name in map(_within, variables)}
+
+
+def _within(path: str) -> str:
+    return path.removeprefix("Config.Env[").removesuffix("]")
 
 
 def test_type_tokens_never_change_because_a_changed_one_destroys_what_it_named(dev: Recorder) -> None:
@@ -644,6 +656,60 @@ def test_sign_in_by_a_provider_keeps_the_clients_secret_in_the_file() -> None:
 
 def test_extra_variables_are_in_the_file_and_quoted() -> None:
     assert "OPENAI_API_KEY='extra-5ecret '\"'\"'quoted'\"'\"' $HOME'\n" in script(variant("extraEnvironment"))
+
+
+def test_no_extra_host_takes_a_name_by_which_a_stack_knows_its_own(program: Recorder) -> None:
+    joins = [joined for made in program.containers.values() for joined in made.get("networksAdvanced", [])]
+    aliases = {alias for joined in joins for alias in joined.get("aliases", [])}
+    assert aliases == {
+        name
+        for name, there in {"redis": "valkey-container", "postgres": "postgres-container"}.items()
+        if there in program.containers
+    }
+
+
+OUTSIDE = ["a single stack that reaches out", "replicas that reach out"]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_extra_hosts_are_known_to_open_webui_and_its_migration_and_to_nothing_else(name: str) -> None:
+    known = {
+        made: {host["host"]: host["ip"] for host in inputs["hosts"]}
+        for made, inputs in variant(name).containers.items()
+        if inputs.get("hosts")
+    }
+    recorder = variant(name)
+    assert known.keys() == {*recorder.of_role("open-webui"), *recorder.of_role("migration")}
+    assert all(hosts == {"models.lan": "192.0.2.7", "host.docker.internal": "host-gateway"} for hosts in known.values())
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_private_authorities_join_the_public_ones_before_open_webui_starts(name: str) -> None:
+    recorder = variant(name)
+    own = Path("tests/unit/golden/private-ca.txt").read_text(encoding="utf-8")
+    holders = {made for made in recorder.containers if own in recorder.uploads(made).values()}
+    everybody = {*recorder.of_role("open-webui"), *recorder.of_role("migration")}
+    assert holders == ({"open-webui-files"} if recorder.replicated else everybody)
+    for made in everybody:
+        envs, command = recorder.containers[made]["envs"], recorder.containers[made]["command"]
+        assert {f"{variable}=/tmp/ca-bundle.pem" for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")} <= {*envs}
+        assert 'cat "$(python3 -m certifi)" /run/secrets/private-ca.pem > /tmp/ca-bundle.pem && exec' in command[2]
+
+
+def test_a_single_stack_that_trusts_others_besides_starts_as_its_image_does() -> None:
+    assert variant("a single stack that reaches out").inputs("open-webui-container")["command"][4:] == [
+        "bash",
+        "start.sh",
+    ]
+    assert "command" not in variant("dev").inputs("open-webui-container")
+
+
+def test_extra_variables_of_a_single_stack_are_sealed_and_take_the_place_of_defaults() -> None:
+    recorder = variant("a single stack that reaches out")
+    for name in ("open-webui-container", "open-webui-migration"):
+        envs = recorder.inputs(name)["envs"]
+        assert f"OPENAI_API_KEY={EXTRA_VALUE}" in envs
+        assert [line for line in envs if line.startswith("RAG_EMBEDDING_ENGINE=")] == ["RAG_EMBEDDING_ENGINE=ollama"]
 
 
 def test_the_first_accounts_password_is_the_migrations_alone() -> None:

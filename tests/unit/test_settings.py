@@ -5,16 +5,19 @@ from collections.abc import Callable, Collection, Mapping
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pulumi
 import pulumi.runtime
 import pytest
 import yaml
 
+from components.authority import generate
 from images import version
 from limits import DEFAULTS, DEFAULTS_OF_SINGLE, Limits
 from settings import KEYS, SECRET_KEYS, Settings
-from settings_values import image_reference, save_policy
+from settings_outside import ca_file
+from settings_values import Invalid, image_reference, save_policy
 
 REPLICATED = {"topology": "replicated", "adminEmail": "admin@example.com"}
 PROJECT = yaml.safe_load(Path("Pulumi.yaml").read_text(encoding="utf-8"))
@@ -380,3 +383,41 @@ def test_settings_are_immutable() -> None:
     change: Callable[[], None] = lambda: setattr(read(), "ui_port", 1)  # noqa: E731
     with pytest.raises(AttributeError):
         change()
+
+
+def test_a_file_of_authorities_is_read_and_a_key_beside_them_is_refused_and_not_shown(tmp_path: Path) -> None:
+    made = generate("models.lan")
+    both, alone = tmp_path / "both.pem", tmp_path / "alone.pem"
+    alone.write_text(f"# of our own\n{made['ca_pem']}\n")
+    assert made["ca_pem"] in read({"caFile": str(alone)}).ca
+    both.write_text(made["ca_pem"] + made["key_pem"])
+    text = refusal({"caFile": str(both)})
+    assert f"{both} holds a private key, which no container needs" in text
+    assert made["key_pem"].splitlines()[1] not in text
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty"),
+        (b"\x30\x82\x01\x0a\xff", "is no text; a PEM file is wanted (openssl x509 -inform der"),
+        (
+            generate("models.lan")["cert_pem"].encode(),
+            "the certificate of the CA's root is wanted, not one of a server",
+        ),
+    ],
+    ids=["nothing", "DER", "a server's"],
+)
+def test_a_file_that_holds_no_authority_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_bytes(content)
+    assert says in refusal({"caFile": str(file)})
+
+
+def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "ca.pem"
+    file.touch()
+    denied = Mock(side_effect=PermissionError(13, "Permission denied"))
+    monkeypatch.setattr(Path, "read_text", denied)
+    with pytest.raises(Invalid, match=f"{file} cannot be read: Permission denied"):
+        ca_file(str(file))

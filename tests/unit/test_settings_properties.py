@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import settings_objects
+import settings_outside
 import settings_values as values_of
 from settings import KEYS, SECRET_KEYS, Settings, SettingsError
 from settings_objects import SECRET_NAMES
@@ -51,6 +52,8 @@ PARSERS: dict[str, tuple[Parser, list[str]]] = {
     "text": (values_of.text, ["Ann"]),
     "subnet": (values_of.subnet_or_empty, ["10.213.7.0/24"]),
     "networks": (values_of.networks, ['["192.0.2.7", "10.1.0.0/24", "2001:db8::/32"]']),
+    "extra hosts": (settings_outside.extra_hosts, ['["host.docker.internal:host-gateway", "a:10.0.0.1"]']),
+    "file of authorities": (settings_outside.ca_file, ["tests/unit/golden/private-ca.txt"]),
     "object": (values_of.json_object, ['{"a": {"b": 1}}']),
     "words": (values_of.json_words, ['["open-signup"]']),
 }
@@ -183,7 +186,13 @@ WRITTEN = {
     "adminPassword": [MARK, "short"],
     "enableSignup": ["true"],
     "oidc": [json.dumps({"providerUrl": "https://id.example.com", "clientId": "a"})],
-    "extraEnvironment": [json.dumps({"PORT": 1}), json.dumps({"A-B": "x", "C": "y"})],
+    "extraEnvironment": [
+        json.dumps({"PORT": 1}),
+        json.dumps({"WEBUI_AUTH": False}),
+        json.dumps({"A-B": "x", "C": "y"}),
+    ],
+    "extraHosts": ['["a:host-gateway"]', '["localhost:10.0.0.1", "b:127.0.0.1"]'],
+    "caFile": ["tests/unit/golden/private-ca.txt", "LICENSE"],
     "postgresMaxConnections": ["50", "500"],
     "valkeyDebugPort": ["6379", "443"],
     "valkeyMaxClients": ["50000"],

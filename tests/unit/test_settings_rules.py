@@ -12,7 +12,7 @@ import yaml
 import embedding
 from accounts import Oidc
 from components.authority import generate
-from components.open_webui_environment import replicated_environment
+from components.open_webui_environment import base_environment, ca_environment, replicated_environment
 from limits import Pools
 from settings import OPEN_WEBUI_TRIED
 from settings_objects import owned
@@ -70,7 +70,43 @@ def merged(one: Any, other: Any) -> Any:
             "limits.valkey.memory",
             "is 32: valkey does not run with less than 64",
         ),
-        ({"extraEnvironment": {"A": "hush-hush"}}, "extraEnvironment", "no effect in topology single"),
+        ({"extraEnvironment": {"REDIS_URL": "x"}}, "extraEnvironment.REDIS_URL", "lie in this stack's Valkey"),
+        ({"extraEnvironment": {"DATABASE_URL": "x"}}, "extraEnvironment.DATABASE_URL", "in the data volume"),
+        ({"extraEnvironment": {"SSL_CERT_FILE": "x"}}, "extraEnvironment.SSL_CERT_FILE", "set caFile"),
+        (
+            {"extraEnvironment": {"WEBUI_AUTH": "False"}},
+            "extraEnvironment.WEBUI_AUTH",
+            "whoever reaches the URL is the administrator. If that is meant, add no-sign-in to acknowledged",
+        ),
+        (
+            {**REPLICATED, "extraEnvironment": {"WEBUI_AUTH": "False"}, "acknowledged": ["no-sign-in"]},
+            "extraEnvironment.WEBUI_AUTH",
+            "is the administrator. Leave it out",
+        ),
+        ({"extraEnvironment": {"DEFAULT_USER_ROLE": "admin"}}, "extraEnvironment.DEFAULT_USER_ROLE", "every new"),
+        (
+            {"extraEnvironment": {"WEBUI_AUTH_TRUSTED_EMAIL_HEADER": "X-Email"}},
+            "extraEnvironment.WEBUI_AUTH_TRUSTED_EMAIL_HEADER",
+            "could send that header and be anybody",
+        ),
+        (
+            {"extraHosts": ["ollama"]},
+            "extraHosts",
+            "'ollama' is not NAME:ADDRESS, with an IPv4 address or host-gateway",
+        ),
+        ({"extraHosts": ["ollama:::1"]}, "extraHosts", "'ollama:::1' is not NAME:ADDRESS"),
+        ({"extraHosts": ["-a:10.0.0.1"]}, "extraHosts", "'-a:10.0.0.1' is not NAME:ADDRESS"),
+        ({"extraHosts": ["ollama:127.0.0.1"]}, "extraHosts", "from a container to itself; this host is host-gateway"),
+        ({"extraHosts": ["a:10.0.0.1", "A:10.0.0.2"]}, "extraHosts", "a has two addresses"),
+        (
+            {**REPLICATED, "extraHosts": ["a:10.0.0.1", "open-webui-team-postgres:10.0.0.1"]},
+            "extraHosts",
+            "open-webui-team-postgres is a name that this stack needs itself",
+        ),
+        ({"extraHosts": ["redis:10.0.0.1"]}, "extraHosts", "redis is a name that this stack needs itself"),
+        ({"caFile": "no/such.pem"}, "caFile", "is 'no/such.pem': there is no file "),
+        ({"caFile": "tests"}, "caFile", "there is no file "),
+        ({"caFile": "LICENSE"}, "caFile", "the text of a PEM file is wanted"),
         ({"rotated": {"secret-key": "2026-01-31"}}, "rotated", "no effect in topology single"),
         ({**REPLICATED, "tutorialNames": True}, "tutorialNames", "is 'true': topology replicated cannot have it"),
         ({**REPLICATED, "openWebuiVolume": "chat"}, "openWebuiVolume", "replicas have Postgres"),
@@ -304,7 +340,7 @@ def test_a_rule_names_key_value_and_reason_and_the_line_it_proposes_works(
     ("given", "key", "says"),
     [
         ({"oidc": OIDC}, "oidc", "no effect in topology single"),
-        ({"extraEnvironment": {"A": "hush"}}, "extraEnvironment", "no effect in topology single"),
+        ({"extraEnvironment": {"DATABASE_URL": "x://a:hush@h"}}, "extraEnvironment.DATABASE_URL", "data volume"),
         ({**REPLICATED, "extraEnvironment": {"DATABASE_URL": "x://a:hush@h"}}, "extraEnvironment.DATABASE_URL", "one"),
         ({**REPLICATED, "extraEnvironment": {"A-B": "hush"}}, "extraEnvironment.A-B", "A_B"),
         ({**REPLICATED, "valkeyUrl": "valkey://:hush-hush@h"}, "valkeyUrl", "redis:// and rediss:// (with TLS) only"),
@@ -429,6 +465,9 @@ def test_a_mistyped_secret_is_not_shown() -> None:
         {**REPLICATED, "postgresImage": "a.example/mirror:pg18", "gatewayImage": "a.example/caddy:2-alpine"},
         {**REPLICATED, "gatewayImage": "a.example/edge-proxy:1.4.0"},
         {**REPLICATED, "valkeyImage": "a.example/redis-mirror/valkey:8"},
+        {"extraEnvironment": {"WEBUI_AUTH": "False", "HTTP_PROXY": "http://proxy.lan"}, "acknowledged": ["no-sign-in"]},
+        {"extraEnvironment": {"WEBUI_URL": "https://chat.lan", "ENABLE_SIGNUP": "false", "VECTOR_DB": "qdrant"}},
+        {"extraHosts": ["host.docker.internal:host-gateway", "nas_1:10.0.0.7"]},
         {**REPLICATED, "extraEnvironment": {"WEBUI_AUTH": "true", "DEFAULT_USER_ROLE": "user"}},
         {**REPLICATED, "extraEnvironment": {"WEBSOCKET_SERVER_PING_INTERVAL": "20"}},
         {**REPLICATED, "valkeyTls": True, "rotated": {"valkey-tls": "1", "valkey-verify": "1", "admin-password": "1"}},
@@ -476,4 +515,6 @@ def test_no_variable_this_project_sets_can_be_set_beside_it() -> None:
     admin = ("WEBUI_ADMIN_EMAIL", "WEBUI_ADMIN_PASSWORD", "WEBUI_ADMIN_NAME")
     # What embeds documents, and whether its model is looked for: there are reasons to set those otherwise.
     free = {*embedding.DEFAULTS, "RAG_EMBEDDING_MODEL_AUTO_UPDATE", "RAG_RERANKING_MODEL_AUTO_UPDATE"}
-    assert {name for name in (*environment, *secret, *admin) if not owned(name)} == free
+    assert {name for name in (*environment, *secret, *admin) if not owned(name, replicated=True)} == free
+    of_single = (*base_environment(log_level="INFO"), *ca_environment(""), *secret[:4])
+    assert {name for name in of_single if not owned(name, replicated=False)} == free

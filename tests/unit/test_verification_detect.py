@@ -318,7 +318,7 @@ def replicated(stack: str = "prod") -> list[Container]:
             both,
             marks=ours("migration", stack),
             status="exited",
-            command=open_webui.with_secrets(open_webui.ENVIRONMENT_FILE, open_webui.ACCOUNT_FILE),
+            command=open_webui.preparing(variables=[open_webui.ENVIRONMENT_FILE, open_webui.ACCOUNT_FILE]),
         ),
         container(f"{stack}-postgres", "pgvector:17", inner, marks=ours("postgres", stack)),
         container(f"{stack}-valkey", VALKEY, inner, marks=ours("valkey", stack)),
