@@ -574,6 +574,8 @@ def schema(environment: dict[str, str]) -> dict[str, Any]:
     found = importlib.util.find_spec("open_webui")
     places = list(found.submodule_search_locations or ()) if found else ["/app/backend/open_webui"]
     package = Path(places[0])
+    if "DATABASE_URL" not in environment and (package.parents[1] / ".env").exists():
+        return {"error": "the app reads its settings from a file .env, which is not read here"}
     known, heads = migrations_in(package / "migrations/versions")
     try:
         revisions = revisions_in(database_url(environment, package), environment.get("DATABASE_SCHEMA", ""))
@@ -802,7 +804,7 @@ async def ask(answer: dict[str, Any], config: dict[str, Any]) -> None:
         answer["http"] = dict(zip(PATHS, await answers, strict=True))
         if opened:
             answer["upgrade"] = await opened
-    with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
+    with contextlib.suppress(Exception):
         answer["schema"] = await asyncio.wait_for(reading, DATABASE_SECONDS + 1)
     events = LiveEvents(connectors[0], address, environment, salt)
     answer["live"] = events.answer

@@ -34,6 +34,7 @@ from verification.probe import (
     problem_of,
     redis_options,
     revisions_in,
+    schema,
     sentinels_of,
     upgrade,
     words_of,
@@ -678,3 +679,24 @@ def test_postgres_is_asked_in_a_transaction_that_only_reads(monkeypatch: pytest.
         'SELECT version_num FROM "mine".alembic_version',
         "closed",
     ]
+
+
+def test_an_apps_schema_is_told_with_what_its_image_leads_to_and_no_words_of_a_library(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package = tmp_path / "app/backend/open_webui"
+    (package / "migrations/versions").mkdir(parents=True)
+    for name, text in MIGRATIONS.items():
+        (package / "migrations/versions" / name).write_text(text, encoding="utf-8")
+    found = SimpleNamespace(submodule_search_locations=[str(package)])
+    monkeypatch.setattr(verification_probe.importlib.util, "find_spec", lambda _name: found)
+    (tmp_path / "data").mkdir()
+    with closing(sqlite3.connect(tmp_path / "data/webui.db")) as database:
+        database.executescript("CREATE TABLE alembic_version (version_num); INSERT INTO alembic_version VALUES ('b1')")
+    environment = {"DATA_DIR": str(tmp_path / "data")}
+
+    assert schema(environment) == {"revisions": ["b1"], "heads": ["c1"], "known": True}
+    unreachable = schema({"DATABASE_URL": "sqlite:////nowhere/secret-4711.db"})
+    assert unreachable == {"error": "the database could not be asked (OperationalError)"}
+    (tmp_path / "app/.env").touch()
+    assert ".env" in schema(environment)["error"]

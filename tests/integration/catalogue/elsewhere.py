@@ -19,7 +19,6 @@ cat > /tmp/sentinel.conf <<END
 port 26379
 sentinel resolve-hostnames yes
 sentinel monitor {PRIMARY} %s 6379 1
-sentinel auth-pass {PRIMARY} {PASSWORD}
 END
 exec valkey-sentinel /tmp/sentinel.conf
 """
@@ -44,9 +43,10 @@ exec caddy run --config /tmp/Caddyfile --adapter caddyfile
 
 
 @contextmanager
-def sentinel(lab: Pair) -> Iterator[str]:
-    """A Sentinel that knows the pair's Valkey as its primary."""
-    with stand_in(lab, "sentinel", SENTINEL % lab.valkey) as name:
+def sentinel(lab: Pair, primary: str) -> Iterator[str]:
+    """A Sentinel that knows a Valkey as its primary, which it needs no password of to say where it is."""
+    with stand_in(lab, "sentinel", SENTINEL % primary) as name:
+        lab.wait_for_port(lab.address(name), 26379)
         yield name
 
 
@@ -54,7 +54,7 @@ def sentinel(lab: Pair) -> Iterator[str]:
 def another_name_at_sentinel(labs: Labs) -> Iterator[Subject]:
     """Sentinel is there, and the host in the URL is Valkey's own name and not the primary's."""
     lab = labs.variants
-    with sentinel(lab) as name, lab.another_app("variant", {"WEBSOCKET_SENTINEL_HOSTS": name}) as app:
+    with sentinel(lab, lab.valkey) as name, lab.another_app("variant", {"WEBSOCKET_SENTINEL_HOSTS": name}) as app:
         yield lab.subject(app)
 
 
