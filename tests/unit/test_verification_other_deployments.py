@@ -190,6 +190,14 @@ def test_another_server_at_another_address_is_another_one_and_explains_that_nobo
     assert RESTART not in silent.fix
 
 
+def test_sessions_may_be_kept_in_another_valkey_than_events_travel_through() -> None:
+    apart = probe(connections=connected("REDIS_URL", host="state", addresses=("172.20.0.9",), server="another"))
+    found = evidence(apps=(app(probe=apart),), valkey=valkey(info={"run_id": "this"}))
+
+    assert result(found, "name-resolution").cause == "addresses-unknown"
+    assert verdict_of(judge(found)) == "proved"
+
+
 def test_through_a_port_of_the_host_too_few_and_too_many_listeners_are_still_seen() -> None:
     assert result(by_port("this", subscribers=0), "pubsub-subscribers").cause == "replica-not-subscribed"
     assert result(by_port("this", subscribers=2), "pubsub-subscribers").cause == "foreign-subscriber"

@@ -203,19 +203,21 @@ def _resolution(app: App, variable: str, connection: Connection, valkey: Contain
         seen += f"; {valkey.name} has {listed(sorted(own))}"
         if sometimes or connection.problem:
             return failed("name-resolves-elsewhere", seen, line)
-        return _by_another_address(connection, seen, server, line)
+        return _by_another_address(variable, connection, seen, server, line)
     return passed(f"{host} -> {listed(connection.addresses)}", connection.seconds)
 
 
-def _by_another_address(connection: Connection, seen: str, server: str, line: str) -> Finding:
+def _by_another_address(variable: str, connection: Connection, seen: str, server: str, line: str) -> Finding:
     """A port of this host's, a proxy or a service's address may lead to Valkey as well: the server itself tells."""
     known = connection.server and server
     if known and connection.server == server:
         words = f"{connection.host} -> {listed(connection.addresses)}, where the same server answers"
         return passed(words, connection.seconds)
-    if known and not connection.primary:
+    if known and not connection.primary and variable == WEBSOCKET_URL:
         return failed("name-resolves-elsewhere", f"{seen}, and another server answers there", line)
-    why = "Sentinel names another server as the primary" if known else "whether it answers there is not known"
+    why = "whether it answers there is not known"
+    if known:
+        why = "Sentinel names another server" if connection.primary else "sessions are kept in another Valkey"
     return unknown("addresses-unknown", f"{seen}: {why}")
 
 
