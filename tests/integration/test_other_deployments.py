@@ -12,10 +12,12 @@ import pytest
 from docker_access.commands import run_inside
 from tests.integration.catalogue.elsewhere import CREDENTIALS, LOGIN_PAGE, PRIMARY, proxied, sentinel
 from tests.integration.hand_made import (
+    APP_IMAGE,
     BOOT_SECONDS,
     PAIR_URL,
     PASSWORD,
     POSTGRES_IMAGE,
+    STAND_IN,
     VALKEY_IMAGE,
     Labs,
     Pair,
@@ -61,8 +63,8 @@ def proved(report: Report) -> dict[str, dict[str, Any]]:
 
 
 @contextmanager
-def behind_sentinel(lab: Pair) -> Iterator[tuple[str, str, str]]:
-    """An app, its primary and a replica of that; what stands in for Open WebUI takes no password to Sentinel."""
+def behind_sentinel(lab: Pair, image: str) -> Iterator[tuple[str, str, str]]:
+    """An app, its primary and a replica of that; what stands in for Open WebUI asks Sentinel for one URL only."""
     with ExitStack() as undo:
         primary = undo.enter_context(lab.removed_after(lab.run("primary", VALKEY_IMAGE, {})))
         follow = ["valkey-server", "--replicaof", primary, "6379"]
@@ -73,11 +75,15 @@ def behind_sentinel(lab: Pair) -> Iterator[tuple[str, str, str]]:
             "WEBSOCKET_SENTINEL_HOSTS": hosts,
             "REDIS_URL": f"redis://{primary}:6379/0",
         }
-        yield undo.enter_context(lab.another_app("by-sentinel", variables)), primary, replica
+        if image == APP_IMAGE:
+            variables |= {"REDIS_URL": f"redis://{PRIMARY}:6379/0", "REDIS_SENTINEL_HOSTS": hosts}
+        yield undo.enter_context(lab.another_app("by-sentinel", variables, image=image)), primary, replica
 
 
-def test_the_primary_that_sentinel_names_is_asked_whichever_valkey_is_named(lab: Pair) -> None:
-    with behind_sentinel(lab) as (app, primary, replica):
+@pytest.mark.parametrize("image", [STAND_IN, pytest.param(APP_IMAGE, marks=pytest.mark.nightly)])
+def test_the_primary_that_sentinel_names_is_asked_whichever_valkey_is_named(lab: Pair, image: str) -> None:
+    ensure_images(image)
+    with behind_sentinel(lab, image) as (app, primary, replica):
         place = f"{lab.address(primary)}:6379"
         for valkey in ("", primary, replica):
             seen = proved(verify(Subject(apps=(app,), valkey=valkey, wait_seconds=BOOT_SECONDS), silent))

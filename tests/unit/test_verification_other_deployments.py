@@ -78,6 +78,23 @@ def test_a_sentinel_that_names_no_primary_is_the_cause_and_no_restart_mends_it(
     assert all(words in item.fix for item in results)
 
 
+@pytest.mark.parametrize("named", [None, valkey()])
+def test_a_loopback_that_sentinel_names_is_mended_at_sentinel(named: Any) -> None:
+    trapped = by_sentinel(host="127.0.0.1", primary="127.0.0.1:6379", addresses=("127.0.0.1",), problem="refused")
+
+    item = result(evidence(apps=(trapped,), valkey=named), "name-resolution")
+
+    assert item.cause == "name-is-loopback"
+    assert item.evidence.startswith("Sentinel names 127.0.0.1 to open-webui")
+    assert "announce" in item.fix
+
+
+def test_a_password_that_the_primary_wants_goes_into_the_url_beside_its_name() -> None:
+    item = result(evidence(apps=(by_sentinel(problem="auth", error="NOAUTH"),)), "connect")
+
+    assert "WEBSOCKET_REDIS_URL=redis://:PASSWORD@mymaster:6379/1 " in item.fix
+
+
 def test_a_valkey_that_cannot_be_asked_as_the_app_does_leaves_the_verdict_open() -> None:
     cluster = websocket(problem="unsupported", error="Cluster is configured", addresses=())
     silent = replace(NOT_RECEIVED, error="nothing can be published")

@@ -166,7 +166,8 @@ def _resolution_elsewhere(app: App, variable: str, connection: Connection, valke
         seen = f"{host} ({variable}) does not resolve inside {name}: {connection.error}"
         return failed("name-does-not-resolve", seen, f"correct the host in {variable} (valkeyUrl of the stack)")
     if is_loopback(host) and connection.problem and app.container.addresses:
-        return _loopback(app, variable, host, f"correct the host in {variable} (valkeyUrl of the stack)")
+        line = ANNOUNCE if connection.primary else f"correct the host in {variable} (valkeyUrl of the stack)"
+        return _loopback(app, variable, connection, line)
     if valkey and valkey.found is not None and connection.left and connection.left not in valkey.found:
         seen = f"what {name} writes over {variable} ({connection.url}) is not in the Valkey asked by {valkey.url}"
         fix = f"point {variable} at that Valkey, or ask by the URL of the one that {name} uses"
@@ -180,9 +181,10 @@ def _resolution(app: App, variable: str, connection: Connection, valkey: Contain
     # One that the app shares no network with has addresses too, and no name resolves to them.
     own = valkey.addresses_on(shared) or valkey.addresses
     line = f"set {variable}=redis://{valkey.name}:6379/{_database(connection)} in the environment of {name}"
+    line = ANNOUNCE if connection.primary else line
     # Containers on the host's network, or on one another's, have no address of their own and do share the loopback.
     if is_loopback(host) and valkey.addresses and app.container.addresses:
-        return _loopback(app, variable, host, line)
+        return _loopback(app, variable, connection, line)
     if connection.problem == "resolve":
         network = min(valkey.networks, default="NETWORK")
         fix = line if shared else f"docker network connect {network} {name}    # they share no network"
@@ -235,8 +237,14 @@ def is_replica_of_sentinels(app: App, valkey: Valkey) -> bool:
     return not connection.server or connection.server != valkey.info.get("run_id")
 
 
-def _loopback(app: App, variable: str, host: str, fix: str) -> Finding:
-    seen = f"{variable} of {app.container.name} names {host}: inside a container that is the container itself"
+ANNOUNCE: Final = "have Sentinel name an address that the apps reach: replica-announce-ip of each Valkey, or host names"
+"""It takes and tells names with `resolve-hostnames yes` and `announce-hostnames yes` in its configuration."""
+
+
+def _loopback(app: App, variable: str, connection: Connection, fix: str) -> Finding:
+    name, host = app.container.name, connection.host
+    who = f"Sentinel names {host} to {name}" if connection.primary else f"{variable} of {name} names {host}"
+    seen = f"{who}: inside a container that is the container itself"
     return failed("name-is-loopback", f"{seen}, not Valkey", fix)
 
 
@@ -291,7 +299,9 @@ def _broken(app: App, variable: str, connection: Connection, evidence: Evidence)
     user = urlsplit(connection.url).username or "default"
     account = f"{'' if user == 'default' else user}:PASSWORD"
     scheme = urlsplit(connection.url).scheme or "redis"
-    url = f"{scheme}://{account}@{connection.host}:6379/{_database(connection)}"
+    # With Sentinel the URL has the primary's name for a host, and is to keep it.
+    host = (connection.primary and urlsplit(connection.url).hostname) or connection.host
+    url = f"{scheme}://{account}@{host}:6379/{_database(connection)}"
     sentinel = f"{variable.partition('_')[0]}_SENTINEL"
     waited_for_answer = connection.problem == "timeout" and "connecting" not in connection.error.lower()
     valkey = evidence.valkey.container.name if evidence.valkey and evidence.valkey.container else ""
