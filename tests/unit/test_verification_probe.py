@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import sqlite3
 import ssl
@@ -689,7 +690,7 @@ def test_an_apps_schema_is_told_with_what_its_image_leads_to_and_no_words_of_a_l
     for name, text in MIGRATIONS.items():
         (package / "migrations/versions" / name).write_text(text, encoding="utf-8")
     found = SimpleNamespace(submodule_search_locations=[str(package)])
-    monkeypatch.setattr(verification_probe.importlib.util, "find_spec", lambda _name: found)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: found)
     (tmp_path / "data").mkdir()
     with closing(sqlite3.connect(tmp_path / "data/webui.db")) as database:
         database.executescript("CREATE TABLE alembic_version (version_num); INSERT INTO alembic_version VALUES ('b1')")
