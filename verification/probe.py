@@ -334,7 +334,8 @@ class Connector:
         """
         parts = urlsplit(self.url)
         account = {"username": unquote(parts.username or "") or None, "password": unquote(parts.password or "") or None}
-        logins = [self.options.get("sentinel_kwargs") or account, {}]
+        own = self.options.get("sentinel_kwargs") or account
+        logins = [own, {}] if any(own.values()) else [{}]
         asked = [(place, login) for place in self.sentinels for login in logins]
         answers = await asyncio.gather(*(self._sentinel(*one, name) for one in asked), return_exceptions=True)
         found = [answer for answer in answers if isinstance(answer, list)]
