@@ -213,13 +213,15 @@ class Connection:
         addresses: What the host resolves to inside the app container.
         problem: Empty when Valkey answered PONG, else one of ``unset``, ``scheme``, ``unsupported``, ``resolve``,
             ``refused``, ``timeout``, ``auth``, ``acl``, ``tls``, ``loading``, ``clients``, ``readonly``,
-            ``persistence``, ``other``.
+            ``persistence``, ``protected``, ``sentinel`` (none answers), ``no-primary`` (none knows it), ``other``.
         error: The library's words.
         seconds: How long it took.
         write_problem: Empty when Valkey took a key and deleted it, ``not-asked``, or as ``problem``, or ``oom``.
         write_error: Command, key and the library's words.
         write_seconds: How long it took.
         left: Key that was left in Valkey for whoever asks it by a URL of his own; empty for none.
+        primary: Where Sentinel says that Valkey is, for example ``172.20.0.2:6379``; empty where none was asked.
+        server: ``run_id`` of the server that answered; asked only where its address is not Valkey's, empty if refused.
     """
 
     url: str = ""
@@ -232,6 +234,8 @@ class Connection:
     write_error: str = ""
     write_seconds: float = 0.0
     left: str = ""
+    primary: str = ""
+    server: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,6 +282,23 @@ class Live:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Schema:
+    """How far an app's database is migrated, by alembic's revisions.
+
+    Attributes:
+        revisions: What the database is at.
+        heads: What the migrations in the app's image lead to; empty where none were found.
+        known: The image has a migration for each of ``revisions``.
+        error: Why the database could not be asked; empty when it was.
+    """
+
+    revisions: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
+    known: bool = True
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Probe:
     """What :mod:`verification.probe` answered from inside one app container.
 
@@ -293,6 +314,7 @@ class Probe:
         upgrade: Answer to a websocket upgrade from the URL's own origin; None when not asked.
         live: The live events.
         subscribers: ``PUBSUB NUMSUB socketio`` asked with the app's own account; None when refused.
+        schema: How far its database is migrated.
         seconds: How long the probe took.
     """
 
@@ -306,6 +328,7 @@ class Probe:
     upgrade: HttpAnswer | None = None
     live: Live = field(default_factory=Live)
     subscribers: int | None = None
+    schema: Schema = field(default_factory=lambda: Schema(error="not asked"))
     seconds: float = 0.0
 
     @property
@@ -331,8 +354,13 @@ class Probe:
             upgrade=_from_json(HttpAnswer, answer["upgrade"]) if "upgrade" in answer else None,
             live=_from_json(Live, answer.get("live", {})),
             subscribers=answer.get("subscribers"),
+            schema=_from_json(Schema, _with_tuples(answer.get("schema", {"error": "no answer"}))),
             seconds=float(answer.get("seconds", 0.0)),
         )
+
+
+def _with_tuples(answer: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in answer.items()}
 
 
 def _from_json(kind: type[_T], values: dict[str, Any]) -> _T:
@@ -418,6 +446,7 @@ class Valkey:
         info: Lines of INFO, by name; empty when refused.
         subscribers: ``PUBSUB NUMSUB socketio``; None when refused.
         subscriber_addresses: Addresses of the clients that subscribe to something; None when refused.
+        listening: Addresses it listens on, for example ``127.0.0.1:6379``; None when they could not be read.
         denials: Entries of the ACL LOG; None when refused.
         nobody: What PING was answered to a client without an account; empty when not asked.
         found: Which of the keys that the apps left (:attr:`Connection.left`) are here; None when not asked or refused.
@@ -434,6 +463,7 @@ class Valkey:
     info: Mapping[str, str] = field(default_factory=dict)
     subscribers: int | None = None
     subscriber_addresses: tuple[str, ...] | None = None
+    listening: tuple[str, ...] | None = None
     denials: tuple[Denial, ...] | None = None
     nobody: str = ""
     found: frozenset[str] | None = None
@@ -517,9 +547,7 @@ class Account:
     @classmethod
     def from_json(cls, answer: dict[str, Any]) -> Account:
         """Read what the probe printed; keys that this version does not know are left out."""
-        return _from_json(
-            cls, {name: tuple(value) if isinstance(value, list) else value for name, value in answer.items()}
-        )
+        return _from_json(cls, _with_tuples(answer))
 
 
 @dataclass(frozen=True, kw_only=True)

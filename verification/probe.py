@@ -10,18 +10,21 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
+import importlib
+import importlib.util
 import ipaddress
 import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import sys
 import time
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 SHOWN: Final = frozenset(
     {
@@ -79,6 +82,7 @@ STRANGER_SECONDS: Final = 3.0
 """How long too many listeners are counted again: other replicas' probes listen too, for a moment."""
 
 SIGNS: Final = {
+    "protected mode": "protected",
     "misconf": "persistence",
     "maxmemory": "oom",
     "read only replica": "readonly",
@@ -109,6 +113,12 @@ SIGNS: Final = {
 
 TRANSIENT: Final = frozenset({"refused", "loading"})
 """A Valkey that is starting: worth asking again."""
+
+GREETING_SECONDS: Final = 0.5
+"""How long a Valkey in protected mode may take to say so: it speaks first, and to nobody else."""
+
+SENTINEL_ONLY: Final = frozenset({"sentinel_kwargs", "min_other_sentinels"})
+"""Options in ``WEBSOCKET_REDIS_OPTIONS`` that are none of a connection's to Valkey itself."""
 
 PUBLISHING: Final = frozenset({"", "persistence"})
 """Problems of a connection over which events can be published all the same: a failing disk stops PING, not PUBLISH."""
@@ -194,6 +204,11 @@ def leads_elsewhere(connection: dict[str, Any], valkey: list[str]) -> bool:
     return bool(valkey) and any(not ipaddress.ip_address(one).is_loopback for one in found - {*valkey})
 
 
+def is_fickle(connection: dict[str, Any], valkey: list[str]) -> bool:
+    """Whether a URL's name leads to Valkey only sometimes: what is published then need not come to who listens."""
+    return leads_elsewhere(connection, valkey) and not {*valkey}.isdisjoint(connection["addresses"])
+
+
 async def other_scheme_answers(url: str) -> str:
     """In words, that TLS is spoken where a URL says ``redis://``, or is not where it says ``rediss://``; else empty."""
     parts = urlsplit(url)
@@ -216,6 +231,33 @@ async def other_scheme_answers(url: str) -> str:
     return ""
 
 
+async def is_protected(url: str) -> bool:
+    """Whether a Valkey that hangs up says, before it is asked anything, that it is in protected mode."""
+    parts = urlsplit(url)
+
+    async def greeted() -> bytes:
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 6379)
+        try:
+            return await reader.read(200)
+        finally:
+            writer.close()
+
+    with contextlib.suppress(Exception):
+        return b"protected mode" in await asyncio.wait_for(greeted(), GREETING_SECONDS)
+    return False
+
+
+def sentinels_of(name: str, environment: dict[str, str]) -> list[tuple[str, int]]:
+    """The Sentinels that Open WebUI asks where Valkey is, for one of its URLs.
+
+    Source: https://github.com/open-webui/open-webui/blob/v0.12.4/backend/open_webui/utils/redis.py
+    """
+    kind = "REDIS" if name == "REDIS_URL" else "WEBSOCKET"
+    port = environment.get(f"{kind}_SENTINEL_PORT") or "26379"
+    hosts = [host.strip() for host in environment.get(f"{kind}_SENTINEL_HOSTS", "").split(",")]
+    return [(host, int(port) if port.isdecimal() else 0) for host in hosts if host]
+
+
 class Connector:
     """One Valkey URL of the app's, tried."""
 
@@ -223,10 +265,11 @@ class Connector:
         default = environment.get("REDIS_URL", "") if name == "WEBSOCKET_REDIS_URL" else ""
         self.url = environment.get(name, default)
         self.options = redis_options(environment)
-        sentinel, cluster = ("WEBSOCKET_SENTINEL_HOSTS", "WEBSOCKET_REDIS_CLUSTER")
-        if name == "REDIS_URL":
-            sentinel, cluster = ("REDIS_SENTINEL_HOSTS", "REDIS_CLUSTER")
-        self.elsewhere = environment.get(sentinel, "") or environment.get(cluster, "").lower() == "true"
+        self.sentinels = sentinels_of(name, environment)
+        cluster = environment.get("REDIS_CLUSTER", "")
+        if name != "REDIS_URL":
+            cluster = environment.get("WEBSOCKET_REDIS_CLUSTER", cluster)
+        self.cluster = cluster.lower() == "true"
         self.prefix = environment.get("REDIS_KEY_PREFIX", "open-webui")
         self.client: Any = None
         self.answer: dict[str, Any] = {"url": mask(self.url)}
@@ -240,9 +283,12 @@ class Connector:
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer
             self.answer.update(problem=self.answer["problem"] or problem_of(error), error=words_of(error))
         # A server without TLS waits for the end of a greeting that is, and one with it just hangs up: neither says why.
-        if self.answer["problem"] == ("timeout" if self.url.startswith("rediss") else "other"):
+        if not self.sentinels and self.answer["problem"] == ("timeout" if self.url.startswith("rediss") else "other"):
             misled = await other_scheme_answers(self.url)
             self.answer.update({"problem": "tls", "error": misled} if misled else {})
+            # Who hangs up at once may do so before the library has read why.
+            if not misled and await is_protected(self.url):
+                self.answer.update(problem="protected", error="Valkey is in protected mode")
         self.answer["seconds"] = time.monotonic() - started
 
     async def _ask(self) -> None:
@@ -263,14 +309,63 @@ class Connector:
             self.answer["error"] = f"scheme {parts.scheme or '(none)'!r}, host {parts.hostname or '(none)'!r}"
             return
         self.answer["problem"] = ""
-        if self.elsewhere:
-            self.answer.update(problem="unsupported", error="Sentinel or Cluster is configured")
+        host, url = parts.hostname, self.url
+        if self.sentinels:
+            primary = await self._primary(host)
+            if primary is None:
+                return
+            host, port = primary
+            url = urlunsplit(parts._replace(scheme="redis", netloc=with_place(parts.netloc, host, port)))
+            self.answer.update(host=host, primary=with_place("", host, port))
+        elif self.cluster:
+            self.answer.update(problem="unsupported", error="Cluster is configured")
             return
         self.answer["problem"] = "resolve"
-        self.answer["addresses"] = await asyncio.wait_for(addresses_of(parts.hostname, port), REDIS_SECONDS)
+        self.answer["addresses"] = await asyncio.wait_for(addresses_of(host, port), REDIS_SECONDS)
         self.answer["problem"] = ""
-        self.client = redis.Redis.from_url(self.url, **self.options)
+        options = {name: value for name, value in self.options.items() if name not in SENTINEL_ONLY}
+        self.client = redis.Redis.from_url(url, **options)
         await asyncio.wait_for(self.client.ping(), REDIS_SECONDS + 1)
+
+    async def _primary(self, name: str) -> tuple[str, int] | None:
+        """Where the primary of that name is, by the first Sentinel that says so; None, and why, where none does.
+
+        Each is asked with the URL's account, as Open WebUI 0.12.4 does, and without one, as 0.12.0.
+        """
+        parts = urlsplit(self.url)
+        account = {"username": unquote(parts.username or "") or None, "password": unquote(parts.password or "") or None}
+        own = self.options.get("sentinel_kwargs") or account
+        logins = [own, {}] if any(own.values()) else [{}]
+        asked = [(place, login) for place in self.sentinels for login in logins]
+        answers = await asyncio.gather(*(self._sentinel(*one, name) for one in asked), return_exceptions=True)
+        found = [answer for answer in answers if isinstance(answer, list)]
+        if found:
+            return str(found[0][0]), int(found[0][1])
+        places = ", ".join(with_place("", *place) for place in self.sentinels)
+        errors = [answer for answer in answers if isinstance(answer, BaseException)]
+        if len(errors) < len(answers):
+            self.answer.update(problem="no-primary", error=f"Sentinel at {places} knows no primary called {name!r}")
+        elif any(problem_of(error) in {"auth", "acl"} for error in errors):
+            self.answer.update(problem="unsupported", error=f"Sentinel at {places}: {words_of(errors[0])}")
+        else:
+            self.answer.update(problem="sentinel", error=f"no Sentinel answers at {places}: {words_of(errors[0])}")
+        return None
+
+    @staticmethod
+    async def _sentinel(place: tuple[str, int], login: dict[str, Any], name: str) -> Any:
+        from redis import asyncio as redis  # noqa: PLC0415 - see problem_of
+
+        options = {"decode_responses": True, **login, **redis_options({})}
+        client: Any = redis.Redis(host=place[0], port=place[1], **options)
+        async with client as sentinel:
+            asking = sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
+            return await asyncio.wait_for(asking, REDIS_SECONDS + 1)
+
+    async def identify(self) -> None:
+        """Record which server answers: by its address it is not the one that was named."""
+        with contextlib.suppress(Exception):
+            information = await asyncio.wait_for(self.client.info("server"), REDIS_SECONDS + 1)
+            self.answer["server"] = str(information["run_id"])
 
     async def write(self) -> None:
         """Write and read where the app's own keys lie, as it does, leave nothing, and record the first refusal.
@@ -333,6 +428,12 @@ class Connector:
             with contextlib.suppress(Exception):
                 await listener.aclose()
         return ""
+
+
+def with_place(netloc: str, host: str, port: int) -> str:
+    """The authority of a URL with another host and port, its account as it was."""
+    account, at, _ = netloc.rpartition("@")
+    return f"{account}{at}{f'[{host}]' if ':' in host else host}:{port}"
 
 
 async def get(session: Any, address: str, path: str) -> dict[str, Any]:
@@ -410,6 +511,78 @@ async def publish(nonces: dict[str, str]) -> dict[str, Any]:
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer
             answer["error"] = words_of(error)
     return answer
+
+
+REVISIONS: Final = re.compile(r"^(revision|down_revision)\b[^=\n]*=\s*(\([^)]*\)|.*)", re.MULTILINE)
+"""Where a migration of alembic's says what it is and what it comes after: a name, several in brackets, or None."""
+DATABASE_SECONDS: Final = 3
+POSTGRES: Final = re.compile(r"^postgres(ql)?(\+\w+)?://")
+SQLITE: Final = re.compile(r"^sqlite(\+aiosqlite)?:///")
+
+
+def migrations_in(folder: Path) -> tuple[set[str], set[str]]:
+    """Revisions of the migrations in a folder, and those of them after which none comes."""
+    known: set[str] = set()
+    before: set[str] = set()
+    for file in folder.glob("*.py"):
+        for name, value in REVISIONS.findall(file.read_text(encoding="utf-8", errors="replace")):
+            named = set(re.findall(r"""["']([^"']+)["']""", value.partition("#")[0]))
+            (known if name == "revision" else before).update(named)
+    return known, known - before
+
+
+def database_url(environment: dict[str, str], package: Path) -> str:
+    """The app's database, as Open WebUI puts it together.
+
+    Source: https://github.com/open-webui/open-webui/blob/v0.12.4/backend/open_webui/env.py
+    """
+    kind, user, password, *place = (
+        environment.get(f"DATABASE_{part}", "") for part in ("TYPE", "USER", "PASSWORD", "HOST", "PORT", "NAME")
+    )
+    account = f"{user}:{password}" if password else user
+    if kind and account and all(place):
+        return f"{kind}://{account}@{place[0]}:{place[1]}/{place[2]}"
+    inside = package / "data" if environment.get("FROM_INIT_PY", "").lower() == "true" else package.parent / "data"
+    return environment.get("DATABASE_URL") or f"sqlite:///{environment.get('DATA_DIR') or inside}/webui.db"
+
+
+def revisions_in(url: str, schema: str) -> list[str]:
+    """Which revisions a database is at; it is only read.
+
+    Raises:
+        Exception: Of the database's library, or ValueError: a database of another kind.
+    """
+    if SQLITE.match(url):
+        file = quote(SQLITE.sub("", url).partition("?")[0])
+        database: Any = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=DATABASE_SECONDS)
+    elif POSTGRES.match(url):
+        library = "psycopg2" if importlib.util.find_spec("psycopg2") else "psycopg"
+        place = POSTGRES.sub("postgresql://", url)
+        database = importlib.import_module(library).connect(place, connect_timeout=DATABASE_SECONDS)
+    else:
+        raise ValueError
+    table = f'"{schema}".alembic_version' if schema and POSTGRES.match(url) else "alembic_version"
+    with contextlib.closing(database):
+        rows = database.cursor()
+        if POSTGRES.match(url):
+            rows.execute("SET TRANSACTION READ ONLY")
+        rows.execute(f"SELECT version_num FROM {table}")  # noqa: S608 - the app's own setting, and nothing is written
+        return sorted(str(row[0]) for row in rows.fetchall())
+
+
+def schema(environment: dict[str, str]) -> dict[str, Any]:
+    """Which revisions the app's database is at, and which its image's migrations lead to."""
+    found = importlib.util.find_spec("open_webui")
+    places = list(found.submodule_search_locations or ()) if found else ["/app/backend/open_webui"]
+    package = Path(places[0])
+    if "DATABASE_URL" not in environment and (package.parents[1] / ".env").exists():
+        return {"error": "the app reads its settings from a file .env, which is not read here"}
+    known, heads = migrations_in(package / "migrations/versions")
+    try:
+        revisions = revisions_in(database_url(environment, package), environment.get("DATABASE_SCHEMA", ""))
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer; its words may hold a password
+        return {"error": f"the database could not be asked ({type(error).__name__})"}
+    return {"revisions": revisions, "heads": sorted(heads), "known": known.issuperset(revisions)}
 
 
 class LiveEvents:
@@ -620,15 +793,20 @@ async def ask(answer: dict[str, Any], config: dict[str, Any]) -> None:
     }
     connectors = [Connector(name, environment) for name in URLS]
     answer["connections"] = {name: connector.answer for name, connector in zip(URLS, connectors, strict=True)}
+    reading = asyncio.create_task(asyncio.to_thread(schema, environment))
     address = f"http://127.0.0.1:{environment.get('PORT') or 8080}"
     timeout = aiohttp.ClientTimeout(total=HTTP_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         answers = asyncio.gather(*(get(session, address, path) for path in PATHS))
         opened = asyncio.ensure_future(upgrade(session, address, config["origin"])) if config["origin"] else None
         await connect_all(connectors)
+        strangers = (it for it in connectors if it.client and leads_elsewhere(it.answer, config["valkey"]))
+        await asyncio.gather(*(connector.identify() for connector in strangers))
         answer["http"] = dict(zip(PATHS, await answers, strict=True))
         if opened:
             answer["upgrade"] = await opened
+    with contextlib.suppress(Exception):
+        answer["schema"] = await asyncio.wait_for(reading, DATABASE_SECONDS + 1)
     events = LiveEvents(connectors[0], address, environment, salt)
     answer["live"] = events.answer
     workers = environment.get("UVICORN_WORKERS", "1")
@@ -636,7 +814,7 @@ async def ask(answer: dict[str, Any], config: dict[str, Any]) -> None:
     enabled = environment.get("ENABLE_WEBSOCKET_SUPPORT", "true").lower() == "true"
     manager = enabled and environment.get("WEBSOCKET_MANAGER", "") == "redis"
     well = answer["http"]["/health"].get("status") == OK and not connectors[0].answer["problem"]
-    hopeful = manager and well and not leads_elsewhere(connectors[0].answer, config["valkey"])
+    hopeful = manager and well and not is_fickle(connectors[0].answer, config["valkey"])
     await live(events, hopeful=hopeful, patience=float(config["patience"]))
     several = hopeful and workers.isdigit() and int(workers) > 1
     if several and not config["counts"]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import socket
 from dataclasses import replace
 from typing import Final
 
@@ -24,6 +25,13 @@ sed -nE 's/^(valkey|redis)-server .*:([0-9]+)( .*)?$/\2/p' | head -n 1); """
 
 Source: https://github.com/valkey-io/valkey/blob/8.0.1/valkey.conf (``proc-title-template``)
 """
+
+LISTENING: Final = "sed -n '/^ *[0-9]*: [0-9A-F]*:[0-9A-F]* [0-9A-F:]* 0A /p' /proc/net/tcp /proc/net/tcp6 2>/dev/null"
+"""Shell that prints the TCP sockets that listen in its container, as the kernel writes them.
+
+Source: https://www.kernel.org/doc/html/v6.6/networking/proc_net_tcp.html
+"""
+SOCKET: Final = re.compile(r"^ *\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F:]+ 0A ", re.MULTILINE)
 
 ALL_DENIALS: Final = 128
 """Entries Valkey keeps.
@@ -54,11 +62,12 @@ def ping(login: Login | None) -> str:
 
 
 def statistics_of(login: Login | None) -> str:
-    """Shell that prints who subscribes, the clients and INFO; with a login also denials and PING of nobody."""
+    """Shell that prints who subscribes, the clients and INFO; with a login also denials and PING of nobody; sockets."""
     questions = [f"ask pubsub numsub {SOCKETIO_CHANNEL}", "ask client list", "ask info"]
     if login:
         # JSON, because a denied key or channel may be any text, with line breaks too.
         questions += [f"ask --json acl log {ALL_DENIALS}", "unset REDISCLI_AUTH; nobody ping"]
+    questions.append(LISTENING)
     return _client(login) + f"; echo; echo {SEPARATOR}; ".join(questions)
 
 
@@ -77,9 +86,17 @@ def read_statistics(valkey: Valkey, executed: Executed) -> Valkey:
         subscriber_addresses=tuple(sorted(match[1] for match in found if match)) if lines else None,
         version=info.get("valkey_version") or info.get("redis_version", ""),
         info=info,
+        listening=tuple(sorted({_address(*found) for found in SOCKET.findall(executed.output)})) or None,
         denials=_denials(denials),
         nobody=nobody,
     )
+
+
+def _address(host: str, port: str) -> str:
+    """An address as people write it: the kernel writes each four bytes of it with the last one first."""
+    packed = b"".join(bytes.fromhex(host[start : start + 8])[::-1] for start in range(0, len(host), 8))
+    name = socket.inet_ntop(socket.AF_INET if len(packed) == len(b"ipv4") else socket.AF_INET6, packed)
+    return f"[{name}]:{int(port, 16)}" if ":" in name else f"{name}:{int(port, 16)}"
 
 
 def _denials(text: str) -> tuple[Denial, ...] | None:

@@ -23,8 +23,9 @@ pytestmark = [
 ]
 GROUPS = {
     "replicas": ("At the URL, and at the gateway", "The containers around them", "What is to be locked"),
-    "accounts": ("An account and the replicas",),
+    "accounts": ("An account and the replicas", "The database's schema"),
     "variants": (
+        "As others deploy it",
         "How Open WebUI was started",
         "Open WebUI itself",
         "What was asked for, and what is told",

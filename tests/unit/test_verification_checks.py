@@ -394,7 +394,7 @@ FAULTS: list[tuple[str, str, Evidence]] = [
     ("front-door", "upgrade-blocked", behind_gateway(upgrade=HttpAnswer(status=400, body="invalid transport"))),
     ("front-door", "upgrade-blocked", behind_gateway(upgrade=HttpAnswer(error="timed out"))),
     ("front-door", "upgrade-blocked", behind_gateway(upgrade=HttpAnswer(status=502))),
-    ("front-door", "upgrade-blocked", behind_gateway(upgrade=HttpAnswer(status=302, location="https://login.test/"))),
+    ("front-door", "upgrade-blocked", behind_gateway(upgrade=HttpAnswer(status=302, location="https://other.test/"))),
     (
         "front-door",
         "upgrade-blocked",
@@ -488,7 +488,7 @@ FAULTS: list[tuple[str, str, Evidence]] = [
     (
         "name-resolution",
         "name-resolves-elsewhere",
-        probed(connections=connected("WEBSOCKET_REDIS_URL", addresses=("10.0.0.9",))),
+        probed(connections=connected("WEBSOCKET_REDIS_URL", addresses=("10.0.0.9",), problem="refused")),
     ),
     (
         "name-resolution",
@@ -1035,7 +1035,7 @@ def test_each_path_is_needed() -> None:
             "connect: valkey-unreachable",
         ),
         (
-            {"connections": connected("WEBSOCKET_REDIS_URL", addresses=("10.0.0.9",))},
+            {"connections": connected("WEBSOCKET_REDIS_URL", addresses=(VALKEY_ADDRESS, "10.0.0.9"))},
             "name-resolution: name-resolves-elsewhere",
         ),
         ({"live": replace(NOT_RECEIVED, denied="SUBSCRIBE socketio: NOPERM")}, "valkey-acl: valkey-acl-denied"),
@@ -1198,7 +1198,7 @@ def test_more_listeners_than_processes_at_a_valkey_elsewhere_are_strangers() -> 
 def test_addresses_of_valkey_on_networks_that_the_app_is_not_on_do_not_count() -> None:
     both = container("redis-valkey", VALKEY_ADDRESS)
     both.inspect["NetworkSettings"]["Networks"]["other"] = {"IPAddress": "10.9.9.9"}
-    reached = probe(connections=connected("WEBSOCKET_REDIS_URL", addresses=("10.9.9.9",)))
+    reached = probe(connections=connected("WEBSOCKET_REDIS_URL", addresses=("10.9.9.9",), problem="timeout"))
 
     item = result(evidence(apps=(app(probe=reached),), valkey=valkey(container=both)), "name-resolution")
 

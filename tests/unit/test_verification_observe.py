@@ -14,7 +14,7 @@ import pytest
 from verification import account_probe
 from verification import observe as observe_module
 from verification.docker_view import CouldNotAsk, Executed, bounded
-from verification.evidence import Container, HttpAnswer, Image
+from verification.evidence import Container, HttpAnswer, Image, Schema
 from verification.observe import (
     HEALTH,
     READY,
@@ -56,6 +56,7 @@ PROBED = {
     "http": {"/health": {"status": 200, "body": "{}", "seconds": 0.01}},
     "live": {"connected": True, "room_milliseconds": 0.7, "shared_milliseconds": 0.6, "unheard_of": 1},
     "subscribers": 1,
+    "schema": {"revisions": ["a"], "heads": ["a"], "known": True},
     "seconds": 0.4,
 }
 
@@ -317,6 +318,7 @@ def test_everything_is_asked_once(jumping: Jumping) -> None:
     assert sorted(docker.ran) == ["account", "ping", "probe", "statistics"]
     assert seen.apps[0].probe.live.received
     assert seen.apps[0].probe.connections["WEBSOCKET_REDIS_URL"].addresses == ("172.20.0.2",)
+    assert seen.apps[0].probe.schema == Schema(revisions=("a",), heads=("a",))
     assert seen.apps[0].log_line is True
     found = valkey_in(seen)
     assert (found.client, found.answer) == ("redis-cli", "PONG")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
+import sqlite3
 import ssl
 import sys
+from contextlib import closing
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,18 +25,24 @@ from verification.probe import (
     APP_PROCESS,
     Connector,
     LiveEvents,
+    database_url,
+    is_fickle,
+    is_protected,
     leads_elsewhere,
     mask,
+    migrations_in,
     other_scheme_answers,
     problem_of,
     redis_options,
+    revisions_in,
+    schema,
+    sentinels_of,
     upgrade,
     words_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -211,21 +221,22 @@ def right(channel: str, room: str) -> float | None:
 
 
 @pytest.mark.parametrize(
-    ("addresses", "valkey", "elsewhere"),
+    ("addresses", "valkey", "elsewhere", "fickle"),
     [
-        (["172.20.0.2"], ["172.20.0.2", "172.21.0.2"], False),
-        (["172.20.0.2", "172.20.0.9"], ["172.20.0.2"], True),
-        (["172.20.0.9"], ["172.20.0.2"], True),
-        (["172.20.0.9"], [], False),  # a Valkey that is no container here
-        (["127.0.0.1"], ["172.20.0.2"], False),  # containers may share one network namespace
-        (["fe80::1%eth0"], ["fe80::1"], False),
-        ([], ["172.20.0.2"], False),
+        (["172.20.0.2"], ["172.20.0.2", "172.21.0.2"], False, False),
+        (["172.20.0.2", "172.20.0.9"], ["172.20.0.2"], True, True),
+        (["172.20.0.9"], ["172.20.0.2"], True, False),  # a port of the host's, or a proxy: it may be Valkey
+        (["172.20.0.9"], [], False, False),  # a Valkey that is no container here
+        (["127.0.0.1"], ["172.20.0.2"], False, False),  # containers may share one network namespace
+        (["fe80::1%eth0"], ["fe80::1"], False, False),
+        ([], ["172.20.0.2"], False, False),
     ],
 )
-def test_only_a_name_that_leads_to_valkey_deserves_patience(
-    addresses: list[str], valkey: list[str], *, elsewhere: bool
+def test_only_a_name_that_always_leads_to_one_place_deserves_patience(
+    addresses: list[str], valkey: list[str], *, elsewhere: bool, fickle: bool
 ) -> None:
     assert leads_elsewhere({"addresses": addresses}, valkey) is elsewhere
+    assert is_fickle({"addresses": addresses}, valkey) is fickle
 
 
 def test_each_round_has_nonces_of_its_own_and_decoys_that_are_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -507,3 +518,186 @@ def test_a_websocket_on_which_the_app_says_nothing_is_no_answer(monkeypatch: pyt
 
     assert "status" not in answer
     assert answer["error"]
+
+
+# --- Sentinel ---------------------------------------------------------------------------------------------------------
+
+
+def test_sentinels_are_read_as_open_webui_reads_them() -> None:
+    environment = {"WEBSOCKET_SENTINEL_HOSTS": "one, two,", "REDIS_SENTINEL_HOSTS": "three", "REDIS_SENTINEL_PORT": "1"}
+
+    assert sentinels_of("WEBSOCKET_REDIS_URL", environment) == [("one", 26379), ("two", 26379)]
+    assert sentinels_of("REDIS_URL", environment) == [("three", 1)]
+    assert sentinels_of("REDIS_URL", {}) == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "cluster"),
+    [
+        ({"REDIS_CLUSTER": "true"}, True),
+        ({"REDIS_CLUSTER": "true", "WEBSOCKET_REDIS_CLUSTER": "false"}, False),
+        ({"WEBSOCKET_REDIS_CLUSTER": "True"}, True),
+        ({}, False),
+    ],
+)
+def test_live_events_go_to_a_cluster_where_the_state_does_unless_said_otherwise(
+    environment: dict[str, str], *, cluster: bool
+) -> None:
+    assert Connector("WEBSOCKET_REDIS_URL", environment).cluster is cluster
+
+
+def primary_of(monkeypatch: pytest.MonkeyPatch, *answers: Any, url: str = "redis://:p%40ss@mymaster:6379/1") -> Any:
+    """What one Sentinel's answers come to, asked with an account and without; and with what it was asked."""
+    left, asked = list(answers), []
+
+    async def ask(place: tuple[str, int], login: dict[str, Any], name: str) -> Any:
+        asked.append((place, login, name))
+        if isinstance(answer := left.pop(0), Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(Connector, "_sentinel", staticmethod(ask))
+    connector = Connector("REDIS_URL", {"REDIS_URL": url, "REDIS_SENTINEL_HOSTS": "sentinel"})
+    found = asyncio.run(connector._primary("mymaster"))  # the rest needs a Sentinel
+    return found, connector.answer, asked
+
+
+NO_PASSWORD = exceptions.AuthenticationError("AUTH <password> called without any password configured")
+
+
+def test_a_sentinel_is_asked_with_the_urls_account_and_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _, asked = primary_of(monkeypatch, NO_PASSWORD, ["172.20.0.2", "6379"])
+
+    assert found == ("172.20.0.2", 6379)
+    assert asked == [
+        (("sentinel", 26379), {"username": None, "password": "p@ss"}, "mymaster"),
+        (("sentinel", 26379), {}, "mymaster"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answers", "problem", "words"),
+    [
+        ((NO_PASSWORD, None), "no-primary", "knows no primary called 'mymaster'"),
+        ((exceptions.ConnectionError("refused"),) * 2, "sentinel", "no Sentinel answers at sentinel:26379: refused"),
+        ((TimeoutError(),) * 2, "sentinel", "TimeoutError"),
+        ((exceptions.AuthenticationError("WRONGPASS"),) * 2, "unsupported", "Sentinel at sentinel:26379: WRONGPASS"),
+    ],
+)
+def test_a_sentinel_that_names_no_primary_says_why(
+    monkeypatch: pytest.MonkeyPatch, answers: tuple[Any, ...], problem: str, words: str
+) -> None:
+    found, answer, _ = primary_of(monkeypatch, *answers)
+
+    assert found is None
+    assert answer["problem"] == problem
+    assert words in answer["error"]
+
+
+# --- protected mode ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said", [b"-DENIED Valkey is running in protected mode because ...\r\n", b"", b"-ERR no\r\n"])
+def test_a_valkey_in_protected_mode_says_so_before_it_is_asked(said: bytes) -> None:
+    async def play() -> bool:
+        async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(said)
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            return await is_protected(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+
+    assert asyncio.run(play()) is (b"protected mode" in said)
+
+
+# --- the schema -------------------------------------------------------------------------------------------------------
+
+MIGRATIONS = {
+    "first.py": "revision: str = 'a1'\ndown_revision: str | None = None\n",
+    "left.py": 'revision = "b1"\ndown_revision = "a1"  # not "zz"\n',
+    "right.py": "revision: str = 'b2'\ndown_revision: Union[str, None] = 'a1'\n",
+    "merge.py": "revision = 'c1'\ndown_revision = (\n    'b1',\n    'b2',\n)\nbranch_labels = None\n",
+}
+
+
+def test_the_head_of_migrations_is_the_one_that_none_comes_after(tmp_path: Path) -> None:
+    for name, text in MIGRATIONS.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+
+    assert migrations_in(tmp_path) == ({"a1", "b1", "b2", "c1"}, {"c1"})
+    (tmp_path / "merge.py").unlink()
+    assert migrations_in(tmp_path) == ({"a1", "b1", "b2"}, {"b1", "b2"})
+    assert migrations_in(tmp_path / "nowhere") == (set(), set())
+
+
+def test_a_database_is_found_as_open_webui_finds_it() -> None:
+    package = Path("/app/backend/open_webui")
+    parts = {f"DATABASE_{name}": name.lower() for name in ("USER", "PASSWORD", "HOST", "PORT", "NAME")}
+
+    assert database_url({}, package) == "sqlite:////app/backend/data/webui.db"
+    assert database_url({"FROM_INIT_PY": "true"}, package) == "sqlite:////app/backend/open_webui/data/webui.db"
+    assert database_url({"DATA_DIR": "/data"}, package) == "sqlite:////data/webui.db"
+    assert database_url({"DATABASE_URL": "postgres://db/chat"}, package) == "postgres://db/chat"
+    assert database_url(parts, package) == "sqlite:////app/backend/data/webui.db"
+    assert database_url({**parts, "DATABASE_TYPE": "postgresql"}, package) == (
+        "postgresql://user:password@host:port/name"
+    )
+
+
+def test_a_databases_revision_is_read_and_nothing_is_made(tmp_path: Path) -> None:
+    file = tmp_path / "web ui.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.executescript("CREATE TABLE alembic_version (version_num VARCHAR(32)); ")
+        database.execute("INSERT INTO alembic_version VALUES ('c1')")
+        database.commit()
+
+    assert revisions_in(f"sqlite:///{file}", "a schema that only Postgres has") == ["c1"]
+    with pytest.raises(sqlite3.OperationalError):
+        revisions_in(f"sqlite:///{tmp_path}/none.db", "")
+    assert not (tmp_path / "none.db").exists()
+    with pytest.raises(ValueError, match=r"^$"):
+        revisions_in("sqlite+sqlcipher:////data/webui.db", "")
+
+
+def test_postgres_is_asked_in_a_transaction_that_only_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[Any] = []
+    rows = SimpleNamespace(execute=said.append, fetchall=lambda: [("c1",)])
+    library = ModuleType("psycopg2")
+
+    def connect(url: str, **_options: Any) -> Any:
+        said.append(url)
+        return SimpleNamespace(cursor=lambda: rows, close=lambda: said.append("closed"))
+
+    monkeypatch.setattr(library, "connect", connect, raising=False)
+    monkeypatch.setattr(library, "__spec__", SimpleNamespace(name="psycopg2"), raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg2", library)
+
+    assert revisions_in("postgresql+psycopg2://u:p@db/chat", "mine") == ["c1"]
+    assert said == [
+        "postgresql://u:p@db/chat",
+        "SET TRANSACTION READ ONLY",
+        'SELECT version_num FROM "mine".alembic_version',
+        "closed",
+    ]
+
+
+def test_an_apps_schema_is_told_with_what_its_image_leads_to_and_no_words_of_a_library(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package = tmp_path / "app/backend/open_webui"
+    (package / "migrations/versions").mkdir(parents=True)
+    for name, text in MIGRATIONS.items():
+        (package / "migrations/versions" / name).write_text(text, encoding="utf-8")
+    found = SimpleNamespace(submodule_search_locations=[str(package)])
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: found)
+    (tmp_path / "data").mkdir()
+    with closing(sqlite3.connect(tmp_path / "data/webui.db")) as database:
+        database.executescript("CREATE TABLE alembic_version (version_num); INSERT INTO alembic_version VALUES ('b1')")
+    environment = {"DATA_DIR": str(tmp_path / "data")}
+
+    assert schema(environment) == {"revisions": ["b1"], "heads": ["c1"], "known": True}
+    unreachable = schema({"DATABASE_URL": "sqlite:////nowhere/secret-4711.db"})
+    assert unreachable == {"error": "the database could not be asked (OperationalError)"}
+    (tmp_path / "app/.env").touch()
+    assert ".env" in schema(environment)["error"]

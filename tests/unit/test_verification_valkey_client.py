@@ -149,3 +149,21 @@ def test_a_client_too_old_for_json_tells_no_denials() -> None:
     old = RECORDED.replace(f"[{ENTRY}]", "Unrecognized option or bad number of args for: '--json'")
 
     assert read_statistics(VALKEY, Executed(output=old)).denials is None
+
+
+SOCKETS = """
+---
+   0: 0100007F:18EB 00000000:0000 0A 00000000:00000000 00:00000000 00000000   999        0 71841 1 0000000000000000
+   1: 0B00007F:A51F 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 71729 1 0000000000000000
+   0: 00000000000000000000000001000000:18EB 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 0
+   1: 0000000000000000FFFF00000100007F:0050 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 0
+   2: 0100007F:18EC 0100007F:D431 01 00000000:00000000 00:00000000 00000000   999        0 71842 1 0000000000000000
+"""
+
+
+def test_where_it_listens_is_read_as_the_kernel_writes_it() -> None:
+    found = read_statistics(VALKEY, Executed(output=RECORDED + SOCKETS))
+
+    assert found.listening == ("127.0.0.11:42271", "127.0.0.1:6379", "[::1]:6379", "[::ffff:127.0.0.1]:80")
+    assert found.nobody == "NOAUTH Authentication required."
+    assert read_statistics(VALKEY, Executed(output=RECORDED)).listening is None

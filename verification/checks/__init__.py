@@ -37,7 +37,7 @@ from verification.evidence import Evidence
 
 __all__ = ["CHECKS", "CHECKS_VERSION", "CheckResult", "judge", "open_webui_version"]
 
-CHECKS_VERSION: Final = 6
+CHECKS_VERSION: Final = 7
 """Raised with every change of what is checked: deployments proved by an older version are proved again."""
 
 CHECKS: Final = (
@@ -47,7 +47,12 @@ CHECKS: Final = (
         question="Do all containers run, healthy?",
         judge=containers_running,
     ),
-    Check(id="migration", weight="must", question="Did the migration end well?", judge=migration),
+    Check(
+        id="migration",
+        weight="must",
+        question="Is the database migrated, as far as the apps' images go?",
+        judge=migration,
+    ),
     Check(id="valkey-pong", weight="must", question="Does Valkey answer PONG?", judge=valkey_pong),
     Check(
         id="gateway-replicas",

@@ -6,11 +6,12 @@ import json
 import re
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlsplit
 
 from verification.causes import Cause
 from verification.checks.finding import UPDATE, Finding, failed, first_failure, listed, passed, unanswered, unknown
 from verification.evidence import App, Evidence, HttpAnswer, Page
-from verification.front_door import origin_of
+from verification.front_door import UPGRADE_PATH, origin_of
 
 MINIMUM_VERSION: Final = (0, 12, 0)
 
@@ -60,19 +61,51 @@ def _through_url(evidence: Evidence, path: str, answer: HttpAnswer, cause: Cause
     first = gateway.name if gateway else evidence.apps[0].container.name
     if answer.untrusted:
         return failed("gateway-tls-untrusted", f"{where}: {answer.error}", _trust_fix(evidence), answer.seconds)
+    own = [app.probe.http.get(path, HttpAnswer()) for app in evidence.apps]
+    if asks_for_login(answer, path) and not any(asks_for_login(item, path) for item in own):
+        return _login_in_front(where, answer)
     if answer.location:
         seen = f"{where} answers {answer.status} and points to {answer.location}"
         return failed("url-redirects", seen, "give the address it points to: publicUrl of the stack, or --url")
     if gateway and not answer.status:
         fix = f"docker logs {gateway.name}; docker port {gateway.name}"
         return failed("gateway-no-answer", f"{where}: {answer.error}", fix, answer.seconds)
-    inside = [app.probe.http.get(path, HttpAnswer()).status == HTTPStatus.OK for app in evidence.apps]
-    if gateway and answer.status in NO_REPLICA and all(inside):
+    if gateway and answer.status in NO_REPLICA and all(item.status == HTTPStatus.OK for item in own):
         seen = f"{where}: {answer.status} {_start(answer)}, while every replica answers 200 inside its container"
         return failed(
             "gateway-no-replica", seen, f"docker logs {gateway.name}    # which replicas it tries, and why not"
         )
     return _http(where, answer, cause, "url-no-answer", f"curl -i {where}{path}; docker port {first}")
+
+
+def asks_for_login(answer: HttpAnswer, path: str) -> bool:
+    """Whether somebody before Open WebUI wants to know who asks: by 401, or by sending him to a page for that.
+
+    A redirection to the same place under another scheme, host or prefix keeps the path; one to a login carries it
+    along in its query, as a rule.
+    """
+    if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED}:
+        return True
+    target = urlsplit(answer.location)
+    if not answer.location or target.path.endswith(path.partition("?")[0]):
+        return False
+    return bool(target.query) or bool(LOGIN.search(f"{target.hostname or ''}{target.path}".lower()))
+
+
+LOGIN: Final = re.compile(r"log-?in|sign-?in|auth|sso|oidc|saml|idp\b")
+"""What is in the address of a page that asks who somebody is."""
+
+
+def _login_in_front(where: str, answer: HttpAnswer) -> Finding:
+    place = urlsplit(answer.location)
+    said = f"{answer.status}" + (f", to {place._replace(query='').geturl()}" if answer.location else "")
+    return unknown(
+        "login-in-front",
+        f"{where}: {said}: somebody asks for a login before Open WebUI does",
+        "let this machine's requests to /health, /ready, /api/version and /ws/socket.io through without one, "
+        "or ask behind it: --url with the address that it passes requests on to",
+        applies=True,
+    )
 
 
 def _trust_fix(evidence: Evidence) -> str:
@@ -101,6 +134,12 @@ def front_door(evidence: Evidence) -> Finding:
         seen = f"{evidence.url}: a websocket opens for pages of another origin too; CORS_ALLOW_ORIGIN is {_or(allowed)}"
         return failed("foreign-origin-accepted", seen, "the gateway must pass the Origin header on as it came")
     return passed(f"{words}, and not for another origin ({foreign.status or foreign.error})", answer.seconds)
+
+
+def _opens_inside(evidence: Evidence) -> bool:
+    """No app itself is known to answer a websocket otherwise."""
+    own = [app.probe.upgrade for app in evidence.apps if app.probe.upgrade]
+    return all(answer.status == HTTPStatus.SWITCHING_PROTOCOLS for answer in own)
 
 
 def _not_at_the_door(evidence: Evidence, answer: HttpAnswer | None) -> Finding:
@@ -145,6 +184,8 @@ def _not_arrived(page: Page, where: str) -> Finding:
 
 def _no_upgrade(evidence: Evidence, answer: HttpAnswer, origin: str, allowed: set[str]) -> Finding:
     """Why no websocket opens: nothing gets through the URL, the app itself refuses it, or something on the way does."""
+    if asks_for_login(answer, UPGRADE_PATH) and _opens_inside(evidence):
+        return _login_in_front(evidence.url, answer)
     if evidence.url_answers.get("/health", HttpAnswer()).status != HTTPStatus.OK:
         whole = _through_url(evidence, "/health", answer, "upgrade-blocked")
         if whole.cause not in {"", "upgrade-blocked"}:

@@ -119,10 +119,29 @@ def _log(container: Container) -> str:
 
 
 def migration(evidence: Evidence) -> Finding:
-    """The one-shot migration container ended well."""
+    """The database is at the revision that each app's image leads to; a one-shot migration container ended well."""
     container = evidence.migration
+    ended = _ended(container) if container else None
+    if ended and ended.status == "failed":
+        return ended
+    findings = [_schema(app, container) for app in evidence.apps]
+    words = sorted({finding.evidence for finding in findings})
     if container is None:
-        return unknown("not-expected", "no migration container named")
+        unasked = unknown("not-expected", f"no migration container named; {listed(words)}")
+        return first_failure((it for it in findings if it.status == "failed"), _if_all(findings, unasked))
+    return first_failure(
+        (it for it in findings if it.status == "failed"),
+        passed(f"{container.name}: exit code 0; {listed(words)}"),
+    )
+
+
+def _if_all(findings: list[Finding], otherwise: Finding) -> Finding:
+    known = all(finding.status == "passed" for finding in findings)
+    return passed(listed(sorted({finding.evidence for finding in findings}))) if known else otherwise
+
+
+def _ended(container: Container) -> Finding:
+    """A one-shot container has ended well."""
     name = container.name
     if container.status in GONE and all(app.container.follows_a_migration for app in evidence.apps):
         return passed(f"{name} is gone, as after `docker system prune`; what runs was started once it had ended well")
@@ -137,3 +156,30 @@ def migration(evidence: Evidence) -> Finding:
             f"docker logs {name}    # then {UPDATE}",
         )
     return passed(f"{name}: exit code 0")
+
+
+def _schema(app: App, migrated: Container | None) -> Finding:
+    """The database of an app is at what its image's migrations lead to; where nobody tells, by the images' ids."""
+    name, seen = app.container.name, app.probe.schema
+    if seen.error or not seen.heads:
+        return _same_image(app.container, migrated, seen.error or f"no migrations were found in {name}")
+    revisions, heads = listed(seen.revisions) or "no revision", listed(seen.heads)
+    if set(seen.revisions) == set(seen.heads):
+        return passed(f"the database is at {heads}")
+    words = f"the database of {name} is at {revisions}; the migrations in its image lead to {heads}"
+    if not seen.known:
+        fix = f"give {name} an image at least as new as the one that migrated its database, or restore a backup of it"
+        return failed("schema-too-new", words, fix)
+    if migrated and migrated.stack:
+        return failed("migrations-pending", words, UPDATE)
+    fix = f"back up the database, then start {name} alone with ENABLE_DB_MIGRATIONS=true: it migrates when it starts"
+    return failed("migrations-pending", words, fix)
+
+
+def _same_image(app: Container, migrated: Container | None, why: str) -> Finding:
+    ids = [str(item.inspect.get("Image", "")) for item in (app, migrated) if item]
+    # Who deploys in another way may migrate with an image of its own.
+    if migrated and migrated.stack and app.stack and all(ids) and len(set(ids)) > 1:
+        words = f"{app.name} runs {ids[0][:19]}, and {migrated.name} migrated the database with {ids[1][:19]}"
+        return failed("migrated-by-another-image", words, UPDATE)
+    return unknown("not-expected", f"its revision is not known: {why}")

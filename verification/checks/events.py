@@ -8,15 +8,26 @@ from typing import Final
 from verification.checks.configuration import environment
 from verification.checks.containers import containers_running
 from verification.checks.finding import Finding, Judge, failed, first_failure, listed, passed, unanswered, unknown
-from verification.checks.valkey import connect, name_resolution, valkey_acl, valkey_pong
-from verification.evidence import App, Evidence, Valkey
+from verification.checks.valkey import (
+    connect,
+    is_direct,
+    is_replica_of_sentinels,
+    name_resolution,
+    valkey_acl,
+    valkey_pong,
+)
+from verification.evidence import WEBSOCKET_URL, App, Connection, Evidence, Valkey
 
 
 def pubsub_subscribers(evidence: Evidence) -> Finding:
     """As many processes listen to the socketio channel as the app has."""
-    if any(app.probe.problem for app in evidence.apps):
-        return unanswered(next(app for app in evidence.apps if app.probe.problem))
+    for app in evidence.apps:
+        if app.probe.problem or _unsupported(app):
+            unsupported = unknown("url-unsupported", f"{app.container.name}: {_websocket(app).error}")
+            return unanswered(app) if app.probe.problem else unsupported
     valkey = evidence.valkey or Valkey()
+    if any(is_replica_of_sentinels(app, valkey) for app in evidence.apps):
+        valkey = Valkey()  # each server tells its own subscribers
     own = [app.probe.subscribers for app in evidence.apps if app.probe.subscribers is not None]
     seen = valkey.subscribers if valkey.subscribers is not None else max(own, default=None)
     if seen is None:
@@ -27,6 +38,8 @@ def pubsub_subscribers(evidence: Evidence) -> Finding:
     listening = set(valkey.subscriber_addresses or ())
     # One that is elsewhere may see addresses of this host instead of the containers'.
     known = valkey.container is not None and valkey.subscriber_addresses is not None
+    # Through a port of this host's or a proxy it sees the address of that.
+    known = known and all(is_direct(app, valkey.container) for app in evidence.apps if valkey.container)
     located = [app for app in evidence.apps if app.container.addresses] if known else []
     silent = [app.container.name for app in located if not app.container.addresses & listening]
     ours = (*(app.container for app in evidence.apps), *evidence.leaving)
@@ -34,11 +47,12 @@ def pubsub_subscribers(evidence: Evidence) -> Finding:
     if silent or seen < expected:
         names = " ".join(silent or (app.container.name for app in evidence.apps))
         who = listed(silent) or f"one process of {names}"
-        return failed(
-            "replica-not-subscribed",
-            f"{words}; not listening: {who}",
-            f"docker restart {names}    # after a look at docker logs",
-        )
+        words = f"{words}; not listening: {who}"
+        for check, judge in SETTINGS.items():
+            root = judge(evidence)
+            if root.status == "failed" and root.cause and root.cause != "redis-url-missing":
+                return failed(root.cause, f"{words}; because of what `{check}` found", root.fix)
+        return failed("replica-not-subscribed", words, f"docker restart {names}    # after a look at docker logs")
     if (seen > expected and strangers) or (seen > expected + len(evidence.leaving) and not located):
         places = strangers or (set() if known else listening)
         who = f" (listening from {listed(sorted(places))})" if places else ""
@@ -51,6 +65,23 @@ def pubsub_subscribers(evidence: Evidence) -> Finding:
     return passed(words.replace(" expected", "") + leaving)
 
 
+SETTINGS: Final[Mapping[str, Judge]] = {
+    "environment": environment,
+    "name-resolution": name_resolution,
+    "connect": connect,
+}
+"""Checks by name whose failure explains why nobody listens, and that no restart mends."""
+
+
+def _websocket(app: App) -> Connection:
+    return app.probe.connections.get(WEBSOCKET_URL, Connection())
+
+
+def _unsupported(app: App) -> bool:
+    """Whether its Valkey cannot be asked in the way the app does it."""
+    return _websocket(app).problem == "unsupported"
+
+
 def live_event(evidence: Evidence) -> Finding:
     """An event published through Valkey reaches a socket.io client connected to each replica, by both paths."""
     findings = [_live(app, evidence) for app in evidence.apps]
@@ -58,7 +89,7 @@ def live_event(evidence: Evidence) -> Finding:
     return first_failure(findings, passed(listed(finding.evidence for finding in findings), slowest))
 
 
-def _live(app: App, evidence: Evidence) -> Finding:
+def _live(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 - one a cause
     name, seen = app.container.name, app.probe.live
     if app.probe.problem:
         return unanswered(app, applies=True)
@@ -81,6 +112,8 @@ def _live(app: App, evidence: Evidence) -> Finding:
         )
     if not seen.connected:
         return failed("upgrade-blocked", words, f"docker logs {name}", seen.seconds)
+    if _unsupported(app):
+        return unknown("url-unsupported", f"{words}: {_websocket(app).error}", applies=True)
     return failed("event-not-received", words, f"docker restart {name}    # its listener has stopped", seen.seconds)
 
 

@@ -14,6 +14,7 @@ from verification.checks.finding import UPDATE, Finding, failed, first_failure, 
 from verification.evidence import STATE_URL, WEBSOCKET_URL, App, Connection, Container, Denial, Evidence, Valkey
 
 DENIALS_SHOWN: Final = 5
+VALKEY_PORT: Final = 6379
 
 OWN_QUESTIONS: Final = frozenset({"pubsub|numsub", "client|list", "info", "acl|log"})
 """What is asked with the app's account where no other is known, or by a URL with it; Open WebUI never does."""
@@ -151,7 +152,8 @@ def name_resolution(evidence: Evidence) -> Finding:
     valkey = evidence.valkey
     if valkey and valkey.container:
         container = valkey.container
-        return first_failure((_resolution(*item, container) for item in connections), passed(listed(words)))
+        found = [_resolution(*item, container, valkey.info.get("run_id", "")) for item in connections]
+        return first_failure(found, passed(listed(sorted({finding.evidence for finding in found}))))
     found = [_resolution_elsewhere(*item, valkey) for item in connections]
     there = (valkey and valkey.found) or frozenset()
     same = all(item.left in there for _, _, item in connections)
@@ -164,7 +166,8 @@ def _resolution_elsewhere(app: App, variable: str, connection: Connection, valke
         seen = f"{host} ({variable}) does not resolve inside {name}: {connection.error}"
         return failed("name-does-not-resolve", seen, f"correct the host in {variable} (valkeyUrl of the stack)")
     if is_loopback(host) and connection.problem and app.container.addresses:
-        return _loopback(app, variable, host, f"correct the host in {variable} (valkeyUrl of the stack)")
+        line = ANNOUNCE if connection.primary else f"correct the host in {variable} (valkeyUrl of the stack)"
+        return _loopback(app, variable, connection, line)
     if valkey and valkey.found is not None and connection.left and connection.left not in valkey.found:
         seen = f"what {name} writes over {variable} ({connection.url}) is not in the Valkey asked by {valkey.url}"
         fix = f"point {variable} at that Valkey, or ask by the URL of the one that {name} uses"
@@ -172,15 +175,16 @@ def _resolution_elsewhere(app: App, variable: str, connection: Connection, valke
     return passed(host)
 
 
-def _resolution(app: App, variable: str, connection: Connection, valkey: Container) -> Finding:
+def _resolution(app: App, variable: str, connection: Connection, valkey: Container, server: str) -> Finding:
     host, name = connection.host, app.container.name
     shared = valkey.networks.keys() & app.container.networks.keys()
     # One that the app shares no network with has addresses too, and no name resolves to them.
     own = valkey.addresses_on(shared) or valkey.addresses
     line = f"set {variable}=redis://{valkey.name}:6379/{_database(connection)} in the environment of {name}"
+    line = ANNOUNCE if connection.primary else line
     # Containers on the host's network, or on one another's, have no address of their own and do share the loopback.
     if is_loopback(host) and valkey.addresses and app.container.addresses:
-        return _loopback(app, variable, host, line)
+        return _loopback(app, variable, connection, line)
     if connection.problem == "resolve":
         network = min(valkey.networks, default="NETWORK")
         fix = line if shared else f"docker network connect {network} {name}    # they share no network"
@@ -198,12 +202,49 @@ def _resolution(app: App, variable: str, connection: Connection, valkey: Contain
     if strangers:
         sometimes = ", only sometimes to Valkey," if set(connection.addresses) & own else ""
         seen = f"{host} ({variable}) resolves to {listed(sorted(strangers))}{sometimes} inside {name}"
-        return failed("name-resolves-elsewhere", f"{seen}; {valkey.name} has {listed(sorted(own))}", line)
+        seen += f"; {valkey.name} has {listed(sorted(own))}"
+        if sometimes or connection.problem:
+            return failed("name-resolves-elsewhere", seen, line)
+        return _by_another_address(variable, connection, seen, server, line)
     return passed(f"{host} -> {listed(connection.addresses)}", connection.seconds)
 
 
-def _loopback(app: App, variable: str, host: str, fix: str) -> Finding:
-    seen = f"{variable} of {app.container.name} names {host}: inside a container that is the container itself"
+def _by_another_address(variable: str, connection: Connection, seen: str, server: str, line: str) -> Finding:
+    """A port of this host's, a proxy or a service's address may lead to Valkey as well: the server itself tells."""
+    known = connection.server and server
+    if known and connection.server == server:
+        words = f"{connection.host} -> {listed(connection.addresses)}, where the same server answers"
+        return passed(words, connection.seconds)
+    if known and not connection.primary and variable == WEBSOCKET_URL:
+        return failed("name-resolves-elsewhere", f"{seen}, and another server answers there", line)
+    why = "whether it answers there is not known"
+    if known:
+        why = "Sentinel names another server" if connection.primary else "sessions are kept in another Valkey"
+    return unknown("addresses-unknown", f"{seen}: {why}")
+
+
+def is_direct(app: App, valkey: Container) -> bool:
+    """Whether an app's live events go to an address of Valkey's own, which then sees them come from the app's."""
+    connection = app.probe.connections.get(WEBSOCKET_URL, Connection())
+    return not set(connection.addresses) - valkey.addresses
+
+
+def is_replica_of_sentinels(app: App, valkey: Valkey) -> bool:
+    """Whether Sentinel sends the app to another server than the one that was named, as it may after a failover."""
+    connection = app.probe.connections.get(WEBSOCKET_URL, Connection())
+    if not (connection.primary and valkey.container) or is_direct(app, valkey.container):
+        return False
+    return not connection.server or connection.server != valkey.info.get("run_id")
+
+
+ANNOUNCE: Final = "have Sentinel name an address that the apps reach: replica-announce-ip of each Valkey, or host names"
+"""It takes and tells names with `resolve-hostnames yes` and `announce-hostnames yes` in its configuration."""
+
+
+def _loopback(app: App, variable: str, connection: Connection, fix: str) -> Finding:
+    name, host = app.container.name, connection.host
+    who = f"Sentinel names {host} to {name}" if connection.primary else f"{variable} of {name} names {host}"
+    seen = f"{who}: inside a container that is the container itself"
     return failed("name-is-loopback", f"{seen}, not Valkey", fix)
 
 
@@ -243,7 +284,8 @@ def _connects(evidence: Evidence, variable: str) -> Finding:
 def _connection(app: App, variable: str, connection: Connection, evidence: Evidence) -> Finding:
     name = app.container.name
     if not connection.problem:
-        return passed(f"{connection.url} at {name}", connection.seconds)
+        primary = f", by Sentinel {connection.primary}," if connection.primary else ""
+        return passed(f"{connection.url}{primary} at {name}", connection.seconds)
     if connection.problem in OF_URL:
         words = connection.error or f"{variable} is not set"
         return unknown(OF_URL[connection.problem], f"{name}: {words}")
@@ -257,12 +299,15 @@ def _broken(app: App, variable: str, connection: Connection, evidence: Evidence)
     user = urlsplit(connection.url).username or "default"
     account = f"{'' if user == 'default' else user}:PASSWORD"
     scheme = urlsplit(connection.url).scheme or "redis"
-    url = f"{scheme}://{account}@{connection.host}:6379/{_database(connection)}"
+    # With Sentinel the URL has the primary's name for a host, and is to keep it.
+    host = (connection.primary and urlsplit(connection.url).hostname) or connection.host
+    url = f"{scheme}://{account}@{host}:6379/{_database(connection)}"
+    sentinel = f"{variable.partition('_')[0]}_SENTINEL"
     waited_for_answer = connection.problem == "timeout" and "connecting" not in connection.error.lower()
     valkey = evidence.valkey.container.name if evidence.valkey and evidence.valkey.container else ""
     causes: dict[str, tuple[Cause, str]] = {
         "resolve": ("name-does-not-resolve", f"docker network connect NETWORK {app.container.name}"),
-        "refused": ("valkey-unreachable", f"docker start {valkey}; check host and port in {variable}"),
+        "refused": _refused_by(variable, connection, evidence.valkey),
         "timeout": ("valkey-hung", f"docker unpause {valkey} || docker restart {valkey}")
         if waited_for_answer
         else ("valkey-unreachable", f"check host, port and networks: docker inspect {valkey}"),
@@ -273,16 +318,60 @@ def _broken(app: App, variable: str, connection: Connection, evidence: Evidence)
             f"make the scheme of {variable} (redis or rediss) and its certificates fit Valkey",
         ),
         "loading": ("valkey-loading", f"docker logs -f {valkey}    # until its data is loaded"),
+        "protected": ("valkey-protected-mode", _protected_fix(variable, url, evidence.valkey)),
+        "sentinel": (
+            "sentinel-unreachable",
+            f"correct {sentinel}_HOSTS (and {sentinel}_PORT, 26379), or start Sentinel",
+        ),
+        "no-primary": (
+            "sentinel-knows-no-primary",
+            f"make the host in {variable} a name that Sentinel monitors    # `sentinel masters` at Sentinel lists them",
+        ),
         **{
             problem: (refused, _mend(refused, evidence.valkey) if evidence.valkey else "")
             for problem, refused in REFUSED.items()
         },
     }
     cause, fix = causes.get(connection.problem, ("valkey-connection-failed", f"docker logs {valkey}"))
-    known = {"valkey-auth-refused", "valkey-acl-denied", "valkey-tls-failed"}
+    known = {"valkey-auth-refused", "valkey-acl-denied", "valkey-tls-failed", "valkey-protected-mode"}
+    known |= {"sentinel-unreachable", "sentinel-knows-no-primary"}
     if not valkey and cause not in (known | set(REFUSED.values()) if evidence.valkey else known):
         fix = f"mend Valkey at {connection.host}, or correct {variable} (valkeyUrl of the stack)"
     return cause, fix
+
+
+def _refused_by(variable: str, connection: Connection, valkey: Valkey | None) -> tuple[Cause, str]:
+    """Nobody listens where the URL leads to: what Valkey itself listens on tells why, where that is known."""
+    container = valkey.container if valkey else None
+    if not valkey or not container:
+        return "valkey-unreachable", ""
+    port = _port_of(connection)
+    listening = [urlsplit(f"//{place}") for place in valkey.listening or ()]
+    there = set(connection.addresses) <= container.addresses and connection.addresses
+    on_port = [is_loopback(place.hostname or "") for place in listening if place.port == port]
+    if there and on_port and all(on_port):
+        mend = f"docker exec {valkey.name} {valkey.client or 'valkey-cli'} config set bind '* -::*'"
+        fix = f"{mend}    # and `bind * -::*` in its configuration; with a password, or it is in protected mode then"
+        return "valkey-binds-loopback", fix
+    if there and listening and not on_port:
+        ports = sorted({place.port for place in listening if place.port and not is_loopback(place.hostname or "")})
+        return "valkey-unreachable", f"correct the port in {variable}: {valkey.name} listens on {listed(ports)}"
+    if container.status == "running" and valkey.answer:
+        return "valkey-unreachable", f"check host and port in {variable}: {valkey.name} runs and answers"
+    return "valkey-unreachable", f"docker start {valkey.name}; check host and port in {variable}"
+
+
+def _port_of(connection: Connection) -> int:
+    place = f"//{connection.primary}" if connection.primary else connection.url
+    try:
+        return urlsplit(place).port or VALKEY_PORT
+    except ValueError:
+        return VALKEY_PORT
+
+
+def _protected_fix(variable: str, url: str, valkey: Valkey | None) -> str:
+    name = valkey.name if valkey else "Valkey"
+    return f"give {name} a password (requirepass PASSWORD in its configuration), and set {variable}={url}"
 
 
 REFUSED: Final[Mapping[str, Cause]] = {

@@ -13,6 +13,7 @@ from tests.integration.catalogue import (
     around,
     asked,
     door,
+    elsewhere,
     locked,
     pair,
     refusals,
@@ -34,6 +35,8 @@ THEMES: dict[str, tuple[Fault, ...]] = {
     "The containers around them": around.FAULTS,
     "What is to be locked": locked.FAULTS,
     "Several replicas": replicas.FAULTS,
+    "As others deploy it": elsewhere.FAULTS,
+    "The database's schema": elsewhere.SCHEMA_FAULTS,
     "What was asked for, and what is told": asked.FAULTS,
     "What cannot be asked": unasked.FAULTS,
 }

@@ -57,6 +57,15 @@ def sick_valkey(labs: Labs) -> Iterator[Subject]:
             yield replace(lab.subject(app), valkey=sick, wait_seconds=A_MOMENT)
 
 
+@contextmanager
+def missing_process(labs: Labs) -> Iterator[Subject]:
+    """An app that says it has two processes, and has one."""
+    lab = labs.variants
+    with stand_in_app(lab, {"UVICORN_WORKERS": "2"}, command=["bash", "start.sh", "--workers", "1"]) as app:
+        lab.wait_for_answer(app)
+        yield lab.subject(app)
+
+
 FAULTS = (
     Fault(
         name="Open WebUI is stopped",
@@ -115,6 +124,13 @@ FAULTS = (
         inject=that_treats_events("shared"),
         check="live-event",
         cause="event-not-received",
+        own="-/-",
+    ),
+    Fault(
+        name="one of Open WebUI's processes does not listen",
+        inject=missing_process,
+        check="pubsub-subscribers",
+        cause="replica-not-subscribed",
         own="-/-",
     ),
     Fault(

@@ -218,5 +218,6 @@ FAULTS = (
         cause="not-expected",
         status="unknown",
         verdict="proved",
+        own="-/-",
     ),
 )

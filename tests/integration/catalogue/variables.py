@@ -146,17 +146,6 @@ FAULTS = (
         also={"connect": "url-scheme", "live-event": "scheme-unsupported"},
     ),
     Fault(
-        name="`WEBSOCKET_SENTINEL_HOSTS` names a host that does not exist",
-        inject=app_with(WEBSOCKET_SENTINEL_HOSTS="nowhere"),
-        check="pubsub-subscribers",
-        cause="replica-not-subscribed",
-        also={
-            "connect": "url-unsupported",
-            "valkey-acl": "not-connected",
-            "live-event": "replica-not-subscribed",
-        },
-    ),
-    Fault(
         name="`WEBSOCKET_REDIS_URL` names 127.0.0.1",
         inject=app_with(WEBSOCKET_REDIS_URL="redis://:{password}@127.0.0.1:6379/1"),
         check="name-resolution",
@@ -189,7 +178,7 @@ FAULTS = (
         inject=to_another_valkey,
         check="name-resolution",
         cause="name-resolves-elsewhere",
-        also={"pubsub-subscribers": "replica-not-subscribed"},
+        also={"pubsub-subscribers": "name-resolves-elsewhere"},
     ),
     Fault(
         name="`WEBSOCKET_REDIS_URL` leads to another Valkey sometimes: two containers go by its name",
