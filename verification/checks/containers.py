@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -121,17 +121,17 @@ def _log(container: Container) -> str:
 def migration(evidence: Evidence) -> Finding:
     """The database is at the revision that each app's image leads to; a one-shot migration container ended well."""
     container = evidence.migration
-    ended = _ended(container) if container else None
+    ended = _ended(container, evidence.apps) if container else None
     if ended and ended.status == "failed":
         return ended
     findings = [_schema(app, container) for app in evidence.apps]
     words = sorted({finding.evidence for finding in findings})
-    if container is None:
+    if ended is None:
         unasked = unknown("not-expected", f"no migration container named; {listed(words)}")
         return first_failure((it for it in findings if it.status == "failed"), _if_all(findings, unasked))
     return first_failure(
         (it for it in findings if it.status == "failed"),
-        passed(f"{container.name}: exit code 0; {listed(words)}"),
+        passed(f"{ended.evidence}; {listed(words)}"),
     )
 
 
@@ -140,10 +140,10 @@ def _if_all(findings: list[Finding], otherwise: Finding) -> Finding:
     return passed(listed(sorted({finding.evidence for finding in findings}))) if known else otherwise
 
 
-def _ended(container: Container) -> Finding:
+def _ended(container: Container, apps: Sequence[App]) -> Finding:
     """A one-shot container has ended well."""
     name = container.name
-    if container.status in GONE and all(app.container.follows_a_migration for app in evidence.apps):
+    if container.status in GONE and all(app.container.follows_a_migration for app in apps):
         return passed(f"{name} is gone, as after `docker system prune`; what runs was started once it had ended well")
     if container.status in GONE:
         return failed("migration-missing", f"{name}: {GONE[container.status]}", UPDATE)
