@@ -18,6 +18,7 @@ import pulumi.runtime
 import yaml
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockMonitor
+from pulumi.runtime.proto.source_pb2 import StackTrace
 from pulumi.runtime.stack import run_pulumi_func
 
 import labels
@@ -263,7 +264,11 @@ def record(
         asyncio.set_event_loop(LOOP)
         pulumi.runtime.set_all_config(dict(config), list(secret))
         pulumi.runtime.set_mocks(recorder, project=project, stack=stack, preview=False, monitor=Monitor(recorder))
-        with patch("pulumi.export", side_effect=lambda name, value: recorder.exports.update({name: value})):
+        with (
+            # It would read the source of every frame of each resource's making; a fifth of the time, and nobody asks.
+            patch("pulumi.runtime.resource._get_stack_trace", StackTrace),
+            patch("pulumi.export", side_effect=lambda name, value: recorder.exports.update({name: value})),
+        ):
             LOOP.run_until_complete(run_pulumi_func(run_it))
 
     copy_context().run(run)
