@@ -19,13 +19,13 @@ SHORTEST_PART: Final = 8
 """Characters of a part of a value that is hidden, where nothing says that it is a password: most words are shorter."""
 
 SECRET_NAME: Final = re.compile(
-    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|(^|_)(PASS|PWD?)$|TOKEN(?!I)|(?<!O)AUTH(?!_(TRUSTED|COOKIE))|CREDENTIAL|.KEYS?$"
-    r"|^content$",
+    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|(^|_)(PASS|PWD?)$|TOKEN(?!I)|(?<!O)AUTH(?!_(TRUSTED|COOKIE))|CREDENTIAL"
+    r"|.(?<!VAL)KEYS?$|^content$",
     re.IGNORECASE,
 )
 """Names of variables and properties that hold secrets; ``content`` is that of a file.
 
-Not OAUTH_PROVIDER_NAME, WEBUI_AUTH_COOKIE_SAME_SITE or RAG_TOKENIZER_MODEL: nothing could be read without their values.
+Not ``valkey``, OAUTH_PROVIDER_NAME, WEBUI_AUTH_COOKIE_SAME_SITE or RAG_TOKENIZER_MODEL: nothing could be read without their values.
 """
 
 QUOTED: Final = frozenset({"containerLogs"})

@@ -62,6 +62,7 @@ def test_what_is_beside_a_secret_is_none(word: str) -> None:
         (["OAUTH_CLIENT_ID=somebody", "WEBUI_AUTH_COOKIE_SAME_SITE=strict", "RAG_TOKENIZER_MODEL=of-tokens"], set()),
         (["OAUTH_TOKEN=hush-hush", "X_API_AUTH=me:hush", "SMTP_PWD=hushed"], {"hush-hush", "me:hush", "hushed"}),
         ({"apiKey": "hush-hush", "key": "somebody-else"}, {"hush-hush"}),
+        ({"valkey": "open-webui-valkey", "valkey_password": "hush-hush"}, {"hush-hush"}),
         ({"user": "somebody-else", "password": "hush-hush"}, {"hush-hush"}),
         ({"keys": {"api_keys": ["hush-hush"]}, "names": ["open-webui-1"]}, {"hush-hush"}),
         ([{"file": "/run/secrets/x", "content": "A=hush-hush\n"}], {"A=hush-hush", "hush-hush"}),
