@@ -25,7 +25,8 @@ SECRET_NAME: Final = re.compile(
 )
 """Names of variables and properties that hold secrets; ``content`` is that of a file.
 
-Not ``valkey``, OAUTH_PROVIDER_NAME, WEBUI_AUTH_COOKIE_SAME_SITE or RAG_TOKENIZER_MODEL: nothing could be read without their values.
+Not ``valkey``, OAUTH_PROVIDER_NAME, WEBUI_AUTH_COOKIE_SAME_SITE or RAG_TOKENIZER_MODEL: nothing could be read without
+their values.
 """
 
 QUOTED: Final = frozenset({"containerLogs"})

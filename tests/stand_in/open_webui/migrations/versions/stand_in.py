@@ -1,0 +1,4 @@
+"""The only migration there is."""
+
+revision = "stand-in"
+down_revision = None
