@@ -34,6 +34,7 @@ pytestmark = pytest.mark.docker
 OPEN_PATHS = "not path /health /ready /api/version /ws/*"
 HOST_NAME = "host.docker.internal"
 MIGRATIONS = """\
+rm -r open_webui/migrations
 mkdir -p open_webui/migrations/versions
 printf "revision = 'a1'\\ndown_revision = None\\n" > open_webui/migrations/versions/first.py
 printf "revision = 'b1'\\ndown_revision = 'a1'\\n" > open_webui/migrations/versions/second.py

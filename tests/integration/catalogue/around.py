@@ -87,12 +87,6 @@ def migration_removed(labs: Labs) -> Iterator[Subject]:
         yield replace(subject, migration=migrated.migration)
 
 
-@contextmanager
-def no_migration(labs: Labs) -> Iterator[Subject]:
-    """A sound pair; no migration is named."""
-    yield labs.pair.subject()
-
-
 FAULTS = (
     Fault(
         name="Open WebUI's container is removed while it boots",
@@ -210,14 +204,5 @@ FAULTS = (
         inject=ended("migration", "echo 'table config already exists'; exit 1"),
         check="migration",
         cause="migration-failed",
-    ),
-    Fault(
-        name="no migration is named",
-        inject=no_migration,
-        check="migration",
-        cause="not-expected",
-        status="unknown",
-        verdict="proved",
-        own="-/-",
     ),
 )

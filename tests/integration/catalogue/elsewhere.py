@@ -23,6 +23,8 @@ END
 exec valkey-sentinel /tmp/sentinel.conf
 """
 
+WITHOUT_MIGRATIONS = ["bash", "-c", "rm -r open_webui/migrations; exec bash start.sh"]
+"""Command of an Open WebUI whose image tells no migrations."""
 LOGIN_PAGE = "redir @stranger https://login.test/?rd=https%3A%2F%2Fchat.test%2F 302"
 CREDENTIALS = "respond @stranger 401"
 PROXY = """\
@@ -121,10 +123,17 @@ def replica_of_another_image(labs: Labs) -> Iterator[Subject]:
     of_stack: dict[str, Any] = {"labels": {labels.STACK: "test"}}
     with (
         stand_in(lab, "migration", "exit 0", image=VALKEY_IMAGE, **of_stack) as migration,
-        lab.another_app("variant", **of_stack) as app,
+        lab.another_app("variant", command=WITHOUT_MIGRATIONS, **of_stack) as app,
     ):
         lab.container(migration).wait(timeout=30)
         yield lab.subject(app, migration=migration)
+
+
+@contextmanager
+def no_migration(labs: Labs) -> Iterator[Subject]:
+    """A sound pair; no migration is named, and the app's image has none."""
+    with labs.variants.another_app("variant", command=WITHOUT_MIGRATIONS) as app:
+        yield labs.variants.subject(app)
 
 
 FIRST = "7e5b5dc7342b"
@@ -218,6 +227,15 @@ FAULTS = (
         inject=replica_of_another_image,
         check="migration",
         cause="migrated-by-another-image",
+        own="-/-",
+    ),
+    Fault(
+        name="no migration is named, and Open WebUI's image has none to compare its database with",
+        inject=no_migration,
+        check="migration",
+        cause="not-expected",
+        status="unknown",
+        verdict="proved",
         own="-/-",
     ),
 )

@@ -1,4 +1,0 @@
-"""The only migration there is."""
-
-revision = "stand-in"
-down_revision = None
