@@ -1,6 +1,7 @@
 """Runs inside an Open WebUI container: publishes what it reads, with the app's own account at Valkey.
 
-``docker exec -i CONTAINER python3 -c SOURCE`` with a JSON list of channel and message on standard input. It uses what
+``docker exec -i CONTAINER python3 -c SOURCE`` with a JSON list of channel and message on standard input; the first is
+published until somebody receives it, and the others once. It uses what
 Open WebUI itself depends on (redis) and nothing of this project.
 """
 
@@ -34,7 +35,11 @@ def main() -> None:
     import redis  # noqa: PLC0415 - the app's library, not ours
 
     client = redis.Redis.from_url(valkey_url(), socket_timeout=60, socket_connect_timeout=60)
-    for channel, message in json.load(sys.stdin):
+    messages = json.load(sys.stdin)
+    awaited, nothing = messages.pop(0)
+    while not client.publish(awaited, nothing):
+        time.sleep(GAP_SECONDS)
+    for channel, message in messages:
         client.publish(channel, message)
         time.sleep(GAP_SECONDS)
 

@@ -57,7 +57,7 @@ class Line:
 
     @property
     def joined(self) -> bool:
-        """Whether socket.io has answered: an account that the page was signed in to is in its room by then."""
+        """Whether socket.io has answered."""
         return any(frame.startswith("40{") for frame in self.received)
 
 
@@ -102,10 +102,7 @@ class Window:
     def open(self, path: str = "/") -> None:
         """Open a page as the signed-in account, and wait until it shows what arrives.
 
-        Open WebUI answers on the websocket once it listens at Valkey for the account's room, and the page begins to
-        listen to the websocket before it has somewhere to type.
-
-        Source: https://github.com/open-webui/open-webui/blob/v0.12.4/backend/open_webui/socket/main.py (connect)
+        The page begins to listen to the websocket before it has somewhere to type.
         """
         self._go(path)
         expect(self.page.locator("#chat-input")).to_be_visible(timeout=WAIT_SECONDS * 1000)
@@ -253,16 +250,26 @@ def publishing(
 ) -> AbstractContextManager[None]:
     """Publish events through Valkey and past every Open WebUI, as another replica would.
 
+    Open WebUI answers on the websocket before the account is in its room: what came in between would be lost. So an
+    event that no page knows goes first, until somebody listens for the last one's room.
+
+    Source: https://github.com/open-webui/open-webui/blob/v0.12.4/backend/open_webui/socket/main.py (always_connect)
+
     Args:
         app: The container whose way to Valkey is taken.
         events: Whom each is for (``user:ID``), and the event; published in this order.
         shared: On the channel of all rooms instead of the rooms' own.
     """
-    messages = []
-    for room, one in events:
+
+    def message(room: str, name: str, data: list[Any], *, shared: bool) -> list[str]:
         emit = {
-            "method": "emit", "event": "events", "data": [one], "binary": False, "namespace": "/", "room": room,
+            "method": "emit", "event": name, "data": data, "binary": False, "namespace": "/", "room": room,
             "skip_sid": None, "callback": None, "host_id": "of-a-test",
         }  # fmt: skip
-        messages.append(["socketio" if shared else f"socketio#/#{room}", json.dumps(emit)])
+        return ["socketio" if shared else f"socketio#/#{room}", json.dumps(emit)]
+
+    messages = [
+        message(events[-1][0], "of-a-test", [], shared=False),
+        *(message(room, "events", [one], shared=shared) for room, one in events),
+    ]
     return inside(app, "python3", "-c", PUBLISHER.read_text(encoding="utf-8"), text=json.dumps(messages))

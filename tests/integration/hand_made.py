@@ -371,6 +371,12 @@ class Replicas:
             image, command, name=self.name(role), network=network.name, detach=True, volumes=mounts, **locked, **more
         )
 
+    def wait_until_ready(self) -> None:
+        """Return once every app calls itself ready."""
+        end = time.monotonic() + BOOT_SECONDS
+        while {own_health(self.client, app)["/ready"] for app in self.apps} != {"200"} and time.monotonic() < end:
+            time.sleep(0.25)
+
     @contextmanager
     def gateway_with(self, directives: str) -> Iterator[None]:
         """The gateway with further directives for its reverse proxy, for a while."""

@@ -78,6 +78,8 @@ def valkey_on_the_edge(labs: Labs) -> Iterator[Subject]:
         yield lab.subject
     finally:
         lab.edge.disconnect(lab.valkey)
+        # Its name has led there too: what an app had opened that way is silent from now on.
+        lab.wait_until_ready()
 
 
 @contextmanager
