@@ -1,6 +1,7 @@
 """Migrations that take long are ended by nobody, and those that are done may be pruned."""
 
 import json
+import re
 import secrets
 import subprocess
 import sys
@@ -145,5 +146,10 @@ def test_a_nightly_prune_makes_no_proof_red_and_restarts_nobody(stood_in: Deploy
 
 
 def prune(stack: Deployment) -> None:
-    """What ``docker system prune`` does to the containers of this stack alone."""
-    sh("docker", "container", "prune", "--force", "--filter", f"label={labels.STACK}={stack.stack}")
+    """What ``docker system prune`` does to the containers of this stack alone, without the volumes that it leaves."""
+    of_stack = f"label={labels.STACK}={stack.stack}"
+    ended = sh("docker", "ps", "--quiet", "--all", "--filter", of_stack, "--filter", "status=exited", "--filter",
+        "status=created").split()  # fmt: skip
+    mounts = sh("docker", "inspect", "--format", "{{range .Mounts}}{{.Name}} {{end}}", *ended).split()
+    sh("docker", "container", "prune", "--force", "--filter", of_stack)
+    sh("docker", "volume", "rm", *(name for name in mounts if re.fullmatch("[0-9a-f]{64}", name)))
