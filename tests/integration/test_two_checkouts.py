@@ -43,7 +43,7 @@ def test_a_second_checkout_is_told_whose_it_is_and_changes_nothing_unless_it_tak
         assert ids(stood_in) == made
         sh(*line.split())
     finally:
-        sh("docker", "rm", "--force", guest)
+        sh("docker", "rm", "--force", "--volumes", guest)
 
     taken = other.succeed("up", TAKE_OVER="1")
     assert f"recovery: removed container {stood_in.names['app']}, which was made from another state, in " in taken
