@@ -43,9 +43,16 @@ def environment(of_the_machine: Mapping[str, str], folder: Path, *, with_the_cli
         (home / ".pulumi").mkdir()
         if plugins.is_dir():
             (home / ".pulumi/plugins").symlink_to(plugins)
+        # A CLI that was built with cgo takes the home of the account instead of HOME, and writes its logs there.
+        kept["PULUMI_HOME"] = str(home / ".pulumi")
     # A time zone of its own, as /etc/localtime is the machine's. No bytecode: Python tells a program that a test has
     # rewritten by its second and its length.
     return {**kept, "HOME": str(home), "PATH": path, "TZ": "UTC", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def without_pulumi(variables: Mapping[str, str]) -> dict[str, str]:
+    """Variables without those that Pulumi reads, but for where its CLI has its home."""
+    return {name: text for name, text in variables.items() if not name.startswith("PULUMI_") or name == "PULUMI_HOME"}
 
 
 def _without(names: Iterable[str], place: Path, folder: Path) -> str:

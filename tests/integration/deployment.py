@@ -24,7 +24,7 @@ from docker.models.containers import Container
 
 import docker_access
 import labels
-from tests import stand_in
+from tests import bare, stand_in
 from tests.lease import free_port, free_subnet
 from verification.detect import detect
 from verification.docker_view import DockerView
@@ -122,11 +122,8 @@ class Deployment:
 
     def environment(self) -> dict[str, str]:
         # The copy may keep its bytecode: compiling it again for each command takes longer than the command.
-        inherited = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith("PULUMI_") and key != "PYTHONDONTWRITEBYTECODE"
-        }
+        inherited = bare.without_pulumi(os.environ)
+        inherited.pop("PYTHONDONTWRITEBYTECODE", None)
         return {**inherited, "NO_COLOR": "1", "PULUMI_SKIP_UPDATE_CHECK": "true"}
 
     def make(self, command: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -20,6 +20,7 @@ import yaml
 import docker_access
 from images.uv import environment as uv_environment
 from images.uv import uv
+from tests import bare
 from tests.documents import commands
 from tests.integration.deployment import ENGINES, NOT_COPIED, PROJECT, remove_all
 from tests.lease import free_port
@@ -52,7 +53,7 @@ class Example:
 
     def run(self, script: str, engine: str) -> str:
         """Run some of the README's commands; what they printed."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")}
+        kept = bare.without_pulumi(os.environ)
         backend = self.directory / f".pulumi-{engine}"
         backend.mkdir(exist_ok=True)
         own = {

@@ -69,7 +69,8 @@ class Person:
             and key not in {"STACK", "ENGINE", "PYTHON", "PYTHONDONTWRITEBYTECODE"}
         }
         return {
-            **inherited, "HOME": str(self.home), "NO_COLOR": "1", "PULUMI_SKIP_UPDATE_CHECK": "true",
+            **inherited, "HOME": str(self.home), "PULUMI_HOME": str(own.parent), "NO_COLOR": "1",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PATH": f"{Path(sys.prefix) / 'bin'}:{os.environ['PATH']}",
         }  # fmt: skip
 
