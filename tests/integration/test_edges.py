@@ -7,8 +7,10 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import redis
@@ -146,12 +148,18 @@ def test_an_upgrade_stops_the_app_then_migrates_then_starts_it(light: Deployment
 
 
 @contextmanager
-def changed(image: str, change: str) -> Iterator[str]:
-    """An image that differs in a line of a Dockerfile, for a while."""
+def changed(image: str, change: str = "", files: Mapping[Path, str] | None = None) -> Iterator[str]:
+    """An image that differs in a line of a Dockerfile, or has more files, for a while."""
     name = f"open-webui-test/{secrets.token_hex(3)}:v0.12.4"
     container = sh("docker", "create", image)
     try:
-        sh("docker", "commit", "--change", change, container, name)
+        with tempfile.TemporaryDirectory() as folder:
+            for place, text in (files or {}).items():
+                file = Path(folder) / place.name
+                file.write_text(text)
+                file.chmod(0o644)
+                sh("docker", "cp", str(file), f"{container}:{place}")
+        sh("docker", "commit", *(["--change", change] if change else []), container, name)
     finally:
         sh("docker", "rm", container)
     try:

@@ -2,13 +2,10 @@
 
 import json
 import re
-import secrets
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -31,28 +28,12 @@ for step in range(240 if os.environ.get("ENABLE_DB_MIGRATIONS") == "true" else 0
 """A migration that goes on until it is let go, for a minute at most."""
 
 
-@contextmanager
-def long_migration(image: str) -> Iterator[str]:
+def long_migration(image: str) -> AbstractContextManager[str]:
     """An image whose migrations take long, for a while."""
-    name = f"open-webui-test/{secrets.token_hex(3)}:v0.12.4"
     variables = json.loads(sh("docker", "image", "inspect", "--format", "{{json .Config.Env}}", image))
     python = next(line.partition("=")[2] for line in variables if line.startswith("PYTHON_VERSION="))
-    container = sh("docker", "create", image)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "long.py").write_text(LONG)
-            (Path(folder) / "long.pth").write_text("import long\n")
-            for file in Path(folder).iterdir():
-                file.chmod(0o644)
-                place = f"/usr/local/lib/python{'.'.join(python.split('.')[:2])}/dist-packages"
-                sh("docker", "cp", str(file), f"{container}:{place}/{file.name}")
-        sh("docker", "commit", container, name)
-    finally:
-        sh("docker", "rm", container)
-    try:
-        yield name
-    finally:
-        sh("docker", "rmi", "--force", name)
+    place = Path(f"/usr/local/lib/python{'.'.join(python.split('.')[:2])}/dist-packages")
+    return changed(image, files={place / "long.py": LONG, place / "long.pth": "import long\n"})
 
 
 def begin(stack: Deployment, output: Path) -> subprocess.Popen[bytes]:
