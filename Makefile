@@ -12,7 +12,7 @@ PYTHON ?= python3
 PYTHONS ?= 3.12 3.13
 
 BIN := .venv/bin
-LAUNCH = @$(BIN)/python -m launcher
+LAUNCH = @$(BIN)/python -m tooling.launcher
 DEPLOY = $(LAUNCH) $@ --stack $(STACK) --engine $(ENGINE)
 
 ifdef BYTECODE
@@ -30,7 +30,7 @@ help: ## this list
 	@sed -n 's/^# \(STACK\|ENGINE\|BUILD_IMAGES\|SECRET\|YES\|TAKE_OVER\) /  \1 /p' Makefile
 
 python:
-	@$(PYTHON) -m launcher.python_env $(if $(filter-out file,$(origin PYTHON)),--this-python)
+	@$(PYTHON) -m tooling.launcher.python_env $(if $(filter-out file,$(origin PYTHON)),--this-python)
 
 setup: python ## everything this machine lacks: Python packages, Docker, images (BYTECODE=1: local builds that boot quicker)
 	$(LAUNCH) setup --stack $(STACK)
@@ -81,7 +81,7 @@ test-docker26: setup ## the tests of containers on Docker 26.1 of Debian 13, bes
 	@$(BIN)/python -m tests.other_docker
 
 bench: python ## measure events, joins, outages and deployment on a stack of its own; writes docs/benchmarks.md (ONLY=speed: one section)
-	@$(BIN)/python -m bench --engine $(ENGINE) $(if $(ONLY),--only $(ONLY))
+	@$(BIN)/python -m tests.bench --engine $(ENGINE) $(if $(ONLY),--only $(ONLY))
 
 unit: python ## the quick tests: no Docker
 	@$(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder -n auto --maxprocesses 4 -m "not docker and not processes" tests/unit tests/engine tests/crashes
@@ -99,19 +99,19 @@ fmt: python ## format, and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-lock: ## pin all dependencies anew: constraints.txt, requirements.lock with hashes, and images/locks for local builds
-	@sed '/^-/d' requirements.txt requirements-dev.txt | $(PYTHON) -m images.uv pip compile --quiet --no-config \
+lock: ## pin all dependencies anew: constraints.txt, requirements.lock with hashes, and tooling/images/locks for local builds
+	@sed '/^-/d' requirements.txt requirements-dev.txt | $(PYTHON) -m tooling.machine.uv pip compile --quiet --no-config \
 	    --universal --python-version 3.11 --no-header --no-annotate - > .constraints.new
 	@{ echo '# Every transitive dependency, pinned: `make lock` writes this file.'; cat .constraints.new; } > constraints.txt
 	@rm .constraints.new
 	@{ echo '# All of constraints.txt with the hashes of its files: `make lock` writes this file.'; \
-	    $(PYTHON) -m images.uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+	    $(PYTHON) -m tooling.machine.uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate requirements-dev.txt; } > .lock.new
 	@mv .lock.new requirements.lock
-	@sed -n 's/^VERSION: Final = "\(.*\)"/uv==\1/p' images/uv.py | $(PYTHON) -m images.uv pip compile --quiet --no-config \
+	@sed -n 's/^VERSION: Final = "\(.*\)"/uv==\1/p' tooling/machine/uv.py | $(PYTHON) -m tooling.machine.uv pip compile --quiet --no-config \
 	    --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - > .uv.new
-	@mv .uv.new images/locks/uv.txt
-	@$(BIN)/python -m images.lock
+	@mv .uv.new tooling/machine/uv.txt
+	@$(BIN)/python -m tooling.images.lock
 
 reference: python ## write the reference in docs/components.md anew, from the docstrings
 	@$(BIN)/python -m docs.reference

@@ -4,4 +4,4 @@
 set -euo pipefail
 
 printf '%s' "$REPORTS" |
-  python3 -m preview_report.comment --repository "$GITHUB_REPOSITORY" --pull-request "$PULL_REQUEST"
+  python3 -m tooling.preview_report.comment --repository "$GITHUB_REPOSITORY" --pull-request "$PULL_REQUEST"

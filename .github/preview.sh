@@ -6,12 +6,12 @@ set -euo pipefail
 
 previewed=0
 if [ -n "${BASE:-}" ]; then
-  .venv/bin/python -m preview_report.declared --base "$BASE" --stack "$STACK" > preview.json || previewed=$?
+  .venv/bin/python -m tooling.preview_report.declared --base "$BASE" --stack "$STACK" > preview.json || previewed=$?
 else
   pulumi preview --json --non-interactive --stack "$STACK" > preview.json || previewed=$?
 fi
 reported=0
-.venv/bin/python -m preview_report --stack "$STACK" preview.json > preview.md || reported=$?
+.venv/bin/python -m tooling.preview_report --stack "$STACK" preview.json > preview.md || reported=$?
 if [ -s preview.md ]; then
   cat preview.md >> "$GITHUB_STEP_SUMMARY"
   end=$(.venv/bin/python -c 'import secrets; print(secrets.token_hex())')

@@ -10,9 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from accounts import Admin, Oidc
+    from components.accounts import Admin, Oidc
     from components.certificate import Certificate
     from components.gateway import Gateway, GatewayArgs, GatewayResources
+    from components.limits import Limits, Pools
     from components.network import Network, NetworkArgs, NetworkResources
     from components.open_webui import (
         ExternalValkey,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from components.secret import Secret
     from components.valkey import Lockdown, Valkey, ValkeyArgs, ValkeyResources
     from components.volume import DataVolume
-    from limits import Limits, Pools
 
 _MODULES: Final = {
     "certificate": ("Certificate",),

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 import pulumi
 import pulumi_docker as docker
 
-import labels
-import redaction
 from components.pids_limit import PidsLimit
+from docker_access import labels, redaction
 from docker_access.last_words import of_the_host
 
 if TYPE_CHECKING:
+    from components.limits import Limits
     from components.network import Network
-    from limits import Limits
 
 STOP_GRACE_SECONDS: Final = 20
 """Time between SIGTERM and SIGKILL; Docker's plugin otherwise kills after 10 ms and Valkey loses its last save."""

@@ -27,7 +27,7 @@ from pulumi.dynamic import (
 
 from docker_access import WITHOUT_DOCKER, api_client
 from docker_access.deployments import Owner, origin, refuse_anothers
-from docker_host import identity, refuse_another
+from docker_access.identity import identity, refuse_another
 
 if TYPE_CHECKING:
     import docker

@@ -21,10 +21,10 @@ from components.container import (
     expected_inspect,
 )
 from components.files import Files, create_files, files_sha256
+from components.limits import DEFAULTS, Limits
 from components.network import Network
 from components.reload import Reload
 from components.volume import DataVolume, have_volume
-from limits import DEFAULTS, Limits
 
 TlsMode = Literal["off", "internal", "acme"]
 

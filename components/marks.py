@@ -8,7 +8,7 @@ import pulumi
 import pulumi_docker as docker
 from pulumi import ResourceTransformationArgs, ResourceTransformationResult
 
-import labels
+from docker_access import labels
 
 LABELS: Final[dict[str, Any]] = {
     "docker:index/container:Container": docker.ContainerLabelArgs,

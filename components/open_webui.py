@@ -10,8 +10,7 @@ from typing import Any, Final, Protocol
 import pulumi
 import pulumi_docker as docker
 
-import labels
-from accounts import Admin, Oidc
+from components.accounts import Admin, Oidc
 from components.container import (
     ContainerSpec,
     Healthcheck,
@@ -23,7 +22,10 @@ from components.container import (
     expected_inspect,
     succeeded,
 )
+from components.embedding import DEFAULTS as EMBEDDING
+from components.embedding import embedding
 from components.files import SECRETS_PATH, Files, create_files
+from components.limits import DEFAULTS, DEFAULTS_OF_SINGLE, Limits, Pools, database_pools, threads, upload_space_mib
 from components.network import Network
 from components.open_webui_environment import (
     DATA_PATH,
@@ -39,9 +41,7 @@ from components.schema import Schema
 from components.secret import Secret
 from components.valkey import CA_FILE
 from components.volume import DataVolume, have_volume
-from embedding import DEFAULTS as EMBEDDING
-from embedding import embedding
-from limits import DEFAULTS, DEFAULTS_OF_SINGLE, Limits, Pools, database_pools, threads, upload_space_mib
+from docker_access import labels
 
 PORT: Final = 8080
 """TCP port Open WebUI listens on in its container."""

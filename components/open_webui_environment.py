@@ -11,11 +11,11 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-import embedding
-from accounts import Oidc
+from components import embedding
+from components.accounts import Oidc
 
 if TYPE_CHECKING:
-    from limits import Pools
+    from components.limits import Pools
 
 DATA_PATH: Final = "/app/backend/data"
 """Where Open WebUI keeps its uploads, and its database where that is SQLite."""

@@ -13,7 +13,6 @@ from typing import Any, Final
 import pulumi
 import pulumi_docker as docker
 
-import labels
 from components.container import (
     ContainerSpec,
     Healthcheck,
@@ -23,10 +22,11 @@ from components.container import (
     expected_inspect,
     succeeded,
 )
+from components.limits import DEFAULTS, ONE_SHOT, Limits
 from components.network import Network
 from components.secret import Secret
 from components.volume import DataVolume, create_volume, have_volume
-from limits import DEFAULTS, ONE_SHOT, Limits
+from docker_access import labels
 
 PORT: Final = 5432
 """TCP port Postgres listens on in its container."""

@@ -14,7 +14,6 @@ from typing import Any, Final
 import pulumi
 import pulumi_docker as docker
 
-import labels
 from components.certificate import Certificate
 from components.container import (
     ContainerSpec,
@@ -27,10 +26,11 @@ from components.container import (
     expected_inspect,
 )
 from components.files import SECRETS_PATH, Files, create_files
+from components.limits import DEFAULTS, DEFAULTS_OF_SINGLE, Limits, pubsub_output_buffer, valkey_maxmemory_mib
 from components.network import Network
 from components.secret import Secret
 from components.volume import DataVolume, have_volume
-from limits import DEFAULTS, DEFAULTS_OF_SINGLE, Limits, pubsub_output_buffer, valkey_maxmemory_mib
+from docker_access import labels
 
 PORT: Final = 6379
 """TCP port Valkey listens on in its container."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from surroundings import home
+from docker_access.surroundings import home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

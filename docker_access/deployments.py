@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import labels
-from surroundings import user_name
+from docker_access import labels
+from docker_access.surroundings import user_name
 
 if TYPE_CHECKING:
     import docker

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import docker_access
-from surroundings import home
+from docker_access.surroundings import home
 
 DEFAULT: Final = ("unix:///var/run/docker.sock", "unix:///run/docker.sock")
 """Where Docker listens that nobody has to name."""

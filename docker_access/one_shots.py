@@ -12,8 +12,7 @@ import tarfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-import labels
-import redaction
+from docker_access import labels, redaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

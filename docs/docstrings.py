@@ -19,9 +19,9 @@ from typing import Final
 
 import pulumi
 
-import accounts
 import components
-import limits
+from components import accounts, limits
+from docker_access.surroundings import print_in_any_encoding
 from docs.reference import (
     DOCUMENT,
     ORDER,
@@ -33,7 +33,6 @@ from docs.reference import (
     said_of_attributes,
     sections,
 )
-from surroundings import print_in_any_encoding
 from verification.resource import Verification, VerificationArgs
 
 RUNS_ELSEWHERE: Final = "components.migrate"
@@ -142,7 +141,7 @@ def _docstring(path: Path) -> str:
 def main() -> int:
     """Print what is wrong; 1 if anything is."""
     print_in_any_encoding()
-    engine = DOCUMENT.parents[1] / "engine"
+    engine = DOCUMENT.parents[1] / "tooling/engine"
     found = [*of_components(), *of_package(engine), *of_package(engine / "docker_provider")]
     print("\n".join(found or ["docstrings: each says what its reader needs"]))
     return 1 if found else 0

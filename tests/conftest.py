@@ -17,10 +17,10 @@ import docker.errors
 import pytest
 
 import docker_access
-from launcher.engines import obstacle_to_cli
 from tests import bare
 from tests.integration.deployment import ENGINES, Deployment
 from tests.lives import Lives
+from tooling.launcher.engines import obstacle_to_cli
 
 MACHINE: Final = pytest.StashKey[Mapping[str, str]]()
 """The environment that the tests were started in."""

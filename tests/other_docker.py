@@ -21,13 +21,13 @@ from contextlib import closing, contextmanager
 from typing import Final
 
 import docker_access
-from images.__main__ import main as ensure_images
-from images.errors import ImageError
-from images.progress import say
 from tests.integration.second_docker import carry
 from tests.integration.trixie_docker import obstacle, trixie_docker
 from tests.stand_in import ensure_stand_in
 from tests.tiers import CONTAINERS, needed_images, pytest
+from tooling.images.__main__ import main as ensure_images
+from tooling.images.errors import ImageError
+from tooling.machine.progress import say
 
 CANNOT_RUN: Final = 2
 INTERRUPTED: Final = 130

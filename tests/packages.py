@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from images.host import apt_install, root_prefix, run
-from images.progress import say
+from tooling.machine.host import apt_install, root_prefix, run
+from tooling.machine.progress import say
 
 
 class PackageError(Exception):

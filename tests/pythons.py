@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from images.progress import say
-from images.uv import CACHE, UvError, environment, uv
+from tooling.machine.progress import say
+from tooling.machine.uv import CACHE, UvError, environment, uv
 
 NOT_HAD: Final = 2
 

@@ -21,15 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from images.__main__ import main as ensure_images
-from images.errors import ImageError
-from images.progress import say
-from launcher.__main__ import main as launch
-from launcher.gate import read_settings
-from launcher.stack import open_project
 from tests import packages
 from tests.stand_in import ensure_stand_in
 from tests.traces import RUN, Traces, left, traces
+from tooling.images.__main__ import main as ensure_images
+from tooling.images.errors import ImageError
+from tooling.launcher.__main__ import main as launch
+from tooling.launcher.gate import read_settings
+from tooling.launcher.stack import open_project
+from tooling.machine.progress import say
 
 MINUTES: Final = 60
 ENDING_SECONDS: Final = 30

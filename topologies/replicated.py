@@ -20,8 +20,8 @@ from components import (
     Valkey,
     ValkeyArgs,
 )
+from components.limits import database_pools
 from components.open_webui import PORT
-from limits import database_pools
 from topologies.deployed import Deployed
 from topologies.volumes import data_volume
 

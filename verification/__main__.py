@@ -15,14 +15,14 @@ from typing import Final
 
 from rich.console import Console
 
-from surroundings import print_in_any_encoding
-from verification import progress
+from docker_access.surroundings import print_in_any_encoding
+from verification.ask.detect import Found, detect
+from verification.ask.docker_view import CouldNotAsk, DockerView
+from verification.ask.observe import require
 from verification.checks import CHECKS
-from verification.detect import Found, detect
-from verification.docker_view import CouldNotAsk, DockerView
-from verification.markdown import as_markdown
-from verification.observe import require
-from verification.report import Report, as_text, print_report, report_unasked
+from verification.report import progress
+from verification.report.markdown import as_markdown
+from verification.report.terminal import Report, as_text, print_report, report_unasked
 from verification.run import verify
 from verification.subject import DEFAULT_WAIT_SECONDS, Subject, subject_of
 

@@ -21,8 +21,8 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from surroundings import print_in_utf8
-from verification.docker_view import CouldNotAsk, DockerView
+from docker_access.surroundings import print_in_utf8
+from verification.ask.docker_view import CouldNotAsk, DockerView
 from verification.subject import Subject, subject_of
 
 UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -113,7 +113,7 @@ class VerificationProvider(ResourceProvider):
 
 def _prove(props: dict[str, Any]) -> dict[str, Any]:
     # The program and the provider's process import this module in every update, and few of them prove anything.
-    from verification.report import as_text  # noqa: PLC0415
+    from verification.report.terminal import as_text  # noqa: PLC0415
     from verification.run import verify  # noqa: PLC0415
 
     # Both engines take what this process prints for UTF-8.

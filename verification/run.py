@@ -5,16 +5,16 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from verification.ask.docker_view import CouldNotAsk, DockerView
+from verification.ask.observe import Clock, observe, require, wait_until_ready
 from verification.checks import judge
-from verification.docker_view import CouldNotAsk, DockerView
-from verification.observe import Clock, observe, require, wait_until_ready
-from verification.report import report, report_unasked
+from verification.report.terminal import report, report_unasked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from verification.observe import Progress, View
-    from verification.report import Report
+    from verification.ask.observe import Progress, View
+    from verification.report.terminal import Report
     from verification.subject import Subject
 
 

@@ -21,8 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import engine.operation
-import engine.secrets
+import tooling.engine.operation
+import tooling.pulumi_files.secrets
 
 _log = os.open(os.environ["KILL_LOG"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 _passed: Counter[str] = Counter()
@@ -68,8 +68,8 @@ class KillableProvider:
 
 
 def watch_providers() -> None:
-    get = engine.operation.Providers.get
-    engine.operation.Providers.get = lambda self, package: KillableProvider(get(self, package))  # type: ignore[method-assign]
+    get = tooling.engine.operation.Providers.get
+    tooling.engine.operation.Providers.get = lambda self, package: KillableProvider(get(self, package))  # type: ignore[method-assign]
 
 
 def watch_files() -> None:
@@ -124,7 +124,7 @@ def watch_docker() -> None:
 
 def keep_the_key() -> None:
     """Derive the passphrase's key once for all runs: it takes a tenth of a run's processor time."""
-    derive = engine.secrets.derive
+    derive = tooling.pulumi_files.secrets.derive
     folder = Path(os.environ["KILL_LOG"]).parent
 
     def kept(passphrase: str, salt: bytes) -> bytes:
@@ -136,7 +136,7 @@ def keep_the_key() -> None:
             half.rename(file)
         return file.read_bytes()
 
-    engine.secrets.derive = kept
+    tooling.pulumi_files.secrets.derive = kept
 
 
 if __name__ == "__main__":
@@ -145,4 +145,4 @@ if __name__ == "__main__":
     watch_files()
     watch_docker()
     sys.argv[0] = "engine"
-    runpy.run_module("engine", run_name="__main__", alter_sys=True)
+    runpy.run_module("tooling.engine", run_name="__main__", alter_sys=True)

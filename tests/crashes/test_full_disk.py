@@ -16,8 +16,8 @@ import docker
 import pytest
 
 import docker_access
-from images.ensure import ensure
 from tests.integration.deployment import remove_all
+from tooling.images.ensure import ensure
 
 pytestmark = pytest.mark.docker
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -99,7 +99,7 @@ def test_a_full_disk_is_told_and_what_was_made_meanwhile_is_taken_over_once_ther
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")}
         own = {"PULUMI_CONFIG_PASSPHRASE": "pass", "PULUMI_BACKEND_URL": f"file://{disk}", "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(
-            [sys.executable, "-m", "engine", command, "--stack", "dev"], cwd=tmp_path, env=inherited | own,
+            [sys.executable, "-m", "tooling.engine", command, "--stack", "dev"], cwd=tmp_path, env=inherited | own,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
 

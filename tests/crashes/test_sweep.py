@@ -26,8 +26,8 @@ import psutil
 import pytest
 
 import docker_access
-from images.ensure import ensure
 from tests.integration.deployment import remove_all
+from tooling.images.ensure import ensure
 
 pytestmark = pytest.mark.docker
 ROOT: Final = Path(__file__).resolve().parents[2]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.secrets import Secrets
-from engine.state import Backend
 from tests.engine.fakes import FakeProvider, Stack
+from tooling.pulumi_files.secrets import Secrets
+from tooling.pulumi_files.state import Backend
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import docker_access
-from engine.provider import UNKNOWN, Properties
 from tests.lease import only_one
+from tooling.pulumi_files.values import UNKNOWN, Properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

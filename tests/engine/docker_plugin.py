@@ -11,7 +11,8 @@ import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, provider_pb2_grpc
 
-from engine.provider import UNKNOWN, Diff, Properties, State
+from tooling.engine.provider import Diff, State
+from tooling.pulumi_files.values import UNKNOWN, Properties
 
 UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
@@ -28,7 +29,7 @@ class _Engine(engine_pb2_grpc.EngineServicer):
 
 
 class Plugin:
-    """The plugin with the calls of :class:`engine.provider.Provider`."""
+    """The plugin with the calls of :class:`tooling.engine.provider.Provider`."""
 
     def __init__(self, binary: Path) -> None:
         self._server = grpc.server(futures.ThreadPoolExecutor(2))

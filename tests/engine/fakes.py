@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.deployment import Deployment
-from engine.events import Change
-from engine.goal import Goal, Registered
-from engine.provider import UNKNOWN, Diff, Properties, ProviderError, State
-from engine.secrets import Secrets
-from engine.state import STACK_TYPE, Backend, Checkpoint, Snapshot, load, salt_of
+from tooling.engine.deployment import Deployment
+from tooling.engine.events import Change
+from tooling.engine.goal import Goal, Registered
+from tooling.engine.provider import Diff, ProviderError, State
+from tooling.pulumi_files.secrets import Secrets
+from tooling.pulumi_files.state import STACK_TYPE, Backend, Checkpoint, Snapshot, load, salt_of
+from tooling.pulumi_files.values import UNKNOWN, Properties
 
 
 class Killed(BaseException):

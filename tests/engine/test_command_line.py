@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.__main__ import main
-from engine.errors import only_the_cli
-from engine.operation import Providers
-from engine.provider import Provider
 from tests.engine.fakes import FakeProvider
+from tooling.engine.__main__ import main
+from tooling.engine.operation import Providers
+from tooling.engine.provider import Provider
+from tooling.pulumi_files.errors import only_the_cli
 
 pytestmark = pytest.mark.usefixtures("without_leftovers")
 PROJECT = """\
@@ -60,7 +60,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: FakeProvi
         raise only_the_cli(f"the provider {package!r}")
 
     monkeypatch.setattr(Providers, "_make", make)
-    monkeypatch.setattr("engine.secrets._ROUNDS", 10)
+    monkeypatch.setattr("tooling.pulumi_files.secrets._ROUNDS", 10)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "pass")
     monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
     (tmp_path / "Pulumi.yaml").write_text(PROJECT)
@@ -193,7 +193,7 @@ def test_a_failed_program_shows_its_error_and_not_its_outputs_as_gone(
 def test_a_resource_failure_shows_the_providers_message_once(
     run: Run, provider: FakeProvider, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from engine.provider import ProviderError  # noqa: PLC0415
+    from tooling.engine.provider import ProviderError  # noqa: PLC0415
 
     def fail() -> None:
         raise ProviderError("port 3000 is taken by nginx; choose another.")

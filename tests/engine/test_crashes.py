@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from engine.errors import EngineError, OutcomeUnknownError
-from engine.goal import Goal
-from engine.provider import Properties
-from engine.state import Backend
 from tests.engine.fakes import FakeProvider, Killed, Stack, thing
+from tooling.engine.goal import Goal
+from tooling.engine.provider import OutcomeUnknownError
+from tooling.pulumi_files.errors import EngineError
+from tooling.pulumi_files.state import Backend
+from tooling.pulumi_files.values import Properties
 
 
 def killed() -> None:
@@ -107,7 +108,7 @@ def test_a_full_disk_is_told_and_leaves_the_old_state(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("engine.state.os.fsync", full)
+    monkeypatch.setattr("tooling.pulumi_files.state.os.fsync", full)
     with pytest.raises(EngineError, match=r"could not be saved.*No space left on device"):
         stack.run(thing("a"), thing("b"))
     assert stack.backend.file.read_bytes() == before

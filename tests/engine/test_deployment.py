@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from engine.deployment import Deployment
-from engine.errors import EngineError
-from engine.goal import Alias, Goal
-from engine.provider import UNKNOWN, Diff, PartialFailure, Properties, ProviderError, State
-from engine.state import STACK_TYPE
-from engine.values import Secret
 from tests.engine.fakes import STACK, FakeProvider, Stack, thing, urn
+from tooling.engine.deployment import Deployment
+from tooling.engine.goal import Alias, Goal
+from tooling.engine.provider import Diff, PartialFailure, ProviderError, State
+from tooling.pulumi_files.errors import EngineError
+from tooling.pulumi_files.state import STACK_TYPE
+from tooling.pulumi_files.values import UNKNOWN, Properties, Secret
 
 
 def fails(message: str) -> Any:

@@ -9,11 +9,10 @@ from collections import Counter
 import pytest
 from rich.console import Console
 
-from engine.display import Display
-from engine.events import Change
-from engine.provider import UNKNOWN
-from engine.values import Secret
 from tests.engine.fakes import STACK
+from tooling.engine.display import Display
+from tooling.engine.events import Change
+from tooling.pulumi_files.values import UNKNOWN, Secret
 
 GROUP = "urn:pulumi:dev::web::web:index:Group::group"
 BOX = "urn:pulumi:dev::web::web:index:Group$docker:index/container:Container::box"

@@ -13,12 +13,13 @@ import pytest
 from pulumi import _types
 
 from docker_access.commands import run_inside
-from engine.docker_provider import _RESOURCES, DockerProvider
-from engine.docker_provider.container_request import request
-from engine.docker_provider.properties import Table
-from engine.provider import Properties, ProviderError
 from tests.engine import test_docker_provider, test_docker_provider_on_docker
 from tests.engine.docker_examples import CONTAINER, IMAGE, IMAGE_URN, LABELS, NETWORK, PREFIX, VOLUME, tiny_docker
+from tooling.engine.docker_provider import _RESOURCES, DockerProvider
+from tooling.engine.docker_provider.container_request import request
+from tooling.engine.docker_provider.properties import Table
+from tooling.engine.provider import ProviderError
+from tooling.pulumi_files.values import Properties
 
 URNS: Final = {
     "docker:index/container:Container": CONTAINER,

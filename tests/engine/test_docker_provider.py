@@ -15,13 +15,6 @@ from docker.errors import APIError, NotFound
 from requests import Response
 
 from components.network import CHOSEN_BY_DOCKER
-from engine.docker_provider import DockerProvider, container, container_waiting, network, remote_image, volume
-from engine.docker_provider.client import Call, Docker, not_answering
-from engine.docker_provider.container_request import request
-from engine.docker_provider.container_waiting import hopeless
-from engine.docker_provider.remote_image import follow_pull, pull_failure
-from engine.durations import duration_text, nanoseconds
-from engine.provider import UNKNOWN, PartialFailure, Properties, ProviderError
 from tests.engine.docker_examples import (
     CONTAINER,
     CONTAINER_CHANGES,
@@ -34,6 +27,14 @@ from tests.engine.docker_examples import (
     VOLUME,
     changed,
 )
+from tooling.engine.docker_provider import DockerProvider, container, container_waiting, network, remote_image, volume
+from tooling.engine.docker_provider.client import Call, Docker, not_answering
+from tooling.engine.docker_provider.container_request import request
+from tooling.engine.docker_provider.container_waiting import hopeless
+from tooling.engine.docker_provider.remote_image import follow_pull, pull_failure
+from tooling.engine.durations import duration_text, nanoseconds
+from tooling.engine.provider import PartialFailure, ProviderError
+from tooling.pulumi_files.values import UNKNOWN, Properties
 
 MODULES: Final = {"container": container, "network": network, "volume": volume, "image": remote_image}
 URNS: Final = {"container": CONTAINER, "network": NETWORK, "volume": VOLUME, "image": IMAGE_URN}
@@ -856,7 +857,7 @@ def test_a_network_in_use_names_its_users(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_importing_the_provider_does_not_import_the_docker_sdk() -> None:
-    code = "import sys, engine.docker_provider; sys.exit('docker' in sys.modules or 'requests' in sys.modules)"
+    code = "import sys, tooling.engine.docker_provider; sys.exit('docker' in sys.modules or 'requests' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

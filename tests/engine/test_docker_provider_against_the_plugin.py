@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from engine.docker_provider import DockerProvider
 from tests.engine.docker_examples import (
     CONTAINER,
     CONTAINER_CHANGES,
@@ -23,11 +22,13 @@ from tests.engine.docker_examples import (
     tiny_docker,
 )
 from tests.engine.docker_plugin import Plugin, plugin_binary
+from tooling.engine.docker_provider import DockerProvider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.provider import Properties, State
+    from tooling.engine.provider import State
+    from tooling.pulumi_files.values import Properties
 
 pytestmark = [pytest.mark.docker, pytest.mark.pulumi_cli]
 

@@ -13,8 +13,6 @@ import pytest
 
 from components.network import CHOSEN_BY_DOCKER, IPV4_ONLY
 from docker_access.commands import run_inside
-from engine.docker_provider import DockerProvider, network
-from engine.provider import PartialFailure, Properties, ProviderError, State
 from tests.engine.docker_examples import (
     CONTAINER,
     IMAGE,
@@ -28,6 +26,9 @@ from tests.engine.docker_examples import (
     tiny_docker,
 )
 from tests.lease import free_subnet
+from tooling.engine.docker_provider import DockerProvider, network
+from tooling.engine.provider import PartialFailure, ProviderError, State
+from tooling.pulumi_files.values import Properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

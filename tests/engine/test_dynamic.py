@@ -15,11 +15,10 @@ import dill  # type: ignore[import-untyped]  # it has no types
 import psutil
 import pytest
 
-from engine.dynamic import DynamicProvider, _message
-from engine.dynamic_host import start_host
-from engine.errors import OutcomeUnknownError
-from engine.provider import UNKNOWN, Properties, ProviderError
-from engine.values import Secret
+from tooling.engine.dynamic import DynamicProvider, _message
+from tooling.engine.dynamic_host import start_host
+from tooling.engine.provider import OutcomeUnknownError, ProviderError
+from tooling.pulumi_files.values import UNKNOWN, Properties, Secret
 
 pytestmark = pytest.mark.processes
 PROGRAM = """\
@@ -155,7 +154,7 @@ def test_a_host_that_does_not_start_says_why(program: Path, tmp_path: Path) -> N
 
 def test_the_host_ends_with_the_engine(program: Path) -> None:
     code = (
-        "import pathlib, os, sys\nfrom engine.dynamic_host import start_host\n"
+        "import pathlib, os, sys\nfrom tooling.engine.dynamic_host import start_host\n"
         f"host = start_host(pathlib.Path({str(program)!r}), 'web')\n"
         "print(host.pid, flush=True)\nhost.stdout.readline()\nos.kill(os.getpid(), 9)\n"
     )

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from engine.goal import Goal
-from engine.secrets import Secrets
-from engine.state import Backend
 from tests.engine.fakes import FakeProvider, Killed, Stack, thing
+from tooling.engine.goal import Goal
+from tooling.pulumi_files.secrets import Secrets
+from tooling.pulumi_files.state import Backend
 
 WRITES = ("fsync", "replace", "link", "unlink")
 

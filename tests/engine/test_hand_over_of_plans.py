@@ -345,6 +345,6 @@ def test_a_renamed_stack_goes_on_under_its_new_name(project: Project) -> None:
     project.up("embedded")
     project.pulumi("stack", "rename", "test")
     assert "test" in project.run("pulumi", "stack", "ls", "--non-interactive")
-    project.run(sys.executable, "-m", "engine", "preview", "--expect-no-changes", "--stack", "test")
+    project.run(sys.executable, "-m", "tooling.engine", "preview", "--expect-no-changes", "--stack", "test")
     project.run("pulumi", "stack", "rename", "dev", "--stack", "test", "--non-interactive")
     project.embedded("preview", "--expect-no-changes")

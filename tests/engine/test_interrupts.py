@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-from engine.__main__ import main
-from engine.interrupts import Lasting
+from tooling.engine.__main__ import main
+from tooling.engine.interrupts import Lasting
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +46,7 @@ Thing("second", {"seconds": 0.7, "after": first.id})
 """
 
 
-UP = [sys.executable, "-u", "-m", "engine", "up"]
+UP = [sys.executable, "-u", "-m", "tooling.engine", "up"]
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_before_anything_is_begun_it_ends_without_a_traceback(
     def interrupted(_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("engine.__main__._workspace", interrupted)
+    monkeypatch.setattr("tooling.engine.__main__._workspace", interrupted)
     assert main(["up", "--stack", "dev"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
 

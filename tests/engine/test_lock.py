@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from engine import lock
-from engine.errors import EngineError
-from engine.lock import break_locks, locked, release
-from engine.state import Backend, timestamp
+from tooling.pulumi_files import lock
+from tooling.pulumi_files.errors import EngineError
+from tooling.pulumi_files.lock import break_locks, locked, release
+from tooling.pulumi_files.state import Backend, timestamp
 
 
 @pytest.fixture

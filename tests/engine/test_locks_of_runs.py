@@ -31,7 +31,7 @@ end = time.monotonic() + 300
 while not Path("go").exists() and time.monotonic() < end:
     time.sleep(0.02)
 """
-EMBEDDED = [sys.executable, "-m", "engine", "up", "--stack", "dev"]
+EMBEDDED = [sys.executable, "-m", "tooling.engine", "up", "--stack", "dev"]
 PULUMI = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", "dev"]
 SECONDS = 120
 """Far more than a run takes that is refused."""
@@ -99,7 +99,10 @@ def test_of_three_runs_begun_together_one_goes_on_and_the_others_say_why(project
         if run is not winner:
             assert run.returncode == 1
             assert f"process {winner.pid}, since 20" in words
-            assert " ago). Wait for it to end; if it is gone, remove the lock with `python -m engine cancel" in words
+            assert (
+                " ago). Wait for it to end; if it is gone, remove the lock with `python -m tooling.engine cancel"
+                in words
+            )
     assert not locks(project)
 
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.goal import Goal
-from engine.provider import ProviderError
-from engine.secrets import Secrets
-from engine.state import Backend
 from tests.engine.fakes import FakeProvider, Stack, thing, urn
 from tests.properties import TRIED_LESS
+from tooling.engine.goal import Goal
+from tooling.engine.provider import ProviderError
+from tooling.pulumi_files.secrets import Secrets
+from tooling.pulumi_files.state import Backend
 
 NAMES = "abcde"
 

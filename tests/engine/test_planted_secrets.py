@@ -11,12 +11,12 @@ from shlex import quote
 
 import pytest
 
-from engine.__main__ import main
-from engine.errors import only_the_cli
-from engine.operation import Providers
-from engine.provider import PartialFailure, Provider, ProviderError, State
-from preview_report.__main__ import main as preview_report
 from tests.engine.fakes import FakeProvider
+from tooling.engine.__main__ import main
+from tooling.engine.operation import Providers
+from tooling.engine.provider import PartialFailure, Provider, ProviderError, State
+from tooling.preview_report.__main__ import main as preview_report
+from tooling.pulumi_files.errors import only_the_cli
 
 pytestmark = pytest.mark.usefixtures("without_leftovers")
 PROJECT = """\
@@ -134,7 +134,7 @@ def stack(
 
     planted = Planted()
     monkeypatch.setattr(Providers, "_make", make)
-    monkeypatch.setattr("engine.secrets._ROUNDS", 10)
+    monkeypatch.setattr("tooling.pulumi_files.secrets._ROUNDS", 10)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", passphrase := new())
     planted.all.append(passphrase)
     monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)

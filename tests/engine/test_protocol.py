@@ -18,13 +18,14 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
-from engine import monitor
-from engine.__main__ import main
-from engine.errors import only_the_cli
-from engine.monitor import HONOURED, EngineLog, Monitor
-from engine.operation import Providers
-from engine.provider import Properties, Provider, ProviderError, State
 from tests.engine.fakes import FakeProvider, Recorder, Stack
+from tooling.engine import monitor
+from tooling.engine.__main__ import main
+from tooling.engine.monitor import HONOURED, EngineLog, Monitor
+from tooling.engine.operation import Providers
+from tooling.engine.provider import Provider, ProviderError, State
+from tooling.pulumi_files.errors import only_the_cli
+from tooling.pulumi_files.values import Properties
 
 pytestmark = pytest.mark.usefixtures("without_leftovers")
 PROJECT = "name: web\nruntime: python\nstackConfigDir: stacks\noptions: {refresh: always}\n"
@@ -114,7 +115,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         raise only_the_cli(f"the provider {package!r}")
 
     monkeypatch.setattr(Providers, "_make", make)
-    monkeypatch.setattr("engine.secrets._ROUNDS", 10)
+    monkeypatch.setattr("tooling.pulumi_files.secrets._ROUNDS", 10)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "pass")
     monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
     return made

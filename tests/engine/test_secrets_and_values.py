@@ -7,14 +7,14 @@ import json
 import pytest
 from google.protobuf import json_format, struct_pb2
 
-import redaction
-from engine.errors import EngineError
-from engine.provider import UNKNOWN
-from engine.secrets import Secrets
-from engine.values import (
+from docker_access import redaction
+from tooling.pulumi_files.errors import EngineError
+from tooling.pulumi_files.secrets import Secrets
+from tooling.pulumi_files.values import (
     RESOURCE_REFERENCE,
     SECRET,
     SIGNATURE,
+    UNKNOWN,
     UNKNOWN_TEXT,
     Secret,
     equal,

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import load_config, read_salt, set_value, write_salt
-from engine.errors import EngineError, UsageError
-from engine.go_yaml import read_yaml
-from engine.secrets import Secrets
-from engine.workspace import (
+from tooling.pulumi_files.config import load_config, read_salt, set_value, write_salt
+from tooling.pulumi_files.errors import EngineError, UsageError
+from tooling.pulumi_files.go_yaml import read_yaml
+from tooling.pulumi_files.project import (
     Project,
     backend_directory,
     environment,
@@ -23,6 +22,7 @@ from engine.workspace import (
     passphrase_file,
     stack_file,
 )
+from tooling.pulumi_files.secrets import Secrets
 
 PROJECT = """\
 name: web
@@ -287,7 +287,7 @@ def test_pulumis_own_variables_win_over_the_made_passphrase(project: Project, tm
 
 def test_the_bytes_of_a_passphrase_count_and_not_what_the_locale_makes_of_them(project: Project) -> None:
     asked = (
-        "import sys; from pathlib import Path; from engine.workspace import load_project, passphrase; "
+        "import sys; from pathlib import Path; from tooling.pulumi_files.project import load_project, passphrase; "
         "print(ascii(passphrase(load_project(Path(sys.argv[1])))))"
     )
     plain = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.yaml_edit import NotABlockError, set_in
+from tooling.pulumi_files.yaml_edit import NotABlockError, set_in
 
 PATH = [["config"], ["web:mode", "mode"]]
 

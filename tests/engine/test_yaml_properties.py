@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.yaml_edit import NotABlockError, set_in
 from tests.properties import TRIED
+from tooling.pulumi_files.yaml_edit import NotABlockError, set_in
 
 NAMES = ["config", "web:mode", "mode", "a", "b c", "1", "true", "é"]
 COMMENTS = ["", " # why", "  #", " # a: b"]

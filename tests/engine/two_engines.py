@@ -80,7 +80,7 @@ class Project:
         return done.stdout if not fails else done.stdout + done.stderr
 
     def embedded(self, *command: str, fails: bool = False) -> str:
-        return self.run(sys.executable, "-m", "engine", *command, "--stack", self.stack, fails=fails)
+        return self.run(sys.executable, "-m", "tooling.engine", *command, "--stack", self.stack, fails=fails)
 
     def pulumi(self, *command: str, fails: bool = False, given: str = "") -> str:
         return self.run("pulumi", *command, "--stack", self.stack, "--non-interactive", fails=fails, given=given)

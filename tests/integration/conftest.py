@@ -7,11 +7,11 @@ import docker
 import pytest
 
 import docker_access
-from images.ensure import ensure
-from launcher.gate import read_settings
-from launcher.stack import open_project
 from tests.integration.deployment import Deployment
 from tests.integration.hand_made import Labs, Pair
+from tooling.images.ensure import ensure
+from tooling.launcher.gate import read_settings
+from tooling.launcher.stack import open_project
 
 
 @pytest.fixture(scope="module")

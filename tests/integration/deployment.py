@@ -23,11 +23,11 @@ import yaml
 from docker.models.containers import Container
 
 import docker_access
-import labels
+from docker_access import labels
 from tests import bare, stand_in
 from tests.lease import free_port, free_subnet
-from verification.detect import detect
-from verification.docker_view import DockerView
+from verification.ask.detect import detect
+from verification.ask.docker_view import DockerView
 from verification.subject import subject_of
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -68,7 +68,7 @@ class Deployment:
 
     def _stand_in(self) -> str:
         """Have the image that stands in for Open WebUI; the copy does not wait for a boot that takes no time."""
-        file = self.directory / "verification/observe.py"
+        file = self.directory / "verification/ask/observe.py"
         before, waits, after = file.read_text(encoding="utf-8").partition("\nBOOT_SECONDS: Final = 4.0\n")
         assert waits
         file.write_text(f"{before}\nBOOT_SECONDS: Final = 0.5\n{after}", encoding="utf-8")
@@ -129,7 +129,8 @@ class Deployment:
     def make(self, command: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """What ``make COMMAND STACK=... ENGINE=...`` runs, once Python is set up."""
         return subprocess.run(
-            [sys.executable, "-m", "launcher", command, "--stack", self.stack, "--engine", self.engine, *options],
+            [sys.executable, "-m", "tooling.launcher", command,
+             "--stack", self.stack, "--engine", self.engine, *options],
             cwd=self.directory, env={**self.environment(), **environment}, text=True, timeout=COMMAND_SECONDS,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
         )  # fmt: skip
@@ -197,7 +198,8 @@ class Deployment:
 
     def outputs(self, *options: str) -> dict[str, Any]:
         done = subprocess.run(
-            [sys.executable, "-m", "launcher", "outputs", "--stack", self.stack, "--engine", self.engine, *options],
+            [sys.executable, "-m", "tooling.launcher", "outputs",
+             "--stack", self.stack, "--engine", self.engine, *options],
             cwd=self.directory, env=self.environment(), capture_output=True, text=True, timeout=60, check=True,
         )  # fmt: skip
         found: dict[str, Any] = json.loads(done.stdout)

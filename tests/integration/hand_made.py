@@ -20,12 +20,12 @@ import docker_access
 from components.authority import generate
 from components.valkey import ACCOUNTS, APP_ACCOUNT, accounts_file
 from docker_access.commands import run_inside
-from images.ensure import ensure
 from tests import stand_in
 from tests.integration.deployment import remove_container
 from tests.lease import free_port
 from tests.once import Once
-from verification.report import Report
+from tooling.images.ensure import ensure
+from verification.report.terminal import Report
 from verification.run import verify
 from verification.subject import Door, Isolation, Login, Subject
 

@@ -127,7 +127,16 @@ def read_only(deployment: Deployment, command: str, **environment: str) -> str:
         subprocess.run(["unshare", "--mount", "sh", "-c", mount], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this user may not mount")
-    launch = [sys.executable, "-m", "launcher", command, "--stack", deployment.stack, "--engine", deployment.engine]
+    launch = [
+        sys.executable,
+        "-m",
+        "tooling.launcher",
+        command,
+        "--stack",
+        deployment.stack,
+        "--engine",
+        deployment.engine,
+    ]
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh", *launch], text=True, check=False,
         env={**deployment.environment(), **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

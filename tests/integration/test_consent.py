@@ -17,7 +17,7 @@ pytestmark = pytest.mark.docker
 def at_a_terminal(stack: Deployment, command: str, answer: str) -> tuple[int, str]:
     """Run a command of `make` where a person types the answer once asked; its exit code, and what it showed."""
     person, terminal = os.openpty()
-    words = [sys.executable, "-m", "launcher", command, "--stack", stack.stack, "--engine", stack.engine]
+    words = [sys.executable, "-m", "tooling.launcher", command, "--stack", stack.stack, "--engine", stack.engine]
     with subprocess.Popen(
         words, cwd=stack.directory, env=stack.environment(), stdin=terminal, stdout=terminal, stderr=terminal
     ) as run:

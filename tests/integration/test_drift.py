@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-import labels
-from limits import DEFAULTS, DEFAULTS_OF_SINGLE
+from components.limits import DEFAULTS, DEFAULTS_OF_SINGLE
+from docker_access import labels
 from tests import stand_in
 from tests.documents import commands
 from tests.integration.deployment import COMMAND_SECONDS, ENGINES, Deployment, sh

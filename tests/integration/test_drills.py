@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import drills
-from bench.drills import Stored
-from bench.figures import Outage
-from bench.load import join, load
-from bench.staging import staging, target
-from bench.target import Target
+from tests.bench import drills
+from tests.bench.drills import Stored
+from tests.bench.figures import Outage
+from tests.bench.load import join, load
+from tests.bench.staging import staging, target
+from tests.bench.target import Target
 from tests.integration.deployment import Deployment
 
 pytestmark = [pytest.mark.docker, pytest.mark.nightly]

@@ -16,11 +16,11 @@ import pytest
 import redis
 
 import docker_access
-from engine.workspace import environment, load_project
 from tests.documents import commands
 from tests.integration.deployment import ENGINES, Deployment, no_changes, sh
 from tests.integration.empty_docker import empty_docker
 from tests.lease import free_port
+from tooling.pulumi_files.project import environment, load_project
 
 pytestmark = pytest.mark.docker
 
@@ -44,7 +44,7 @@ def test_another_docker_is_refused_and_the_state_kept(light: Deployment) -> None
 
 
 def test_the_report_of_a_preview_on_another_docker_says_so(light: Deployment) -> None:
-    engine = ["pulumi"] if light.engine == "pulumi" else [sys.executable, "-m", "engine"]
+    engine = ["pulumi"] if light.engine == "pulumi" else [sys.executable, "-m", "tooling.engine"]
     command = [*engine, "preview", "--json", "--non-interactive", "--stack", light.stack]
     variables = {**light.environment(), **environment(load_project(light.directory), make=False)}
     with empty_docker() as host:
@@ -52,7 +52,7 @@ def test_the_report_of_a_preview_on_another_docker_says_so(light: Deployment) ->
             command, cwd=light.directory, env={**variables, "DOCKER_HOST": host}, stdout=subprocess.PIPE, check=False
         )
     report = subprocess.run(
-        [sys.executable, "-m", "preview_report"],
+        [sys.executable, "-m", "tooling.preview_report"],
         input=seen.stdout,
         cwd=light.directory,
         capture_output=True,

@@ -18,12 +18,12 @@ import requests
 import yaml
 
 import docker_access
-from images.uv import environment as uv_environment
-from images.uv import uv
 from tests import bare
 from tests.documents import commands
 from tests.integration.deployment import ENGINES, NOT_COPIED, PROJECT, remove_all
 from tests.lease import free_port
+from tooling.machine.uv import environment as uv_environment
+from tooling.machine.uv import uv
 
 pytestmark = [pytest.mark.docker, pytest.mark.nightly]
 

@@ -11,7 +11,7 @@ import pytest
 import docker_access
 from tests.integration.catalogue import THEMES, Fault
 from tests.integration.hand_made import ADMIN_PASSWORD, APP_IMAGE, PASSWORD, STAND_IN, Labs, own_health, silent
-from verification.report import as_text
+from verification.report.terminal import as_text
 from verification.run import verify
 
 pytestmark = [

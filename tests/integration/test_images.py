@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import docker
 import pytest
 
-import labels
+from docker_access import labels
 from docker_access.commands import run_inside
-from images.ensure import ensure
-from images.errors import ImageError
+from tooling.images.ensure import ensure
+from tooling.images.errors import ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -316,7 +316,7 @@ def test_a_build_that_is_interrupted_ends_alone_and_cleans_up(
     # A shell that runs the tests in the background has them ignore Ctrl-C, and who they start with them.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
-        [sys.executable, "-m", "images", "--rebuild", reference],
+        [sys.executable, "-m", "tooling.images", "--rebuild", reference],
         stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(everybodys_folder)},
         # mmdebstrap hangs up on its process group; so that a failure of this test is not the end of all tests.
         start_new_session=True,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import docker
 import pytest
 
-import labels
-from images import contract
-from images.reference import parse
+from docker_access import labels
+from tooling.images import contract
+from tooling.images.reference import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

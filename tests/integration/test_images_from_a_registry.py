@@ -14,12 +14,12 @@ import docker.errors
 import pytest
 
 import docker_access
-import labels
-from images import ensure as subject
-from images import silence
-from images.errors import ImageError
-from images.recipes import RECIPES
+from docker_access import labels
 from tests.integration.registry import Registry, registry
+from tooling.images import ensure as subject
+from tooling.images.errors import ImageError
+from tooling.images.recipes import RECIPES
+from tooling.machine import negative_cache as silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,10 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 
-from bench.figures import Recorded
-from bench.traffic import Sockets, publishing
+from tests.bench.figures import Recorded
+from tests.bench.traffic import Sockets, publishing
 from tests.integration.hand_made import APP_IMAGE, PAIR_URL, STAND_IN, Pair, ensure_images
-from verification.report import as_text
+from verification.report.terminal import as_text
 from verification.subject import Door
 
 pytestmark = pytest.mark.docker

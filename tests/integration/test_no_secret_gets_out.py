@@ -20,14 +20,14 @@ import pytest
 from rich.console import Console
 
 import docker_access
-from engine.secrets import Secrets
-from engine.state import salt_of
-from engine.workspace import load_project, passphrase
 from tests.integration.deployment import PROJECT, Deployment
 from tests.lives import FIRST_UP
-from verification.docker_view import LOG_LINES
-from verification.markdown import as_markdown
-from verification.report import as_text, print_report
+from tooling.pulumi_files.project import load_project, passphrase
+from tooling.pulumi_files.secrets import Secrets
+from tooling.pulumi_files.state import salt_of
+from verification.ask.docker_view import LOG_LINES
+from verification.report.markdown import as_markdown
+from verification.report.terminal import as_text, print_report
 from verification.run import verify
 from verification.subject import Subject, subject_of
 

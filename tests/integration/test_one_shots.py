@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-import labels
+from docker_access import labels
 from tests.integration.deployment import ENGINES, Deployment, sh
 from tests.integration.test_edges import changed
 
@@ -37,7 +37,7 @@ def long_migration(image: str) -> AbstractContextManager[str]:
 
 
 def begin(stack: Deployment, output: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "launcher", "up", "--stack", stack.stack, "--engine", stack.engine]
+    command = [sys.executable, "-m", "tooling.launcher", "up", "--stack", stack.stack, "--engine", stack.engine]
     with output.open("wb") as file:
         return subprocess.Popen(
             command, cwd=stack.directory, env=stack.environment(), stdout=file, stderr=subprocess.STDOUT
@@ -72,7 +72,7 @@ def test_a_long_migration_of_a_killed_update_is_waited_for_by_the_next_and_ended
         finally:
             kill(began)
         migration = stood_in.inspect("migration")
-        engine = [sys.executable, "-m", "engine", "up", "--stack", stood_in.stack]
+        engine = [sys.executable, "-m", "tooling.engine", "up", "--stack", stood_in.stack]
         refused = subprocess.run(
             engine, cwd=stood_in.directory, env=stood_in.environment(), capture_output=True, text=True, check=False
         )

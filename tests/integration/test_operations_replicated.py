@@ -89,7 +89,7 @@ def test_a_lost_database_is_restored_into_another_postgres(team: Team) -> None:
     team.stack.run_in("app-1", "rm", UPLOAD)
     script = commands("docs/operations.md", "Upgrade Postgres", team=name)
     assert "docker.io/pgvector/pgvector:NEWER" in script
-    fewer = f"python -m engine config set replicas 2 --stack {name}\n"
+    fewer = f"python -m tooling.engine config set replicas 2 --stack {name}\n"
     newer = script.replace("docker.io/pgvector/pgvector:NEWER", POSTGRES_IMAGE)
     assert "proved: " in team.stack.type_in(fewer + newer)
 
@@ -101,5 +101,5 @@ def test_a_lost_database_is_restored_into_another_postgres(team: Team) -> None:
 
 def test_the_data_go_when_that_is_asked_for_and_production_does_not_forbid_it(team: Team) -> None:
     script = commands("docs/operations.md", "Destroy, and what it keeps", team=team.stack.stack)
-    team.stack.type_in(f"python -m engine config set production false --stack {team.stack.stack}\n{script}")
+    team.stack.type_in(f"python -m tooling.engine config set production false --stack {team.stack.stack}\n{script}")
     assert team.stack.left() == {"containers": [], "networks": [], "volumes": []}

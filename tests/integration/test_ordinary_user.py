@@ -60,7 +60,7 @@ def launch(stack: Deployment, name: str, home: Path, command: str) -> str:
     done = subprocess.run(
         [
             "setpriv", *become, "--ambient-caps", "+dac_read_search",
-            sys.executable, "-m", "launcher", command, "--stack", stack.stack, "--engine", stack.engine,
+            sys.executable, "-m", "tooling.launcher", command, "--stack", stack.stack, "--engine", stack.engine,
         ],
         cwd=stack.directory, env={**stack.environment(), "HOME": str(home), "USER": name, "LOGNAME": name}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=COMMAND_SECONDS, check=False,

@@ -25,7 +25,7 @@ from tests.integration.hand_made import (
     silent,
 )
 from tests.lease import free_port
-from verification.report import Report, as_text
+from verification.report.terminal import Report, as_text
 from verification.run import verify
 from verification.subject import Subject
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import labels
+from docker_access import labels
 from tests.integration.deployment import Deployment
 from tests.integration.registry import registry
 

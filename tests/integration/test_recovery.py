@@ -10,10 +10,10 @@ import psutil
 import pytest
 
 import docker_access
-import labels
-from engine.state import Backend, timestamp
+from docker_access import labels
 from tests.integration.deployment import ENGINES, Deployment, sh
 from tests.integration.hand_made import APP_IMAGE
+from tooling.pulumi_files.state import Backend, timestamp
 
 
 @pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
@@ -45,7 +45,7 @@ def test_a_lost_state_is_made_anew_around_the_data(stood_in: Deployment) -> None
 
 @pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
 def test_a_killed_update_is_taken_up_by_the_next(stood_in: Deployment) -> None:
-    command = [sys.executable, "-m", "launcher", "up", "--stack", stood_in.stack, "--engine", stood_in.engine]
+    command = [sys.executable, "-m", "tooling.launcher", "up", "--stack", stood_in.stack, "--engine", stood_in.engine]
     started = subprocess.Popen(
         command,
         cwd=stood_in.directory,

@@ -15,7 +15,7 @@ import docker
 import pytest
 
 import docker_access
-from limits import DEFAULTS
+from components.limits import DEFAULTS
 from tests.integration.deployment import COMMAND_SECONDS, Deployment, no_changes
 from tests.integration.hand_made import CADDY_IMAGE, POSTGRES_IMAGE, STAND_IN, VALKEY_IMAGE, ensure_images
 from tests.integration.second_docker import SecondDocker, second_docker, wait_for

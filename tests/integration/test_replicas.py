@@ -66,7 +66,7 @@ def test_a_valkey_elsewhere_is_asked_before_anything_starts_and_then_carries_the
     url = f"redis://:{PASSWORD_AT_VALKEY}@{address}:{port}"
     stood_in.configure({"topology": "replicated", "replicas": 2, "enableSignup": True})
     subprocess.run(
-        [sys.executable, "-m", "engine", "config", "set", "valkeyUrl", "--secret", "--stack", stood_in.stack],
+        [sys.executable, "-m", "tooling.engine", "config", "set", "valkeyUrl", "--secret", "--stack", stood_in.stack],
         cwd=stood_in.directory, env=stood_in.environment(), input=url, text=True, check=True, timeout=60,
     )  # fmt: skip
     try:
@@ -93,7 +93,7 @@ def test_a_secret_of_a_provider_is_stored_encrypted(stood_in: Deployment) -> Non
     written = stood_in.stack_file.read_text(encoding="utf-8")
     assert "secure: v1:" in written
     assert CLIENT_SECRET not in written
-    assert CLIENT_SECRET in stood_in.type_in(f"python -m engine config get oidc --stack {stood_in.stack}")
+    assert CLIENT_SECRET in stood_in.type_in(f"python -m tooling.engine config get oidc --stack {stood_in.stack}")
     assert not any(stood_in.left().values())
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from engine.workspace import environment, load_project
 from tests.engine.two_engines import Project
 from tests.integration.deployment import Deployment, settings_of, sh
 from tests.integration.test_replicas import like_prod
 from tests.lease import free_port, free_subnet
+from tooling.pulumi_files.project import environment, load_project
 
 pytestmark = pytest.mark.docker
 

@@ -15,16 +15,16 @@ import pytest
 import redis
 
 import docker_access
-import labels
 from components.open_webui import MIGRATE
+from docker_access import labels
 from docker_access.commands import run_inside
 from tests import stand_in
 from tests.integration.hand_made import APP_IMAGE, PAIR_URL, PASSWORD, STAND_IN, Pair, silent
+from verification.ask.docker_view import DockerView
+from verification.ask.observe import Clock, observe, wait_until_ready
 from verification.checks import judge
-from verification.docker_view import DockerView
-from verification.evidence import Evidence
-from verification.observe import Clock, observe, wait_until_ready
-from verification.report import Report, as_text, report
+from verification.checks.evidence import Evidence
+from verification.report.terminal import Report, as_text, report
 from verification.subject import Door
 
 pytestmark = pytest.mark.docker

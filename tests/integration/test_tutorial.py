@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.deployment import Deployment, sh
-from verification.expected import looked_up
+from verification.checks.expected import looked_up
 
 SECOND = 1_000_000_000  # Docker counts nanoseconds
 

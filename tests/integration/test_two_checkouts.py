@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import docker_access
-import labels
+from docker_access import labels
 from tests.integration.deployment import ENGINES, Deployment, sh
 from tests.integration.hand_made import VALKEY_IMAGE
 

@@ -8,10 +8,10 @@ import docker
 import pytest
 
 from components.postgres import DATABASE
-from images.ensure import ensure
 from tests.integration.deployment import Deployment, settings_of
 from tests.integration.people import ask, is_signed_in, sign_in, sign_up, titles, write_chat
 from tests.integration.test_redis_calls import assert_granted, commands_of
+from tooling.images.ensure import ensure
 
 pytestmark = [pytest.mark.docker, pytest.mark.nightly]
 

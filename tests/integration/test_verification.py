@@ -19,9 +19,9 @@ import pytest
 
 from tests.integration.hand_made import BOOT_SECONDS, PASSWORD, STAND_IN, VALKEY_IMAGE, Labs, Pair, Replicas, silent
 from tests.lease import free_port
-from verification.docker_view import DockerView
-from verification.observe import described
-from verification.report import Report, as_text
+from verification.ask.docker_view import DockerView
+from verification.ask.observe import described
+from verification.report.terminal import Report, as_text
 from verification.run import verify
 from verification.subject import Subject
 

@@ -12,9 +12,9 @@ import pytest
 import docker_access
 from tests.integration.deployment import pause
 from tests.integration.hand_made import ADMIN, ADMIN_PASSWORD, PASSWORD, Accounts, silent
-from verification.account import ask_account
-from verification.docker_view import DockerView
-from verification.report import Report, as_text
+from verification.ask.account import ask_account
+from verification.ask.docker_view import DockerView
+from verification.report.terminal import Report, as_text
 from verification.run import verify
 from verification.subject import AccountFile, Subject
 

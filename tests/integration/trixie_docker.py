@@ -15,11 +15,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from images.debian import RELEASES, mmdebstrap, this_machine
-from images.errors import ImageError
-from images.progress import progress, say
-from images.uv import CACHE
 from tests.integration.second_docker import SecondDocker, in_namespaces, remove
+from tooling.images.debian import RELEASES, mmdebstrap, this_machine
+from tooling.images.errors import ImageError
+from tooling.machine.progress import progress, say
+from tooling.machine.uv import CACHE
 
 SUITE: Final = "trixie"
 PACKAGES: Final = ("docker.io", "iptables", "kmod", "ca-certificates")

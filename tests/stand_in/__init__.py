@@ -22,14 +22,14 @@ import docker.errors
 import yaml
 
 import docker_access
-import labels
-from images import debian, pypi
-from images.build import BASE_PACKAGES, Blueprint, Workshop, build
-from images.progress import progress
-from images.reference import parse
-from images.uv import CACHE
-from images.version import Wanted
+from docker_access import labels
 from tests.lease import only_one
+from tooling.images import debian, pypi
+from tooling.images.build import BASE_PACKAGES, Blueprint, Workshop, build
+from tooling.images.reference import parse
+from tooling.images.version import Wanted
+from tooling.machine.progress import progress
+from tooling.machine.uv import CACHE
 
 REPOSITORY: Final = "open-webui-stand-in"
 VERSION: Final = "0.12.4"
@@ -49,7 +49,7 @@ LIBRARIES: Final = {
 """In the versions that the real image has."""
 
 _HERE: Final = Path(__file__).parent
-_IMAGES: Final = _HERE.parents[1] / "images"
+_IMAGES: Final = _HERE.parents[1] / "tooling/images"
 _CONTRACT: Final = _IMAGES / "contracts/open-webui.yaml"
 _START: Final = _IMAGES / "files/open-webui-start.sh"
 _PACKAGES: Final = ("bash", "curl", "jq", "python3", "tzdata")

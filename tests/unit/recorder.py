@@ -21,7 +21,7 @@ from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.proto.source_pb2 import StackTrace
 from pulumi.runtime.stack import run_pulumi_func
 
-import labels
+from docker_access import labels
 from settings import SECRET_KEYS
 
 DOCKER_HOST = "pulumi-python:dynamic/openwebui:DockerHost"

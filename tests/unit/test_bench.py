@@ -4,13 +4,13 @@ from collections.abc import Collection
 
 import pytest
 
-from bench import publisher
-from bench.figures import REFUSED, Get, Latency, Outage, Recorded, Sent, latency, outage, percentile
-from bench.load import Join, Load
-from bench.proof import Cost, of
-from bench.report import BARS, Results, document, table
-from bench.speed import Speed
-from verification.report import Report, Verdict
+from tests.bench import publisher
+from tests.bench.figures import REFUSED, Get, Latency, Outage, Recorded, Sent, latency, outage, percentile
+from tests.bench.load import Join, Load
+from tests.bench.proof import Cost, of
+from tests.bench.report import BARS, Results, document, table
+from tests.bench.speed import Speed
+from verification.report.terminal import Report, Verdict
 
 
 def recorded(*, sent: int, lost: Collection[int] = (), rooms: int = 4) -> Recorded:

@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from bench.compose import CONTAINER, compose_file
-from bench.growth import Growth, slope
-from bench.report import Results, document, updated
-from bench.side_by_side import BARS, CLI, COMPOSE, DESTROY, ENGINE, FROM_NOTHING, PREVIEW, UNCHANGED, SideBySide
+from tests.bench.compose import CONTAINER, compose_file
+from tests.bench.growth import Growth, slope
+from tests.bench.report import Results, document, updated
+from tests.bench.side_by_side import BARS, CLI, COMPOSE, DESTROY, ENGINE, FROM_NOTHING, PREVIEW, UNCHANGED, SideBySide
 
 DATABASE = "urn:pulumi:dev::web::docker:index/container:Container::database"
 MIGRATION = "urn:pulumi:dev::web::docker:index/container:Container::migration"

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bench.figures import Recorded, Sent
-from bench.traffic import Sockets, TrafficError, ask, steady_gets
+from tests.bench.figures import Recorded, Sent
+from tests.bench.traffic import Sockets, TrafficError, ask, steady_gets
 
 
 class Server:

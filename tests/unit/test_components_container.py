@@ -6,7 +6,6 @@ from unittest.mock import Mock
 import pulumi
 import pytest
 
-import labels
 from components.container import (
     ContainerSpec,
     Healthcheck,
@@ -17,7 +16,8 @@ from components.container import (
     one_shot_result,
 )
 from components.files import files_sha256
-from limits import Limits
+from components.limits import Limits
+from docker_access import labels
 
 
 def spec(**changes: Any) -> ContainerSpec:

@@ -16,8 +16,8 @@ from components.gateway import (
     caddyfile,
     published_ports,
 )
+from components.limits import DEFAULTS
 from components.volume import DataVolume
-from limits import DEFAULTS
 
 
 def gateway(**changes: Any) -> GatewayArgs:

@@ -12,7 +12,8 @@ import pulumi
 import pytest
 
 import components.open_webui
-from accounts import Oidc
+from components.accounts import Oidc
+from components.limits import Pools
 from components.open_webui import USER, preparing
 from components.open_webui_environment import (
     as_shell,
@@ -21,8 +22,7 @@ from components.open_webui_environment import (
     replicated_environment,
 )
 from components.schema import INPUTS, SchemaProvider, schema_id
-from limits import Pools
-from settings_objects import Oidc as OidcSettings
+from settings.objects import Oidc as OidcSettings
 from tests.unit.recorder import LOOP
 
 OIDC = Oidc(provider_url="https://id.example.com/.well-known/openid-configuration", client_id="chat")

@@ -2,8 +2,8 @@
 
 import re
 
+from components.limits import DEFAULTS, Limits
 from components.postgres import HEALTHCHECK, postgres_command, setup_sql
-from limits import DEFAULTS, Limits
 
 PASSWORD = "5ec7e7" * 10
 

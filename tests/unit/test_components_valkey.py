@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from components.limits import DEFAULTS, Limits
 from components.open_webui_environment import HEALTH_CHECK_SECONDS
 from components.valkey import (
     ACCOUNTS,
@@ -22,10 +23,9 @@ from components.valkey import (
     locked_healthcheck,
     valkey_command,
 )
-from limits import DEFAULTS, Limits
+from verification.ask.valkey_client import ping, statistics_of
 from verification.checks.valkey import DONE_WITHOUT
 from verification.subject import Login
-from verification.valkey_client import ping, statistics_of
 
 GOLDEN = Path(__file__).parent / "golden"
 PASSWORDS = {account: f"password of {account}" for account in ACCOUNTS}

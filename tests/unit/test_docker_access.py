@@ -25,8 +25,8 @@ import docker_access
 from docker_access import elsewhere
 from docker_access.commands import Ran, run_inside
 from docker_access.ssh import dial_stdio, explained, through
-from launcher.__main__ import where_it_listens
 from tests.unit.test_settings import read
+from tooling.launcher.__main__ import where_it_listens
 
 
 @pytest.fixture

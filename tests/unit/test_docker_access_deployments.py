@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-import labels
 from components.docker_host import DockerHostProvider
+from docker_access import labels
 from docker_access.deployments import AnothersDeploymentError, Owner, origin, refuse_anothers
-from engine.docker_provider import volume
-from engine.docker_provider.client import is_ours
-from launcher.errors import LauncherError
-from launcher.recovery import remove_strays
 from tests.unit.test_launcher_gate import project  # noqa: F401 - a fixture
+from tooling.engine.docker_provider import volume
+from tooling.engine.docker_provider.client import is_ours
+from tooling.launcher.errors import LauncherError
+from tooling.launcher.recovery import remove_strays
 
 OWNERSHIP = {labels.PROJECT: "open-webui", labels.STACK: "team"}
 OURS = Owner(identity="0urs", origin="ann@chat-host:/srv/web")

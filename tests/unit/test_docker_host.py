@@ -10,11 +10,11 @@ import pytest
 from docker.errors import APIError, DockerException
 
 from components.docker_host import DockerHostProvider
-from docker_host import OtherDockerHostError, identity, refuse_another
-from engine.workspace import Project, load_project
-from launcher import whose
-from launcher.errors import LauncherError
-from launcher.whose import owner_of
+from docker_access.identity import OtherDockerHostError, identity, refuse_another
+from tooling.launcher import whose
+from tooling.launcher.errors import LauncherError
+from tooling.launcher.whose import owner_of
+from tooling.pulumi_files.project import Project, load_project
 
 OWNERSHIP = {"pulumi.project": "open-webui", "pulumi.stack": "team"}
 RECORDED = {"engine": "AAAA", "name": "chat-host"}
@@ -129,7 +129,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 def test_the_launcher_refuses_another_docker_before_an_engine_begins(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("launcher.whose.api_client", lambda: Docker(engine="BBBB"))
+    monkeypatch.setattr("tooling.launcher.whose.api_client", lambda: Docker(engine="BBBB"))
     with pytest.raises(LauncherError, match="lives on another Docker host"):
         owner_of(project, "team")
 
@@ -138,11 +138,11 @@ def test_the_launcher_goes_on_only_where_docker_told_all_that_it_was_asked(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = Docker(engine="AAAA")
-    monkeypatch.setattr("launcher.whose.api_client", lambda: client)
+    monkeypatch.setattr("tooling.launcher.whose.api_client", lambda: client)
     monkeypatch.setattr(client, "volumes", Mock(side_effect=APIError("disk is full")))
     with pytest.raises(APIError):
         owner_of(project, "team")
-    monkeypatch.setattr("launcher.whose.api_client", Mock(side_effect=DockerException("is not running")))
+    monkeypatch.setattr("tooling.launcher.whose.api_client", Mock(side_effect=DockerException("is not running")))
     assert owner_of(project, "team").identity == ""
 
 
@@ -153,7 +153,7 @@ def test_containers_of_before_are_of_the_state_that_knows_them(
     found = {"Id": "c1", "Names": ["/open-webui-team"], "Created": 1, "Labels": OWNERSHIP, "State": "running"}
     client = Docker(engine="AAAA")
     monkeypatch.setattr(client, "containers", lambda **_: [found])
-    monkeypatch.setattr("launcher.whose.api_client", lambda: client)
+    monkeypatch.setattr("tooling.launcher.whose.api_client", lambda: client)
     others = [{"type": "docker:index/container:Container", "id": one} for one in known]
     (resource,) = whose.deployment_of(project, "team")["resources"]
     monkeypatch.setattr(whose, "deployment_of", lambda *_: {"resources": [resource, *others]})
@@ -164,7 +164,7 @@ def test_containers_of_before_are_of_the_state_that_knows_them(
 def test_the_launcher_leaves_a_stack_alone_that_is_not_deployed(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("launcher.whose.api_client", lambda: Docker(engine="BBBB"))
+    monkeypatch.setattr("tooling.launcher.whose.api_client", lambda: Docker(engine="BBBB"))
     owner_of(project, "other")
 
 

@@ -14,10 +14,10 @@ from docker.errors import DockerException
 
 import docker_access
 from docker_access.versions import NEWEST_API, TRIED, TooNewError, api_to_ask_in, refused, untried
-from engine.docker_provider import DockerProvider
-from engine.provider import ProviderError
 from tests.integration.deployment import PROJECT
-from verification.docker_view import CouldNotAsk, DockerView
+from tooling.engine.docker_provider import DockerProvider
+from tooling.engine.provider import ProviderError
+from verification.ask.docker_view import CouldNotAsk, DockerView
 
 
 class Daemon(HTTPServer):

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from drift.compare import Difference, differences, gone_one_shots
-from drift.observed import Observed
-from drift.recorded import Container, Join, Recorded, changeable, recorded
-from drift.report import as_json, as_text, mend
-from engine.state import Checkpoint, PendingOperation, Resource
-from engine.values import Secret
+from tooling.drift.compare import Difference, differences, gone_one_shots
+from tooling.drift.observed import Observed
+from tooling.drift.recorded import Container, Join, Recorded, changeable, recorded
+from tooling.drift.report import as_json, as_text, mend
+from tooling.pulumi_files.state import Checkpoint, PendingOperation, Resource
+from tooling.pulumi_files.values import Secret
 
 ID = "1" * 64
 OTHER_ID = "2" * 64

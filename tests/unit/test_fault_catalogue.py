@@ -2,7 +2,7 @@
 
 from tests.integration.catalogue import FAULTS, THEMES
 from tests.integration.catalogue.page import PAGE, page
-from verification.causes import CAUSES
+from verification.checks.causes import CAUSES
 
 
 def test_every_cause_is_produced_by_a_fault() -> None:

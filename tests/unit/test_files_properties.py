@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from components.gateway import GatewayArgs, caddyfile
 from components.valkey import ACCOUNTS, RIGHTS, accounts_file
 from components.volume import DataVolume
-from settings_values import Invalid, https_url_or_empty, origin, plain_email_or_empty
+from settings.values import Invalid, https_url_or_empty, origin, plain_email_or_empty
 from tests.properties import TRIED
 from tests.unit.test_settings_properties import nearly
 

@@ -8,8 +8,8 @@ from unittest.mock import Mock
 import docker.errors
 import pytest
 
-from images.build import _import, _set_stop_signal
-from images.reference import parse
+from tooling.images.build import _import, _set_stop_signal
+from tooling.images.reference import parse
 
 
 def refusal(said: str) -> docker.errors.APIError:

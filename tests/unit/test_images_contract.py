@@ -11,14 +11,14 @@ from typing import Any, Final
 import pytest
 import yaml
 
-import images
-import labels
-from images import contract
-from images.differences import DIFFERENCES, Difference, names_of, table
-from images.recipes import RECIPES
-from images.reference import parse
+from docker_access import labels
+from tooling import images
+from tooling.images import contract
+from tooling.images.differences import DIFFERENCES, Difference, names_of, table
+from tooling.images.recipes import RECIPES
+from tooling.images.reference import parse
 
-PROJECT: Final = Path(images.__file__).parent.parent
+PROJECT: Final = Path(images.__file__).parents[2]
 CONTENTS: Final = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in contract.CONTRACTS.iterdir()}
 LOCAL: Final = {labels.LOCAL_BUILD: "Debian"}
 

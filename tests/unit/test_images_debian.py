@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from images import debian
-from images.build import Workshop
-from images.debian import (
+from tooling.images import debian
+from tooling.images.build import Workshop
+from tooling.images.debian import (
     RELEASES,
     Candidate,
     Distribution,
@@ -20,9 +20,9 @@ from images.debian import (
     parse_deb822,
     parse_one_line,
 )
-from images.errors import ImageError
-from images.progress import Stage
-from images.version import Wanted
+from tooling.images.errors import ImageError
+from tooling.images.version import Wanted
+from tooling.machine.progress import Stage
 
 if TYPE_CHECKING:
     from pathlib import Path

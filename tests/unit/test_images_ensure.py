@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 import docker.errors
 import pytest
 
-import labels
-from docker_access import logins
+from docker_access import labels, logins
 from docker_access.pulls import error_of, is_silence
-from images import disk, silence
-from images import ensure as subject
-from images.errors import ImageError
-from images.progress import Stage, progress
-from images.recipes import RECIPES
-from images.reference import parse
+from tooling.images import disk
+from tooling.images import ensure as subject
+from tooling.images.errors import ImageError
+from tooling.images.recipes import RECIPES
+from tooling.images.reference import parse
+from tooling.machine import negative_cache as silence
+from tooling.machine.progress import Stage, progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

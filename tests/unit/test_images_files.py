@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pytest
 
-import images
+from tooling import images
 
 FILES = Path(images.__file__).parent / "files"
 

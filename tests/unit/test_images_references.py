@@ -6,10 +6,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from images import version
-from images.errors import ImageError
-from images.recipes import RECIPES
-from images.reference import parse
+from tooling.images import version
+from tooling.images.errors import ImageError
+from tooling.images.recipes import RECIPES
+from tooling.images.reference import parse
 
 DIGEST = "sha256:" + "0" * 64
 

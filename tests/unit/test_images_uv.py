@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from images.uv import CACHE, environment
+from tooling.machine.uv import CACHE, environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +73,6 @@ def test_downloads_are_kept_in_the_project_where_the_home_takes_no_file(tmp_path
 
 
 def test_who_has_no_home_at_all_installs_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("images.uv.home", lambda: tmp_path / "a file/home")
+    monkeypatch.setattr("tooling.machine.uv.home", lambda: tmp_path / "a file/home")
     (tmp_path / "a file").touch()
     assert environment({})["UV_CACHE_DIR"] == str(CACHE / "uv-cache")

@@ -12,14 +12,14 @@ from unittest.mock import Mock
 
 import pytest
 
-import labels
+from docker_access import labels
 from docker_access.deployments import Owner
-from engine.errors import EngineError
-from engine.secrets import Secrets
-from engine.workspace import Project, load_project
-from launcher import __main__ as command_line
-from launcher import backends, engines, recovery
-from launcher.errors import LauncherError
+from tooling.launcher import __main__ as command_line
+from tooling.launcher import backends, engines, recovery
+from tooling.launcher.errors import LauncherError
+from tooling.pulumi_files.errors import EngineError
+from tooling.pulumi_files.project import Project, load_project
+from tooling.pulumi_files.secrets import Secrets
 
 HERE = Path(__file__).resolve().parents[2]
 URL = "postgres://ann:p%40ss@db.example.com:5432/pulumi?sslmode=disable"
@@ -37,7 +37,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PULUMI_BACKEND_URL", URL)
-    monkeypatch.setattr("engine.secrets._ROUNDS", 10)
+    monkeypatch.setattr("tooling.pulumi_files.secrets._ROUNDS", 10)
     (tmp_path / "Pulumi.yaml").write_text((HERE / "Pulumi.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "requirements.txt").write_text("pulumi-docker==5.2.0\n")
     (tmp_path / "stacks").mkdir()

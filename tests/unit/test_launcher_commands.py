@@ -13,9 +13,6 @@ from unittest.mock import MagicMock, Mock
 import pytest
 
 from docker_access.deployments import Owner
-from launcher import __main__ as command_line
-from launcher import engines
-from launcher.errors import LauncherError
 from tests.unit.test_launcher_consent import (
     ENGINE,
     HERE,
@@ -27,16 +24,19 @@ from tests.unit.test_launcher_consent import (
     recorded,
     typed,  # noqa: F401 - a fixture
 )
+from tooling.launcher import __main__ as command_line
+from tooling.launcher import engines
+from tooling.launcher.errors import LauncherError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.workspace import Project
+    from tooling.pulumi_files.project import Project
 
 
 @pytest.fixture
 def done(monkeypatch: pytest.MonkeyPatch, project: Project) -> list[str]:
-    """What was done to the stack, by ``python -m launcher``."""
+    """What was done to the stack, by ``python -m tooling.launcher``."""
     steps: list[str] = []
     monkeypatch.setattr(command_line, "open_project", lambda _: project)
     monkeypatch.setattr(engines, "choose", lambda *_: ENGINE)
@@ -158,7 +158,7 @@ def test_a_preview_as_json_is_that_of_the_engine_in_use(monkeypatch: pytest.Monk
     for name in ("embedded", "pulumi"):
         engines.preview_as_json(engines.Engine(name=name, line=""), project, "team")
     assert [command[-5:] for command in ran] == [
-        ["engine", "preview", "--json", "--stack", "team"],
+        ["tooling.engine", "preview", "--json", "--stack", "team"],
         ["preview", "--json", "--stack", "team", "--non-interactive"],
     ]
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from engine.errors import EngineError
-from engine.workspace import Project, load_project
-from launcher import __main__ as command_line
-from launcher import backends, drift, engines
-from launcher.errors import LauncherError
-from launcher.gate import read_settings, refuse_unusable_state
 from settings import Settings, SettingsError
 from tests.unit.test_settings import PROJECT, as_config
+from tooling.launcher import __main__ as command_line
+from tooling.launcher import backends, drift, engines
+from tooling.launcher.errors import LauncherError
+from tooling.launcher.gate import read_settings, refuse_unusable_state
+from tooling.pulumi_files.errors import EngineError
+from tooling.pulumi_files.project import Project, load_project
 
 HERE = Path(__file__).resolve().parents[2]
 KMS = {"secretsprovider": "awskms://alias/team?region=eu-central-1", "encryptedkey": "AQID"}

@@ -13,13 +13,13 @@ import pytest
 import yaml
 
 from docker_access.deployments import Owner
-from engine.state import Backend
-from engine.workspace import Project, backend_directory, load_project
-from launcher import consent, engines, recovery
-from launcher.consent import NotAgreedError, confirm_destroy, confirm_update, interruptions, removals
-from launcher.errors import LauncherError
-from launcher.gate import read_settings
-from preview_report.steps import read
+from tooling.launcher import consent, engines, recovery
+from tooling.launcher.consent import NotAgreedError, confirm_destroy, confirm_update, interruptions, removals
+from tooling.launcher.errors import LauncherError
+from tooling.launcher.gate import read_settings
+from tooling.preview_report.steps import read
+from tooling.pulumi_files.project import Project, backend_directory, load_project
+from tooling.pulumi_files.state import Backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from drift.observed import Observed
-from drift.recorded import Recorded
-from engine.values import SECRET, SIGNATURE
-from engine.workspace import Project
-from launcher import drift
-from launcher.errors import LauncherError
+from tooling.drift.observed import Observed
+from tooling.drift.recorded import Recorded
+from tooling.launcher import drift
+from tooling.launcher.errors import LauncherError
+from tooling.pulumi_files.project import Project
+from tooling.pulumi_files.values import SECRET, SIGNATURE
 
 KEY = "0123456789abcdef-secret"
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.workspace import Project, load_project
-from images import silence
-from launcher import engines
-from launcher.errors import LauncherError
+from tooling.launcher import engines
+from tooling.launcher.errors import LauncherError
+from tooling.machine import negative_cache as silence
+from tooling.pulumi_files.project import Project, load_project
 
-PROJECT_FOLDER = Path(engines.__file__).resolve().parent.parent
+PROJECT_FOLDER = Path(engines.__file__).resolve().parents[2]
 PARTS = ("pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python")
 
 

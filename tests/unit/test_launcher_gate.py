@@ -11,14 +11,14 @@ import requests.exceptions
 import yaml
 from docker.errors import APIError
 
-from engine.errors import EngineError
-from engine.secrets import Secrets
-from engine.state import Backend
-from engine.workspace import Project, load_project
-from launcher import __main__ as command_line
-from launcher import engines
-from launcher.gate import begun, read_settings, refuse_unusable_state
 from settings import SettingsError
+from tooling.launcher import __main__ as command_line
+from tooling.launcher import engines
+from tooling.launcher.gate import begun, read_settings, refuse_unusable_state
+from tooling.pulumi_files.errors import EngineError
+from tooling.pulumi_files.project import Project, load_project
+from tooling.pulumi_files.secrets import Secrets
+from tooling.pulumi_files.state import Backend
 
 HERE = Path(__file__).resolve().parents[2]
 
@@ -28,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """This project's settings, with a stack of its own and no state."""
     for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("engine.secrets._ROUNDS", 10)
+    monkeypatch.setattr("tooling.pulumi_files.secrets._ROUNDS", 10)
     (tmp_path / "Pulumi.yaml").write_text((HERE / "Pulumi.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "stacks").mkdir()
     (tmp_path / "stacks/Pulumi.team.yaml").touch()
@@ -178,5 +178,5 @@ def test_what_goes_wrong_on_the_way_is_one_line(
 
 
 def test_the_launcher_does_not_wait_for_pulumi_to_be_imported() -> None:
-    program = "import sys, launcher.__main__; sys.exit('pulumi' in sys.modules)"
+    program = "import sys, tooling.launcher.__main__; sys.exit('pulumi' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=HERE, check=False).returncode == 0

@@ -8,11 +8,11 @@ from unittest.mock import Mock
 import pytest
 from docker.errors import APIError, ImageNotFound
 
-import labels
-from engine.workspace import Project, load_project
-from launcher.pin import CONFIG_KEYS, pin
+from docker_access import labels
 from settings import KEYS
 from tests.unit.test_settings import read
+from tooling.launcher.pin import CONFIG_KEYS, pin
+from tooling.pulumi_files.project import Project, load_project
 
 DIGEST = "sha256:" + "ab" * 32
 OTHER = "sha256:" + "cd" * 32

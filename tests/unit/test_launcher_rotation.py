@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from engine.workspace import Project, load_project
-from launcher.errors import LauncherError
-from launcher.rotation import SECRETS, listing, rotate, secrets_of
-from settings_objects import SECRET_NAMES
+from settings.objects import SECRET_NAMES
 from tests.unit.test_settings import read
+from tooling.launcher.errors import LauncherError
+from tooling.launcher.rotation import SECRETS, listing, rotate, secrets_of
+from tooling.pulumi_files.project import Project, load_project
 
 REPLICATED = {"topology": "replicated", "adminEmail": "admin@example.org"}
 

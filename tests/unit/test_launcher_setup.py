@@ -13,18 +13,17 @@ from unittest.mock import Mock
 import pytest
 
 import docker_access
-import labels
 import verification.__main__
-from docker_access import elsewhere
+from docker_access import elsewhere, labels
 from docker_access.logins import LoginError
 from docker_access.versions import TooNewError
-from images.host import apt_install
-from images.reference import parse
-from launcher import __main__ as command_line
-from launcher import docker_daemon, python_env, stack
-from launcher.errors import LauncherError
 from settings import Admin
 from tests.unit.test_settings import read
+from tooling.images.reference import parse
+from tooling.launcher import __main__ as command_line
+from tooling.launcher import docker_daemon, python_env, stack
+from tooling.launcher.errors import LauncherError
+from tooling.machine.host import apt_install
 from topologies.deployed import Deployed
 from verification.subject import subject_of
 
@@ -197,8 +196,8 @@ def test_apt_removes_no_package_on_the_way(monkeypatch: pytest.MonkeyPatch) -> N
         ran.append(command)
         return ""
 
-    monkeypatch.setattr("images.host.run", run)
-    monkeypatch.setattr("images.host.root_prefix", list)
+    monkeypatch.setattr("tooling.machine.host.run", run)
+    monkeypatch.setattr("tooling.machine.host.root_prefix", list)
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     assert apt_install("docker.io") == ""
     assert "--no-remove" in ran[0]
@@ -256,7 +255,7 @@ def test_the_verification_reads_what_the_outputs_say(monkeypatch: pytest.MonkeyP
 def test_the_virtual_environment_is_left_alone_while_the_requirements_stay_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "images/locks").mkdir(parents=True)
+    (tmp_path / "tooling/images/locks").mkdir(parents=True)
     for name in python_env._FILES:
         (tmp_path / name).write_text("")
     (tmp_path / ".venv/bin").mkdir(parents=True)

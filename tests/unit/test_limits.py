@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from limits import (
+from components.limits import (
     DEFAULTS,
     DEFAULTS_OF_SINGLE,
     LEAST,

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from images import caddy, lock, pypi, uv
-from images.recipes import RECIPES
-from images.version import Wanted
-from launcher import python_env
+from tooling.images import caddy, lock, pypi
+from tooling.images.recipes import RECIPES
+from tooling.images.version import Wanted
+from tooling.launcher import python_env
+from tooling.machine import uv
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -47,7 +48,7 @@ def test_the_versions_that_are_built_by_default_are_locked() -> None:
     assert pypi.is_locked("certifi", Wanted("2026"))
     assert not pypi.is_locked("open-webui", Wanted("0.12.0"))
     assert not pypi.is_locked("another", Wanted("1.0.0"))
-    assert {file.stem for file in pypi.LOCKS.glob("*.txt")} == {*lock.REQUIREMENTS, "uv"}
+    assert {file.stem for file in pypi.LOCKS.glob("*.txt")} == {*lock.REQUIREMENTS}
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_the_requirements_are_installed_by_their_hashes(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(subprocess, "run", run)
     assert python_env._install(Path("/uv"), anew=False) == ""
-    locks = [PROJECT / "requirements.lock", PROJECT / "images/locks/pip.txt"]
+    locks = [PROJECT / "requirements.lock", PROJECT / "tooling/images/locks/pip.txt"]
     assert ran[0][-5:] == ["--require-hashes", "--requirements", locks[0], "--requirements", locks[1]]
     assert python_env._install(Path("/uv"), anew=True) == ""
     assert "--seed" not in ran[1], "it brings a pip by its version alone"

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 import pulumi
 import pytest
 
-import labels
-import preflight_one_shots
-from docker_access import one_shots
-from launcher import one_shots as waiting
-from launcher import recovery
-from launcher.errors import LauncherError
+from docker_access import labels, one_shots
+from preflight import one_shots as preflight_one_shots
 from tests.unit.test_launcher_backends import project  # noqa: F401 - a fixture
+from tooling.launcher import one_shots as waiting
+from tooling.launcher import recovery
+from tooling.launcher.errors import LauncherError
 
 if TYPE_CHECKING:
-    from engine.workspace import Project
+    from tooling.pulumi_files.project import Project
 
 MARKS: Final = {labels.PROJECT: "open-webui", labels.STACK: "team"}
 NAME: Final = "open-webui-team-migration"

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from images.errors import ImageError
 from tests import other_docker
 from tests.integration import trixie_docker
+from tooling.images.errors import ImageError
 
 
 @pytest.fixture

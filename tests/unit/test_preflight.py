@@ -14,7 +14,7 @@ import pytest
 from docker.errors import ImageNotFound, NotFound
 
 import docker_access
-import labels
+from docker_access import labels
 from docker_access.versions import TRIED, TooNewError
 from preflight import (
     LIMITED_BY,
@@ -42,8 +42,8 @@ from preflight import (
     owner_of_another,
     publisher,
 )
-from preflight_host import pool_problems, rights_are_seen, seccomp_advice, seccomp_problems
-from preflight_versions import downgrade_problems, postgres_problems, software_problems
+from preflight.host import pool_problems, rights_are_seen, seccomp_advice, seccomp_problems
+from preflight.versions import downgrade_problems, postgres_problems, software_problems
 from settings import OPEN_WEBUI_TRIED, Settings
 from tests.unit.test_settings import read
 
@@ -61,7 +61,7 @@ def _no_process_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever runs beside the tests, a stack on port 3000 among it, is none of theirs, wherever Docker is."""
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr("preflight._process_holding", lambda _: "")
-    monkeypatch.setattr("preflight_host.ROUTES", Path("/no/such/table"))
+    monkeypatch.setattr("preflight.host.ROUTES", Path("/no/such/table"))
 
 
 def test_an_object_with_our_marks_is_ours() -> None:
@@ -452,7 +452,7 @@ def table(monkeypatch: pytest.MonkeyPatch, folder: Path, *lines: tuple[str, str,
         f"{one}\t{written(to)}\t{written(by)}\t0003\t0\t0\t0\t{written(mask)}\t0\t0\t0\n" for one, to, mask, by in lines
     ]
     (folder / "route").write_text(head + "".join(rows), encoding="ascii")
-    monkeypatch.setattr("preflight_host.ROUTES", folder / "route")
+    monkeypatch.setattr("preflight.host.ROUTES", folder / "route")
     monkeypatch.setattr("psutil.net_if_addrs", dict)
 
 
@@ -563,8 +563,8 @@ def test_a_rootless_docker_is_not_asked_for_ports_that_it_may_not_have(
 ) -> None:
     first = tmp_path / "first"
     first.write_text("1024\n")
-    monkeypatch.setattr("preflight_host.UNPRIVILEGED_PORTS", first)
-    monkeypatch.setattr("preflight_host._may_bind_low_ports", lambda: False)
+    monkeypatch.setattr("preflight.host.UNPRIVILEGED_PORTS", first)
+    monkeypatch.setattr("preflight.host._may_bind_low_ports", lambda: False)
     client = Mock(containers=list)
     https, http = _low_ports(read(LOW), client, ROOTLESS)
     assert https.startswith("port 443 (open-webui:uiPort) is one that a rootless Docker publishes only if its host all")
@@ -576,7 +576,7 @@ def test_a_rootless_docker_is_not_asked_for_ports_that_it_may_not_have(
     first.write_text("80\n")
     assert not list(_low_ports(read(LOW), client, ROOTLESS))
     first.write_text("1024\n")
-    monkeypatch.setattr("preflight_host._may_bind_low_ports", lambda: True)
+    monkeypatch.setattr("preflight.host._may_bind_low_ports", lambda: True)
     assert not list(_low_ports(read(LOW), client, ROOTLESS))
 
 
@@ -601,7 +601,7 @@ def test_what_a_rootless_docker_may_do_is_advice_where_its_rights_are_not_seen(
     monkeypatch.setattr("docker_access.api_client", lambda _: client)
     monkeypatch.setattr("preflight._port_problems", lambda *_: ())
     monkeypatch.setattr("shutil.which", lambda _: program)
-    monkeypatch.setattr("preflight_host.UNPRIVILEGED_PORTS", Path("/no/such/file"))
+    monkeypatch.setattr("preflight.host.UNPRIVILEGED_PORTS", Path("/no/such/file"))
     assert rights_are_seen(client.info()) is refused
     if refused:
         with pytest.raises(PreflightError, match="port 443"):

@@ -6,8 +6,8 @@ from unittest.mock import Mock
 
 import pytest
 
-import labels
-from preflight_moved import moved_advice
+from docker_access import labels
+from preflight.moved import moved_advice
 from tests.unit.test_settings import read, refusal
 
 OF_THE_IMAGE = ["PATH=/usr/bin", "ENV=prod", "WEBUI_BUILD_VERSION=1"]

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from preview_report.__main__ import main
-from preview_report.markdown import markdown
-from preview_report.meaning import meanings
-from preview_report.steps import Preview, PreviewError, Step, read
+from tooling.preview_report.__main__ import main
+from tooling.preview_report.markdown import markdown
+from tooling.preview_report.meaning import meanings
+from tooling.preview_report.steps import Preview, PreviewError, Step, read
 
 PREVIEWS = Path(__file__).parent / "previews"
 RECORDED = sorted(path.name for path in PREVIEWS.glob("*.json"))
@@ -219,7 +219,7 @@ def test_secrets_of_a_state_that_only_the_cli_reads_are_not_told(
     state = {"deployment": {"resources": [{"outputs": {"value": value, "containerLogs": log}}]}}
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://state")
     monkeypatch.setattr(
-        "preview_report.hidden.exported", lambda *_, **options: state if options["show_secrets"] else {}
+        "tooling.preview_report.hidden.exported", lambda *_, **options: state if options["show_secrets"] else {}
     )
     main([failed(project, f"no database, said {SECRET}"), "--stack", "dev"])
     assert "no database, said [secret]" in capsys.readouterr().out

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from engine.secrets import Secrets
-from preview_report import declared
-from preview_report.declared import Sealed, main
-from preview_report.markdown import markdown
-from preview_report.steps import Preview, read
 from tests.documents import PROJECT
+from tooling.preview_report import declared
+from tooling.preview_report.declared import Sealed, main
+from tooling.preview_report.markdown import markdown
+from tooling.preview_report.steps import Preview, read
+from tooling.pulumi_files.secrets import Secrets
 
 pytestmark = pytest.mark.processes
 

@@ -15,7 +15,7 @@ import pytest
 from components.container import one_shot_result
 from tests.unit.test_verification_checks import FAULTS, app, container, evidence, result
 from verification.checks import judge
-from verification.evidence import Container, Evidence, Reach
+from verification.checks.evidence import Container, Evidence, Reach
 
 PROJECT = Path(__file__).resolve().parents[2]
 MAKE = re.compile(r"\bmake (?:-s )?([a-z][a-z0-9-]*)\b(?! STACK=)")
@@ -201,17 +201,19 @@ NO_COMMANDS = {
     # The name of the stack is put in afterwards.
     "verification/checks/finding.py": {"make up", "make drift"},
     # A row of the README's table.
-    "images/differences.py": {
+    "tooling/images/differences.py": {
         "another patch version than the tag names, of the same minor version; `make up` says which"
     },
 }
 
 
-PULUMI = re.compile(r"(?:\bpulumi|python -m engine) (?:up|config set|cancel|destroy|refresh|preview)\b(?!.*--stack)")
+PULUMI = re.compile(
+    r"(?:\bpulumi|python -m tooling.engine) (?:up|config set|cancel|destroy|refresh|preview)\b(?!.*--stack)"
+)
 NO_COMMAND_OF_A_STACK = {
     # How to make what it reads, of whichever stack.
-    "preview_report/steps.py",
-    "preview_report/__main__.py",
+    "tooling/preview_report/steps.py",
+    "tooling/preview_report/__main__.py",
 }
 
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-import labels
-from engine.docker_provider.container import _BEHAVIOUR, _IN_PLACE, TABLE
+from docker_access import labels
 from tests.unit.recorder import (
     ADMIN_PASSWORD,
     CERTIFICATE,
@@ -32,6 +31,7 @@ from tests.unit.recorder import (
     secret_of,
     variant,
 )
+from tooling.engine.docker_provider.container import _BEHAVIOUR, _IN_PLACE, TABLE
 
 REPLICATED = [name for name in VARIANTS if config_of(*VARIANTS[name])["open-webui:topology"] == "replicated"]
 EVERYBODYS_SECRETS = ("5ec7e7", CLIENT_SECRET, ADMIN_PASSWORD, VALKEY_PASSWORD, "extra-5ecret")

@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from redaction import redact, redacted, values, values_within
+from docker_access.redaction import redact, redacted, values, values_within
 
 FILE = """\
 WEBUI_SECRET_KEY=0123456789abcdef

@@ -7,12 +7,12 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-import settings_values
-from images.errors import ImageError
-from images.reference import Reference, parse
-from settings_values import Invalid, floats
+from settings import values as settings_values
+from settings.values import Invalid, floats
 from tests.properties import TRIED
 from tests.unit.test_settings_properties import edits, nearly
+from tooling.images.errors import ImageError
+from tooling.images.reference import Reference, parse
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 GOOD = (

@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from components.authority import generate
-from images import version
-from limits import DEFAULTS, DEFAULTS_OF_SINGLE, Limits
+from components.limits import DEFAULTS, DEFAULTS_OF_SINGLE, Limits
 from settings import KEYS, SECRET_KEYS, Settings
-from settings_outside import ca_file
-from settings_values import Invalid, image_reference, save_policy
+from settings.outside import ca_file
+from settings.values import Invalid, image_reference, save_policy
+from tooling.images import version
 
 REPLICATED = {"topology": "replicated", "adminEmail": "admin@example.com"}
 PROJECT = yaml.safe_load(Path("Pulumi.yaml").read_text(encoding="utf-8"))

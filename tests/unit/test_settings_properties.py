@@ -12,13 +12,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-import settings_objects
-import settings_outside
-import settings_values as values_of
 from settings import KEYS, SECRET_KEYS, Settings, SettingsError
-from settings_objects import SECRET_NAMES
-from settings_rules import ACKNOWLEDGEMENTS
-from settings_values import Invalid
+from settings import objects as settings_objects
+from settings import outside as settings_outside
+from settings import values as values_of
+from settings.objects import SECRET_NAMES
+from settings.rules import ACKNOWLEDGEMENTS
+from settings.values import Invalid
 from tests.properties import TRIED
 from tests.unit.test_settings import PROJECT, as_config
 

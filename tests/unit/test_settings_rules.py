@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-import embedding
-from accounts import Oidc
+from components import embedding
+from components.accounts import Oidc
 from components.authority import generate
+from components.limits import Pools
 from components.open_webui_environment import base_environment, ca_environment, replicated_environment
-from limits import Pools
 from settings import OPEN_WEBUI_TRIED
-from settings_objects import owned
-from settings_rules import ACKNOWLEDGEMENTS, ONLY_REPLICATED, ONLY_SINGLE
+from settings.objects import owned
+from settings.rules import ACKNOWLEDGEMENTS, ONLY_REPLICATED, ONLY_SINGLE
 from tests.unit.test_settings import PROJECT, REPLICATED, as_config, read, refusal
 
 PRODUCTION = {
@@ -360,7 +360,7 @@ def test_a_secret_that_cannot_work_is_not_shown(given: Mapping[str, Any], key: s
     assert says in text
     assert "hush" not in text
     path = "--path " if "." in key else ""
-    encrypted = f"Set it encrypted: python -m engine config set {path}{key} --secret --stack team"
+    encrypted = f"Set it encrypted: python -m tooling.engine config set {path}{key} --secret --stack team"
     assert text.endswith((encrypted, "Leave it out"))
 
 
@@ -410,7 +410,7 @@ def test_production_takes_no_key_of_a_service_in_plain_text(variables: dict[str,
         {name: as_config(value) for name, value in {**PRODUCTION, "extraEnvironment": variables}.items()}, ()
     )
     assert f"open-webui:extraEnvironment.{name} stands in plain text in the stack file" in text
-    assert f"python -m engine config set --path extraEnvironment.{name} --secret --stack team" in text
+    assert f"python -m tooling.engine config set --path extraEnvironment.{name} --secret --stack team" in text
     assert "hush" not in text
 
 

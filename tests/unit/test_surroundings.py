@@ -15,15 +15,15 @@ from pathlib import Path
 import pytest
 
 import docker_access
-from surroundings import NOWHERE, home, print_in_any_encoding, user_name
+from docker_access.surroundings import NOWHERE, home, print_in_any_encoding, user_name
 
 PROJECT = Path(__file__).resolve().parents[2]
 NAMES = ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG")
 IN_CONTAINERS = {
     "components/migrate.py",
-    "verification/probe.py",
-    "verification/account_probe.py",
-    "bench/publisher.py",
+    "verification/inside/probe.py",
+    "verification/inside/account_probe.py",
+    "tests/bench/publisher.py",
 }
 """Programs that run in a container, in the locale of its image."""
 REPORT = "✓ live-event … µs"
@@ -96,7 +96,7 @@ def test_a_path_that_is_no_text_is_printed_as_it_is(monkeypatch: pytest.MonkeyPa
 
 def test_a_preview_is_told_in_a_locale_that_knows_ascii_only() -> None:
     told = subprocess.run(
-        [sys.executable, "-m", "preview_report", "tests/unit/previews/another-host.embedded.json"],
+        [sys.executable, "-m", "tooling.preview_report", "tests/unit/previews/another-host.embedded.json"],
         cwd=PROJECT, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=False,
     )  # fmt: skip
     assert told.stderr == b""
@@ -109,8 +109,8 @@ def test_every_command_line_prints_in_any_encoding() -> None:
         for place, text in modules().items()
         if '__name__ == "__main__"' in text and "print_in_any_encoding()" not in text
     }
-    on_standard_error_alone = {"images/uv.py", "launcher/python_env.py"}
-    without_a_word = {"docs/reference.py", "images/lock.py", "preview_report/comment.py"}
+    on_standard_error_alone = {"tooling/machine/uv.py", "tooling/launcher/python_env.py"}
+    without_a_word = {"docs/reference.py", "tooling/images/lock.py", "tooling/preview_report/comment.py"}
     assert found - IN_CONTAINERS == on_standard_error_alone | without_a_word
 
 

@@ -6,8 +6,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from verification.__main__ import parser
-from verification.causes import CAUSES
 from verification.checks import CHECKS
+from verification.checks.causes import CAUSES
 from verification.subject import Subject, subject_of
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.unit import passing_time
-from verification import account_probe
-from verification.account_probe import Account, Replica, Unexpected, run
+from verification.inside import account_probe
+from verification.inside.account_probe import Account, Replica, Unexpected, run
 
 
 class Database:

@@ -11,7 +11,7 @@ import pytest
 
 from verification import checks
 from verification.checks import CHECKS, CheckResult, judge
-from verification.evidence import (
+from verification.checks.evidence import (
     Account,
     App,
     Connection,
@@ -26,7 +26,7 @@ from verification.evidence import (
     Reach,
     Valkey,
 )
-from verification.report import verdict_of
+from verification.report.terminal import verdict_of
 
 SALT = "0a1b"
 APP_ADDRESS = "172.20.0.3"

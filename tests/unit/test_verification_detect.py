@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-import labels
 from components import gateway, open_webui, valkey
 from components.files import SECRETS_PATH
+from docker_access import labels
 from tests.unit.test_verification_checks import evidence
 from topologies.deployed import Deployed
 from verification import __main__ as command_line
-from verification import detect as module
+from verification.ask import detect as module
+from verification.ask.detect import ENVIRONMENT, Found, detect
+from verification.ask.docker_view import CouldNotAsk, Executed
 from verification.checks import judge
-from verification.detect import ENVIRONMENT, Found, detect
-from verification.docker_view import CouldNotAsk, Executed
-from verification.evidence import Container
-from verification.report import report
+from verification.checks.evidence import Container
+from verification.report.terminal import report
 from verification.subject import Isolation, Subject, subject_of
 
 OPEN_WEBUI = "ghcr.io/open-webui/open-webui:main"

@@ -8,8 +8,8 @@ import docker.errors
 import pytest
 import requests
 
-from verification.docker_view import CouldNotAsk, DockerView, _origin
-from verification.evidence import Container
+from verification.ask.docker_view import CouldNotAsk, DockerView, _origin
+from verification.checks.evidence import Container
 
 
 def view_of(error: Exception) -> DockerView:

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from components.authority import generate
-from verification import front_door
-from verification.evidence import Page
-from verification.front_door import FrontDoor, origin_of
+from verification.ask import front_door
+from verification.ask.front_door import FrontDoor, origin_of
+from verification.ask.websocket import CLOSE, PING, PONG, TEXT, Frame, client_frame, read_frame
+from verification.checks.evidence import Page
 from verification.subject import Door
-from verification.websocket import CLOSE, PING, PONG, TEXT, Frame, client_frame, read_frame
 
 OPEN = b'0{"sid":"x","upgrades":[],"pingTimeout":20000,"pingInterval":25000}'
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"

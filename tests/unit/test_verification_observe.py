@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from verification import account_probe
-from verification import observe as observe_module
-from verification.docker_view import CouldNotAsk, Executed, bounded
-from verification.evidence import Container, HttpAnswer, Image, Schema
-from verification.observe import (
+from verification.ask import observe as observe_module
+from verification.ask.docker_view import CouldNotAsk, Executed, bounded
+from verification.ask.observe import (
     HEALTH,
     READY,
     Clock,
@@ -25,18 +23,20 @@ from verification.observe import (
     secrets_in_files,
     wait_until_ready,
 )
-from verification.observe import ask_app as run_probe
-from verification.observe import ask_valkey as run_ping
-from verification.reach import TRIES, TRY
+from verification.ask.observe import ask_app as run_probe
+from verification.ask.observe import ask_valkey as run_ping
+from verification.ask.reach import TRIES, TRY
+from verification.ask.valkey_client import ping, read_statistics, statistics_of
+from verification.checks.evidence import Container, HttpAnswer, Image, Schema
+from verification.inside import account_probe
 from verification.run import verify
 from verification.subject import AccountFile, Isolation, Login, Subject
 from verification.subject import Door as Place
-from verification.valkey_client import ping, read_statistics, statistics_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from verification.evidence import Evidence, Valkey
+    from verification.checks.evidence import Evidence, Valkey
 
 SUBJECT = Subject(apps=("open-webui",), valkey="redis-valkey", wait_seconds=30)
 FIVE_SECONDS = {"Interval": 5_000_000_000, "Timeout": 5_000_000_000}

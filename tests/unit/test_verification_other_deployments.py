@@ -21,8 +21,8 @@ from tests.unit.test_verification_checks import (
     valkey,
 )
 from verification.checks import judge
-from verification.evidence import App, Container, Evidence, HttpAnswer, IdleSocket, Schema
-from verification.report import verdict_of
+from verification.checks.evidence import App, Container, Evidence, HttpAnswer, IdleSocket, Schema
+from verification.report.terminal import verdict_of
 
 GATEWAY = "172.20.0.1"
 RESTART = "docker restart"

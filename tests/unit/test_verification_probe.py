@@ -20,8 +20,8 @@ from redis import exceptions
 
 from components.authority import generate
 from tests.unit import passing_time
-from verification import probe as verification_probe
-from verification.probe import (
+from verification.inside import probe as verification_probe
+from verification.inside.probe import (
     APP_PROCESS,
     Connector,
     LiveEvents,
@@ -512,7 +512,7 @@ def test_an_app_that_refuses_the_origin_says_with_what() -> None:
 
 
 def test_a_websocket_on_which_the_app_says_nothing_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verification.probe.HTTP_SECONDS", 0.2)
+    monkeypatch.setattr("verification.inside.probe.HTTP_SECONDS", 0.2)
 
     answer = asked_of(silent=True)
 

@@ -12,14 +12,14 @@ import pytest
 from pulumi.dynamic import dynamic
 
 from verification import provider as provider_module
-from verification.docker_view import CouldNotAsk
-from verification.evidence import Container
+from verification.ask.docker_view import CouldNotAsk
+from verification.checks.evidence import Container
 from verification.provider import UNKNOWN, VerificationError, VerificationProvider, fingerprint
-from verification.report import report_unasked
+from verification.report.terminal import report_unasked
 from verification.subject import Subject
 
 if TYPE_CHECKING:
-    from verification.report import Report
+    from verification.report.terminal import Report
 
 INPUTS = {
     "__provider": "pickled",

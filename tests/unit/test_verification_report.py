@@ -15,10 +15,10 @@ from rich.console import Console
 from tests.unit.test_verification_checks import app, behind_gateway, container, evidence, probe, probed, valkey
 from verification.__main__ import main
 from verification.checks import CHECKS, judge
-from verification.evidence import Container, Evidence, Image, Live
-from verification.markdown import as_markdown, prose
-from verification.progress import shown
-from verification.report import Report, as_text, print_report, redact, report
+from verification.checks.evidence import Container, Evidence, Image, Live
+from verification.report.markdown import as_markdown, prose
+from verification.report.progress import shown
+from verification.report.terminal import Report, as_text, print_report, redact, report
 
 
 def reported(found: Evidence) -> Report:

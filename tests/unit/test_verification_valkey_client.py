@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from verification.docker_view import Executed
-from verification.evidence import Container, Valkey
+from verification.ask.docker_view import Executed
+from verification.ask.valkey_client import ping, read_statistics, statistics_of
+from verification.checks.evidence import Container, Valkey
 from verification.subject import Login
-from verification.valkey_client import ping, read_statistics, statistics_of
 
 PASSWORD = "0a1b2c3d4e5f"
 RECORDER = """#!/bin/sh

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from verification import observe, valkey_url
-from verification.docker_view import Executed
-from verification.evidence import Connection, Denial, Probe, Valkey
-from verification.observe import Clock, settled
+from verification.ask import observe, valkey_url
+from verification.ask.docker_view import Executed
+from verification.ask.observe import Clock, settled
+from verification.ask.valkey_url import HERE, Keys, ask_by_url, read_answer
+from verification.checks.evidence import Connection, Denial, Probe, Valkey
 from verification.subject import Subject
-from verification.valkey_url import HERE, Keys, ask_by_url, read_answer
 
 PASSWORD = "hunter22"
 URL = f"redis://:{PASSWORD}@valkey.example.org:6379/0"

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from preview_report.comment import LONGEST, found, shortened
 from tests.documents import PROJECT
+from tooling.preview_report.comment import LONGEST, found, shortened
 
 GITHUB = PROJECT / ".github"
 WORKFLOWS = {path.stem: path for path in sorted(GITHUB.glob("workflows/*.yml"))}

@@ -1,7 +1,7 @@
 """The checks: each is a question, the evidence it reads and the verdict it gives; pure, to test on recorded text.
 
-To add one: write a function from :class:`~verification.evidence.Evidence` to :class:`Finding` into the module of its
-theme, put it into :data:`CHECKS` (in causal order: what breaks other things stands first), raise
+To add one: write a function from :class:`~verification.checks.evidence.Evidence` to :class:`Finding` into the module of
+its theme, put it into :data:`CHECKS` (in causal order: what breaks other things stands first), raise
 :data:`CHECKS_VERSION`, add its tests.
 """
 
@@ -23,6 +23,7 @@ from verification.checks.answers import (
 from verification.checks.configuration import as_asked, environment, log_line, replicas_agree
 from verification.checks.containers import containers_running, migration
 from verification.checks.events import live_event, pubsub_subscribers, sending
+from verification.checks.evidence import Evidence
 from verification.checks.finding import Check, CheckResult, for_stack
 from verification.checks.isolation import gateway_replicas, isolation
 from verification.checks.valkey import (
@@ -33,7 +34,6 @@ from verification.checks.valkey import (
     valkey_pong,
     valkey_writes,
 )
-from verification.evidence import Evidence
 
 __all__ = ["CHECKS", "CHECKS_VERSION", "CheckResult", "judge", "open_webui_version"]
 

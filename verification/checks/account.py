@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from verification.causes import OF_ACCOUNT, OF_PROBE, Cause
+from verification.checks.causes import OF_ACCOUNT, OF_PROBE, Cause
 from verification.checks.configuration import environment, replicas_agree
 from verification.checks.containers import containers_running
 from verification.checks.events import live_event
+from verification.checks.evidence import Account, Evidence
 from verification.checks.finding import Finding, Judge, failed, listed, passed, unknown
 from verification.checks.valkey import connect_redis_url
-from verification.evidence import Account, Evidence
 
 ALONE: Final = "live-event and sending, whose sockets belong to no account, stand alone"
 WHY_UNASKED: Final[Mapping[str, str]] = {

@@ -8,10 +8,10 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-from verification.causes import Cause
+from verification.ask.front_door import UPGRADE_PATH, origin_of
+from verification.checks.causes import Cause
+from verification.checks.evidence import App, Evidence, HttpAnswer, Page
 from verification.checks.finding import UPDATE, Finding, failed, first_failure, listed, passed, unanswered, unknown
-from verification.evidence import App, Evidence, HttpAnswer, Page
-from verification.front_door import UPGRADE_PATH, origin_of
 
 MINIMUM_VERSION: Final = (0, 12, 0)
 

@@ -9,7 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from verification.causes import Cause
+from verification.checks.causes import Cause
+from verification.checks.evidence import STATE_URL, WEBSOCKET_URL, App, Connection, Container, Evidence
+from verification.checks.expected import UPDATED, looked_up, same
 from verification.checks.finding import (
     DRIFT,
     UPDATE,
@@ -22,8 +24,6 @@ from verification.checks.finding import (
     unanswered,
     unknown,
 )
-from verification.evidence import STATE_URL, WEBSOCKET_URL, App, Connection, Container, Evidence
-from verification.expected import UPDATED, looked_up, same
 
 
 def environment(evidence: Evidence) -> Finding:

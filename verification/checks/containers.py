@@ -7,11 +7,11 @@ from http import HTTPStatus
 from typing import Final
 
 from docker_access.last_words import of_the_host
-from verification.causes import OF_APP, OF_GATEWAY, OF_POSTGRES, OF_VALKEY, Cause, Trouble
+from verification.checks.causes import OF_APP, OF_GATEWAY, OF_POSTGRES, OF_VALKEY, Cause, Trouble
 from verification.checks.configuration import environment
+from verification.checks.evidence import App, Container, Evidence, HttpAnswer
 from verification.checks.finding import UPDATE, Finding, Judge, failed, first_failure, listed, passed, unknown
 from verification.checks.valkey import connect, connect_redis_url, name_resolution, valkey_pong
-from verification.evidence import App, Container, Evidence, HttpAnswer
 
 GONE: Final[Mapping[str, str]] = {"missing": "no such container", "removing": "is being removed"}
 """By Docker's word for it, what is left of a container that nobody can start any more."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from verification.checks.configuration import environment
 from verification.checks.containers import containers_running
+from verification.checks.evidence import WEBSOCKET_URL, App, Connection, Evidence, Valkey
 from verification.checks.finding import Finding, Judge, failed, first_failure, listed, passed, unanswered, unknown
 from verification.checks.valkey import (
     connect,
@@ -16,7 +17,6 @@ from verification.checks.valkey import (
     valkey_acl,
     valkey_pong,
 )
-from verification.evidence import WEBSOCKET_URL, App, Connection, Evidence, Valkey
 
 
 def pubsub_subscribers(evidence: Evidence) -> Finding:

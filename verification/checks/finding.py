@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from verification.causes import OF_PROBE, Cause
-from verification.evidence import App, Container, Evidence
+from verification.checks.causes import OF_PROBE, Cause
+from verification.checks.evidence import App, Container, Evidence
 
 UPDATE: Final = "make up"
 DRIFT: Final = "make drift"

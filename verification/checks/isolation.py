@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from verification.checks.evidence import Evidence, Reach
 from verification.checks.finding import UPDATE, Finding, failed, listed, made_anew, passed, unknown
-from verification.evidence import Evidence, Reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
-from verification.causes import OF_URL, Cause
+from verification.checks.causes import OF_URL, Cause
+from verification.checks.evidence import STATE_URL, WEBSOCKET_URL, App, Connection, Container, Denial, Evidence, Valkey
 from verification.checks.finding import UPDATE, Finding, failed, first_failure, listed, passed, unanswered, unknown
-from verification.evidence import STATE_URL, WEBSOCKET_URL, App, Connection, Container, Denial, Evidence, Valkey
 
 DENIALS_SHOWN: Final = 5
 VALKEY_PORT: Final = 6379

@@ -12,7 +12,7 @@ from tests.integration.catalogue.fault import Fault, Inject
 from tests.integration.catalogue.pair import FROZEN, PAUSED, STOPPED, meddled
 from tests.integration.catalogue.stand_ins import healthcheck, stand_in_app
 from tests.integration.hand_made import PASSWORD, VALKEY_IMAGE, Labs
-from verification import observe
+from verification.ask import observe
 from verification.subject import Subject
 
 A_MOMENT = 3.0

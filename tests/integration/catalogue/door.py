@@ -12,7 +12,7 @@ from tests.integration.catalogue.fault import Fault, Inject
 from tests.integration.catalogue.stand_ins import healthcheck, stand_in
 from tests.integration.hand_made import CADDY_IMAGE, URL, Labs
 from tests.lease import free_port
-from verification import observe
+from verification.ask import observe
 from verification.subject import Door, Subject
 
 REDIRECT = """\

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import labels
+from docker_access import labels
 from tests.integration.catalogue.fault import Fault, Inject
 from tests.integration.catalogue.pair import app_with
 from tests.integration.catalogue.stand_ins import stand_in, stand_in_app

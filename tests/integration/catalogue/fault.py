@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tests.integration.hand_made import Labs
-from verification.causes import Cause
-from verification.report import Verdict
+from verification.checks.causes import Cause
+from verification.report.terminal import Verdict
 from verification.subject import Subject
 
 Inject = Callable[[Labs], AbstractContextManager[Subject]]

@@ -16,8 +16,8 @@ from tests.integration.catalogue.fault import Fault, Inject
 from tests.integration.catalogue.stand_ins import stand_in, stand_in_app
 from tests.integration.deployment import pause
 from tests.integration.hand_made import Labs
-from verification import account, observe
-from verification.docker_view import DockerView, Executed
+from verification.ask import account, observe
+from verification.ask.docker_view import DockerView, Executed
 from verification.subject import Subject
 
 HANGING_PYTHON = """\

@@ -1,0 +1,1 @@
+"""What `make` runs; the program imports none of it."""

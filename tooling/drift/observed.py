@@ -1,0 +1,74 @@
+"""What Docker says of everything that a stack's state has. Only looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from docker_access import labels
+from tooling.drift.recorded import Container, Network, Recorded
+from verification.ask.docker_view import DockerView
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """What is really there.
+
+    Attributes:
+        containers: By recorded name: ``docker inspect`` of the recorded one, else of another of that name, else empty.
+        networks: By recorded name: likewise.
+        volumes: Names of those of the recorded volumes that are there.
+        images: By reference: the id it stands for now, empty for none.
+        image_environments: By id of an image: its own variables, as ``NAME=value``.
+        files: By recorded container and path: the file's text, None where it is not there.
+        strays: Containers with the stack's marks that its state does not know.
+        stray_networks: Networks, likewise.
+    """
+
+    containers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    volumes: frozenset[str] = frozenset()
+    images: Mapping[str, str] = field(default_factory=dict)
+    image_environments: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    files: Mapping[tuple[str, str], str | None] = field(default_factory=dict, repr=False)
+    strays: tuple[str, ...] = ()
+    stray_networks: tuple[str, ...] = ()
+
+
+def observe(view: DockerView, known: Recorded, project: str, stack: str) -> Observed:
+    """Ask Docker about everything that was made.
+
+    Raises:
+        CouldNotAsk: Docker does not answer.
+    """
+    containers = {one.name: _container(view, one) for one in known.containers}
+    networks = {one.name: _network(view, one) for one in known.networks}
+    marked, marked_networks = view.labelled({labels.PROJECT: project, labels.STACK: stack})
+    theirs = {str(found.get("Name", "")).lstrip("/") for found in containers.values()} | set(containers)
+    images = {str(found["Image"]) for found in containers.values() if found}
+    return Observed(
+        containers=containers,
+        networks=networks,
+        volumes=frozenset(name for name in known.volumes if view.volume(name)),
+        images={reference: str(view.image_named(reference).get("Id", "")) for reference in known.images},
+        image_environments={
+            image: frozenset((view.image_named(image).get("Config") or {}).get("Env") or ()) for image in images
+        },
+        files={
+            (one.name, path): view.read_file(one.id, path)
+            for one in known.containers
+            for path in one.files
+            if containers[one.name].get("Id") == one.id
+        },
+        strays=tuple(name for name in marked if name not in theirs),
+        stray_networks=tuple(name for name in marked_networks if name not in networks),
+    )
+
+
+def _container(view: DockerView, known: Container) -> Mapping[str, Any]:
+    return view.container(known.id).inspect or view.container(known.name).inspect
+
+
+def _network(view: DockerView, known: Network) -> Mapping[str, Any]:
+    return view.network(known.id) or view.network(known.name)

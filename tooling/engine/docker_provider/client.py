@@ -1,0 +1,176 @@
+"""The connection to Docker, and Docker's errors told in words that help.
+
+Left out: an address, credentials and certificates given by the program; ``DOCKER_HOST`` and its like say where.
+
+Source: https://docs.docker.com/reference/cli/docker/#environment-variables
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import docker_access
+from docker_access import labels
+from tooling.engine.provider import ProviderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from docker import APIClient
+
+NOT_FOUND: Final = 404
+CONFLICT: Final = 409
+DEFAULT_ADDRESS: Final = "unix:///var/run/docker.sock"
+
+
+class Docker:
+    """A client that connects on first use and may be used from several threads.
+
+    The address comes from ``DOCKER_HOST``, ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH``, else it is the
+    default socket. Source: https://docs.docker.com/reference/cli/docker/#environment-variables
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._client: APIClient | None = None
+
+    @property
+    def api(self) -> APIClient:
+        """The low-level client.
+
+        Raises:
+            ProviderError: Docker does not answer.
+        """
+        with self._lock:
+            if self._client is None:
+                self._client = _connect()
+            return self._client
+
+    def close(self) -> None:
+        """Close the connections."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """What every call of a resource module may need.
+
+    Attributes:
+        docker: The connection.
+        log: Tells the user how it goes; takes one line.
+        timeout_seconds: ``customTimeouts`` of the resource.
+    """
+
+    docker: Docker
+    log: Callable[[str], None]
+    timeout_seconds: float | None = None
+
+
+def _connect() -> APIClient:
+    # The import takes 0.2 s, which an update without Docker resources need not pay.
+    from docker.errors import DockerException  # noqa: PLC0415
+
+    from docker_access.versions import TooNewError  # noqa: PLC0415
+
+    try:
+        return docker_access.api_client()
+    except TooNewError as error:
+        raise ProviderError(str(error)) from error
+    except DockerException as error:
+        raise not_answering(error) from error
+
+
+def not_answering(error: Exception) -> ProviderError:
+    """The error for a Docker that cannot be reached at all."""
+    address = docker_access.address() or DEFAULT_ADDRESS
+    reason = docker_access.reason(error)
+    if "Permission denied" in reason:
+        return ProviderError(
+            f"Docker at {address} does not let this user in ({reason}). "
+            "Add the user to the group docker and log in again, or run as root."
+        )
+    return ProviderError(
+        f"Docker does not answer at {address} ({reason}). "
+        "Start Docker, as with `sudo systemctl start docker`, or set DOCKER_HOST to where it listens."
+    )
+
+
+class DockerRefused(ProviderError):  # noqa: N818 - it is what happened
+    """Docker answered with an error.
+
+    Attributes:
+        status: HTTP status, 404 for what does not exist.
+        said: The daemon's own words.
+    """
+
+    def __init__(self, message: str, status: int, said: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.said = said
+
+
+@contextmanager
+def docker_errors(action: str) -> Iterator[None]:
+    """Turn what the Docker SDK raises into a :class:`ProviderError` saying what was being done.
+
+    Args:
+        action: What was being done, as in "create the network edge".
+    """
+    from docker.errors import APIError, DockerException  # noqa: PLC0415 - costs 0.2 s
+    from requests.exceptions import ConnectionError as NoConnection  # noqa: PLC0415 - the same
+    from requests.exceptions import Timeout  # noqa: PLC0415 - the same
+
+    try:
+        yield
+    except APIError as error:
+        explanation: bytes | str = error.explanation or str(error)
+        said = explanation.decode(errors="replace") if isinstance(explanation, bytes) else explanation
+        said = said.strip().rstrip(".")
+        raise DockerRefused(f"Docker could not {action}: {said}.", error.status_code or 0, said) from error
+    except (NoConnection, Timeout) as error:
+        raise not_answering(error) from error
+    except DockerException as error:
+        raise ProviderError(f"Docker could not {action}: {error}") from error
+
+
+def look(action: str, ask: Callable[[], Any]) -> dict[str, Any] | None:
+    """What Docker answers to an inspect; None for what does not exist."""
+    try:
+        with docker_errors(action):
+            found: dict[str, Any] = ask()
+    except DockerRefused as error:
+        if error.status == NOT_FOUND:
+            return None
+        raise
+    return found
+
+
+def labels_of(inputs: dict[str, Any]) -> dict[str, str]:
+    """The ``labels`` of inputs as a plain map."""
+    return {entry["label"]: entry["value"] for entry in inputs.get("labels") or []}
+
+
+def is_the_stacks(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
+    """Whether labels found on an object name the very project and stack that the inputs would write on it."""
+    asked = labels_of(inputs)
+    marks = (labels.PROJECT, labels.STACK)
+    return all(mark in asked and (found or {}).get(mark) == asked[mark] for mark in marks)
+
+
+def is_ours(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
+    """Whether they name the very state too; an object that names none is from before there were any."""
+    states = {one[labels.STATE] for one in (labels_of(inputs), found or {}) if labels.STATE in one}
+    return is_the_stacks(inputs, found) and len(states) <= 1
+
+
+def ownership(found: dict[str, str] | None) -> str:
+    """Whose an object is, for a message."""
+    project, stack, origin = ((found or {}).get(mark) for mark in (labels.PROJECT, labels.STACK, labels.ORIGIN))
+    whose = f"belongs to project {project}, stack {stack}" if project or stack else "carries no label of ours"
+    return f"{whose}, of the state in {origin}" if origin else whose

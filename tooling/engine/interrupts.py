@@ -1,0 +1,116 @@
+"""Ctrl-C: once finishes the steps under way and saves; twice stops at once, with these recorded as pending.
+
+SIGTERM does the same. A terminal that closes (SIGHUP) counts once, however often it is told: shells tell it twice.
+
+Source: https://www.pulumi.com/docs/iac/concepts/state-and-backends/#pending-operations
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+from tooling.pulumi_files.lock import release
+
+if TYPE_CHECKING:
+    from tooling.engine.deployment import Deployment
+    from tooling.engine.operation import Run
+
+
+@contextmanager
+def interruptible(run: Run) -> Iterator[None]:
+    """Have the signals end a run as said above, while it lasts."""
+    terminals = [number for number in (1, 2) if os.isatty(number)]
+
+    def interrupt(*_: Any) -> None:
+        deployment = _begun(run)
+        if deployment is None or deployment.interrupted:
+            _stop_at_once(run)
+        else:
+            deployment.interrupted = True
+            _tell("\nStopping: steps under way are finished and saved. Ctrl-C again stops at once.\n")
+
+    def hang_up(*_: Any) -> None:
+        _write_nowhere(terminals)
+        deployment = _begun(run)
+        if deployment is None or not deployment.interrupted:
+            interrupt()
+
+    handlers = {signal.SIGINT: interrupt, signal.SIGTERM: interrupt, signal.SIGHUP: hang_up}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup, which means it
+        del handlers[signal.SIGHUP]
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _begun(run: Run) -> Deployment | None:
+    """The run's deployment, once its state is open: from then on steps may be under way."""
+    return run.deployment.result() if run.deployment.done() and not run.deployment.exception() else None
+
+
+def _stop_at_once(run: Run) -> NoReturn:
+    # Not by an exception: threads may wait for a provider for minutes. The state on disk is whole at every instant.
+    where = run.display.where_it_stopped()
+    with suppress(RuntimeError):  # where it was just being drawn
+        run.display.end()
+    release(run.workspace.backend)
+    pending = "Steps under way stay pending; the next run looks what became of them.\n" if _begun(run) else ""
+    _tell(f"Stopped at once:\n{where}\n{pending}")
+    os._exit(130)
+
+
+def _tell(text: str) -> None:
+    """Write to standard error, past its buffer: a signal may have come while that was being written."""
+    os.write(2, text.encode())
+
+
+class Lasting:
+    """A stream to a terminal that may be gone: what it does not take any more is lost, and no error of the run.
+
+    The signal that says so comes a moment later than the first write that fails.
+
+    Args:
+        stream: Where to write to.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write; returns the number of characters taken."""
+        with _gone():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        with _gone():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def _gone() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+
+
+def _write_nowhere(descriptors: list[int]) -> None:
+    """To write to a terminal that is gone is an error; what is told from here on nobody reads."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in descriptors:
+        os.dup2(nowhere, number)
+    os.close(nowhere)

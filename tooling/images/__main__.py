@@ -1,0 +1,51 @@
+"""Command line: have images in Docker, whatever it takes. Exit code 0 when all of them are there."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import docker.errors
+
+import docker_access
+from docker_access.surroundings import print_in_any_encoding
+from tooling.images.ensure import BYTECODE, ensure
+from tooling.images.errors import ImageError
+from tooling.machine.progress import say
+
+BUILD_SECONDS = 900
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Ensure each image named on the command line; its line of outcome goes to standard error."""
+    print_in_any_encoding()
+    parser = argparse.ArgumentParser(prog="python -m tooling.images", description=__doc__)
+    parser.add_argument("references", nargs="+", metavar="IMAGE_REFERENCE")
+    parser.add_argument("--rebuild", action="store_true", help="build even what is there or could be pulled")
+    parser.add_argument(
+        "--bytecode",
+        action=argparse.BooleanOptionalAction,
+        help="compile Python's bytecode into a local build, which then boots quicker than the official image; "
+        f"by default as {BYTECODE} says, 1 or 0",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        client = docker_access.client(BUILD_SECONDS)
+        for reference in options.references:
+            say(ensure(client, reference, rebuild=options.rebuild, bytecode=options.bytecode))
+    except ImageError as error:
+        say(f"error: {error}")
+        return 1
+    except docker.errors.APIError as error:
+        say(f"error: Docker refused: {error.explanation or error}")
+        return 1
+    except docker.errors.DockerException as error:
+        say(f"error: Docker does not answer: {docker_access.reason(error)}. Start it, or set DOCKER_HOST.")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

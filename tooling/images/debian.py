@@ -1,0 +1,363 @@
+"""Debian and Ubuntu packages, over the mirrors this machine's own apt is configured with.
+
+No mirror's address, proxy or key stands in this project: all are read from apt's configuration at build time.
+Formats: https://manpages.debian.org/bookworm/apt/sources.list.5.en.html
+"""
+
+from __future__ import annotations
+
+import fcntl
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tooling.images.errors import ImageError
+from tooling.machine.host import apt_install, root_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tooling.images.build import Workshop
+    from tooling.images.version import Wanted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """A release of a distribution that images can be made from.
+
+    Attributes:
+        codename: Name of its suite on a mirror.
+        python: Version of its ``python3``.
+        glibc: Version of its C library, which decides what binary wheels run on it.
+        pockets: Suites beside it that complete it: ``-updates``, ``-security``, ``-backports``.
+    """
+
+    codename: str
+    python: str
+    glibc: str
+    pockets: tuple[str, ...] = ("updates", "security", "backports")
+
+
+RELEASES: Final[dict[str, tuple[Release, ...]]] = {
+    "debian": (
+        Release(codename="bookworm", python="3.11", glibc="2.36"),
+        Release(codename="trixie", python="3.13", glibc="2.41"),
+        Release(codename="forky", python="3.13", glibc="2.41", pockets=()),
+        Release(codename="sid", python="3.13", glibc="2.41", pockets=()),
+    ),
+    "ubuntu": (
+        Release(codename="noble", python="3.12", glibc="2.39"),
+        Release(codename="questing", python="3.13", glibc="2.42"),
+    ),
+}
+"""Oldest first: the first release with the wanted version of a package is the one taken."""
+
+COMPONENTS: Final = {"debian": ("main",), "ubuntu": ("main", "universe")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One suite of one mirror, as apt's configuration has it.
+
+    Attributes:
+        uri: Address of the repository.
+        suite: ``bookworm``, ``bookworm-security``, ...
+        components: ``main``, ...
+        options: What tells apt to trust it: ``signed-by``, ``trusted``, ``check-valid-until``, ...
+    """
+
+    uri: str
+    suite: str
+    components: tuple[str, ...]
+    options: dict[str, str] = field(default_factory=dict)
+
+    def line(self) -> str:
+        """The source in apt's one-line format."""
+        options = " ".join(f"{name}={value}" for name, value in self.options.items())
+        bracket = f"[{options}] " if options else ""
+        return f"deb {bracket}{self.uri} {self.suite} {' '.join(self.components)}".rstrip()
+
+
+_OPTIONS: Final = ("signed-by", "trusted", "check-valid-until", "check-date", "allow-insecure", "allow-weak")
+_ONE_LINE: Final = re.compile(
+    r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<components>[^#]*)"
+)
+
+
+def parse_one_line(text: str) -> list[Source]:
+    """Sources of a ``sources.list``; lines that are not ``deb`` are none."""
+    sources = []
+    for line in text.splitlines():
+        match = _ONE_LINE.match(line.strip())
+        if match:
+            options = dict(o.split("=", 1) for o in (match["options"] or "").split() if "=" in o)
+            sources.append(
+                Source(
+                    uri=match["uri"],
+                    suite=match["suite"],
+                    components=tuple(match["components"].split()),
+                    options={k.lower(): v for k, v in options.items() if k.lower() in _OPTIONS},
+                )
+            )
+    return sources
+
+
+def parse_deb822(text: str, key_folder: Path) -> list[Source]:
+    """Sources of a ``*.sources`` file; a key written into the file itself is stored in ``key_folder``."""
+    sources = []
+    for paragraph in re.split(r"\n\s*\n", text):
+        fields = _fields(paragraph)
+        if "deb" not in fields.get("types", "").split() or fields.get("enabled", "yes").lower() == "no":
+            continue
+        options = {name: fields[name] for name in _OPTIONS if fields.get(name)}
+        if "BEGIN PGP" in options.get("signed-by", ""):
+            options["signed-by"] = str(_store_key(options["signed-by"], key_folder))
+        sources += [
+            Source(uri=uri, suite=suite, components=tuple(fields.get("components", "").split()), options=options)
+            for uri in fields.get("uris", "").split()
+            for suite in fields.get("suites", "").split()
+        ]
+    return sources
+
+
+def _fields(paragraph: str) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    name = ""
+    for line in paragraph.splitlines():
+        if line.startswith("#"):
+            continue
+        if line[:1].isspace() and name:
+            fields[name] += "\n" + line.strip()
+        elif ":" in line:
+            name, _, value = line.partition(":")
+            name = name.strip().lower()
+            fields[name] = value.strip()
+    return fields
+
+
+def _store_key(block: str, folder: Path) -> Path:
+    # An empty line of the key is written as a lone dot in this format.
+    text = "\n".join("" if line == "." else line for line in block.strip().splitlines()) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"inline-{len(list(folder.iterdir()))}.asc"
+    path.write_text(text, encoding="ascii")
+    return path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distribution:
+    """This machine's distribution and how it reaches its packages.
+
+    Attributes:
+        name: ``debian`` or ``ubuntu``.
+        codename: Its own release.
+        architecture: As dpkg names it: ``amd64``.
+        sources: What its apt is configured with.
+        apt_options: Lines of apt.conf that say how to reach them: proxies, certificates, validity checks.
+    """
+
+    name: str
+    codename: str
+    architecture: str
+    sources: tuple[Source, ...]
+    apt_options: tuple[str, ...]
+
+    def releases(self) -> tuple[Release, ...]:
+        """Releases that images can be made from, oldest first."""
+        return RELEASES[self.name]
+
+    def sources_of(self, release: Release, *, backports: bool = False) -> list[Source]:
+        """Sources of ``release`` on this machine's mirrors: itself, updates and security if configured here.
+
+        Raises:
+            ImageError: No source of this machine's own release is configured.
+        """
+        main = next((s for s in self.sources if s.suite in {self.codename, "stable", "oldstable"}), None)
+        if main is None:
+            seen = ", ".join(sorted({s.suite for s in self.sources})) or "none"
+            raise ImageError(
+                f"apt on this machine has no source for its own release {self.codename!r} (seen: {seen}). "
+                "Add one to /etc/apt/sources.list.d."
+            )
+        components = COMPONENTS[self.name]
+        found = [replace(main, suite=release.codename, components=components)]
+        for pocket in ("updates", "security"):
+            like = next((s for s in self.sources if s.suite.endswith(f"-{pocket}")), None)
+            if like is not None and pocket in release.pockets:
+                found.append(replace(like, suite=f"{release.codename}-{pocket}", components=components))
+        if backports:
+            found.append(replace(main, suite=f"{release.codename}-backports", components=components))
+        return found
+
+
+# How to reach a mirror is copied; what apt does with packages afterwards is not.
+_REACH: Final = re.compile(
+    r"Acquire::(?:http|https|ftp|tor|Retries|ForceIPv|Check-|Max-FutureTime|Allow)\S*\s", re.IGNORECASE
+)
+
+
+def this_machine(work: Path) -> Distribution:
+    """Read this machine's apt configuration; ``work`` takes keys that are written inside of it.
+
+    Raises:
+        ImageError: This is neither Debian nor Ubuntu.
+    """
+    release = platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
+    names = [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
+    name = next((n for n in names if n in RELEASES), None)
+    if name is None or not shutil.which("apt-get"):
+        raise ImageError(
+            f"images are built from Debian or Ubuntu packages, and this machine is "
+            f"{release.get('ID', 'neither')!r}. Name an image of a registry it can reach, "
+            "or bring the image with `docker load`."
+        )
+    asked = ["apt-config", "shell", "LIST", "Dir::Etc::sourcelist/f", "PARTS", "Dir::Etc::sourceparts/d"]
+    places = dict(entry.split("=", 1) for entry in shlex.split(_output(asked)))
+    parts = sorted(Path(places.get("PARTS", "/etc/apt/sources.list.d")).glob("*"))
+    sources: list[Source] = []
+    for file in [Path(places.get("LIST", "/etc/apt/sources.list")), *parts]:
+        if file.suffix == ".list" and file.is_file():
+            sources += parse_one_line(file.read_text(encoding="utf-8"))
+        elif file.suffix == ".sources" and file.is_file():
+            sources += parse_deb822(file.read_text(encoding="utf-8"), work / "keys")
+    return Distribution(
+        name=name,
+        codename=release.get("VERSION_CODENAME") or release.get("UBUNTU_CODENAME", ""),
+        architecture=_output(["dpkg", "--print-architecture"]).strip(),
+        sources=tuple(sources),
+        apt_options=tuple(line for line in _output(["apt-config", "dump"]).splitlines() if _REACH.match(line)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A version of a package that a mirror has.
+
+    Attributes:
+        upstream: Version of the software: ``8.0.1``.
+        package: Version of the package: ``8.0.1+dfsg1-1~bpo12+2``.
+        release: Release it is for.
+        backports: It lies in the release's backports.
+    """
+
+    upstream: str
+    package: str
+    release: Release
+    backports: bool
+
+
+def candidates(workshop: Workshop, package: str, releases: tuple[Release, ...] = ()) -> Iterator[Candidate]:
+    """Versions of ``package`` on the mirrors, release by release: ask no further than needed.
+
+    Only ``releases`` are looked into where some are named, and all there are where none is.
+    """
+    distribution = workshop.distribution
+    for release in releases or distribution.releases():
+        workshop.stage.text = f"asking the mirror for {package} in {release.codename}"
+        backports = "backports" in release.pockets
+        folder = workshop.cache / "apt" / release.codename
+        for version, suite in _madison(distribution, release, package, folder, backports=backports):
+            upstream = re.split(r"[-+~]", version.rpartition(":")[2], maxsplit=1)[0]
+            yield Candidate(upstream=upstream, package=version, release=release, backports=suite.endswith("-backports"))
+
+
+def newest(workshop: Workshop, package: str, release: Release) -> Candidate:
+    """The version of ``package`` that a release has.
+
+    Raises:
+        ImageError: The mirrors have none, or do not answer.
+    """
+    for candidate in candidates(workshop, package, (release,)):
+        return candidate
+    raise ImageError(
+        f"this machine's mirror has no {package} for {release.codename}. See what `apt-get update` says of it, or "
+        "bring the image with `docker load`."
+    )
+
+
+def choose(workshop: Workshop, package: str, wanted: Wanted, software: str) -> Candidate:
+    """The wanted version of ``package``, of the oldest release that has it; else the nearest there is.
+
+    A mirror has one patch version of a release and its suites, seldom the one a registry's tag names. The nearest is
+    of the same major and minor version, newer rather than older where two are as near.
+
+    Raises:
+        ImageError: No release on the mirror has it or a neighbour; the text names those there are.
+    """
+    seen: list[Candidate] = []
+    for candidate in candidates(workshop, package):
+        if wanted.matches(candidate.upstream):
+            return candidate
+        seen.append(candidate)
+    nearest = min(
+        (candidate for candidate in seen if wanted.is_neighbour(candidate.upstream)),
+        key=lambda candidate: wanted.distance(candidate.upstream),
+        default=None,
+    )
+    if nearest is not None:
+        return nearest
+    there = ", ".join(dict.fromkeys(f"{c.upstream} ({c.release.codename})" for c in seen)) or "none at all"
+    raise ImageError(
+        f"there is no {software} {wanted.version} among the packages of this machine's mirror, which has "
+        f"{there}. Ask for one of those by its number, or bring the image with `docker load`."
+    )
+
+
+def _madison(
+    distribution: Distribution, release: Release, package: str, folder: Path, *, backports: bool
+) -> list[tuple[str, str]]:
+    """Version and suite of ``package``, newest first, from an apt of its own that knows this release only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # The set-up of another stack may be asking too. Apt does not wait for its turn: it would find nothing.
+    with (folder / "turn").open("wb") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        for name in ("lists/partial", "cache/archives/partial", "preferences.d"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / "status").touch()
+        sources = "".join(f"{s.line()}\n" for s in distribution.sources_of(release, backports=backports))
+        (folder / "sources.list").write_text(sources, encoding="utf-8")
+        # From where apt is started: a path of this file cannot hold a quotation mark, which the project's may.
+        own = {
+            "Dir::Etc::sourcelist": "./sources.list",
+            "Dir::Etc::sourceparts": "-",
+            "Dir::Etc::preferencesparts": "./preferences.d",
+            "Dir::State::lists": "./lists",
+            "Dir::State::status": "./status",
+            "Dir::Cache": "./cache",
+            "Acquire::Languages": "none",
+            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
+            "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled": "false",
+        }
+        (folder / "apt.conf").write_text(
+            "".join(f'{name} "{value}";\n' for name, value in own.items()), encoding="utf-8"
+        )
+        # A release or pocket that this mirror does not carry is an error to apt and only an absence here.
+        subprocess.run(["apt-get", "-c", "apt.conf", "update"], capture_output=True, check=False, cwd=folder)
+        lines = _output(["apt-cache", "-c", "apt.conf", "madison", package], folder).splitlines()
+    rows = [[column.strip() for column in line.split("|")] for line in lines if line.count("|") == 2]  # noqa: PLR2004 - name, version, origin
+    return [(version, origin.split()[1].partition("/")[0]) for _, version, origin in rows if "Packages" in origin]
+
+
+def _output(command: list[str], folder: Path | None = None) -> str:
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False, cwd=folder)
+    return done.stdout
+
+
+def mmdebstrap() -> list[str]:
+    """How to call mmdebstrap here, installed if need be: as root where we may, else in a user namespace.
+
+    Raises:
+        ImageError: It is not there and cannot be installed.
+    """
+    prefix = root_prefix()
+    needed = {"mmdebstrap": "mmdebstrap", **({"newuidmap": "uidmap"} if prefix is None else {})}
+    missing = [package for program, package in needed.items() if not shutil.which(program)]
+    failure = apt_install(*missing) if missing else ""
+    if failure:
+        raise ImageError(f"building an image needs {' and '.join(missing)}: {failure}")
+    return [*(prefix or []), "mmdebstrap"]

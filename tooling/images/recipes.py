@@ -1,0 +1,105 @@
+"""Which images can be built on this machine, by the name of their repository."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tooling.images import caddy, open_webui, postgres, valkey, version
+from tooling.images.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tooling.images.build import Blueprint, Workshop
+    from tooling.images.reference import Reference
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one kind of image is built.
+
+    Attributes:
+        software: Its name for people.
+        made_from: What it is made from, for people.
+        newest: Newest version this project was tested with: what ``:latest`` and ``:main`` stand for.
+        minimum: Oldest version this project works with; empty where any does.
+        revision: Number of this recipe's present form; one more whenever an image made by it would differ. A local
+            build of another is built anew.
+        has_bytecode: Python's bytecode can be compiled into it.
+        blueprint: Finds the version wanted and says how the image is made.
+    """
+
+    software: str
+    made_from: str
+    newest: str
+    minimum: str
+    revision: int
+    has_bytecode: bool = False
+    blueprint: Callable[[version.Wanted, Workshop], Blueprint]
+
+    def wanted(self, reference: Reference) -> version.Wanted:
+        """The version a reference asks for.
+
+        Raises:
+            ImageError: It is a digest, names no version, or one below :attr:`minimum`.
+        """
+        if reference.digest:
+            raise ImageError(
+                "An image named by its digest can only come from a registry or `docker load`: one built on this "
+                "machine has another digest. Name it by a tag to have it built."
+            )
+        wanted = version.of_tag(reference.tag, self.newest)
+        if wanted.exact:
+            self.check(wanted.version, str(reference))
+        return wanted
+
+    def check(self, found: str, what: str) -> None:
+        """Refuse a version below the minimum; one that is no version (``main``) passes.
+
+        Raises:
+            ImageError: ``found`` is below :attr:`minimum`.
+        """
+        numbers = version.key(found)
+        if numbers and self.minimum and numbers < version.key(self.minimum):
+            raise ImageError(
+                f"{what} is {self.software} {found}; this project needs {self.minimum} or later. "
+                f"Use {self.newest}, the version it was tested with."
+            )
+
+
+RECIPES: Final = {
+    "caddy": Recipe(
+        software="Caddy",
+        made_from="its Go module or PyPI, and Debian packages",
+        newest="2.11.7",
+        minimum="2.9.0",
+        revision=5,
+        blueprint=caddy.blueprint,
+    ),
+    "open-webui": Recipe(
+        software="Open WebUI",
+        made_from="PyPI and Debian packages",
+        newest="0.12.4",
+        minimum="0.12.0",
+        revision=4,
+        has_bytecode=True,
+        blueprint=open_webui.blueprint,
+    ),
+    "pgvector": Recipe(
+        software="PostgreSQL with pgvector",
+        made_from="Debian packages",
+        newest="0.8.0-pg17",
+        minimum="",
+        revision=4,
+        blueprint=postgres.blueprint,
+    ),
+    "valkey": Recipe(
+        software="Valkey",
+        made_from="Debian packages",
+        newest="8.0.1",
+        minimum="",
+        revision=4,
+        blueprint=valkey.blueprint,
+    ),
+}

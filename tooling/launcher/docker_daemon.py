@@ -1,0 +1,215 @@
+"""Docker: used if it answers, else installed from the distribution and started, with or without systemd.
+
+Where people have another that nobody named, nothing is installed or started: they are told how to name it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import docker
+import docker.errors
+import requests.exceptions
+
+import docker_access
+from docker_access import elsewhere
+from docker_access.logins import LoginError
+from docker_access.versions import TooNewError, engine_of, refused
+from tooling.launcher.consent import agreed, at_a_terminal
+from tooling.launcher.errors import LauncherError
+from tooling.machine.host import apt_install, root_prefix, run
+from tooling.machine.progress import progress, say
+from tooling.machine.uv import CACHE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+CALL_SECONDS: Final = 900
+"""Timeout of one call: the import of an image answers only at its end."""
+START_SECONDS: Final = 60
+_SERVICE_SECONDS: Final = 15
+_LOG: Final = CACHE / "dockerd.log"
+_SOCKET: Final = Path("/var/run/docker.sock")
+_POLL_SECONDS: Final = 0.3
+
+
+def ensure_docker() -> docker.DockerClient:
+    """A client of a Docker daemon that answers.
+
+    Raises:
+        LauncherError: There is none and none can be started, or what answers is no Docker.
+    """
+    client, failure = _connect()
+    if client is None:
+        if os.environ.get("DOCKER_HOST"):
+            raise LauncherError(
+                f"Docker does not answer at DOCKER_HOST={docker_access.address()}: {failure}\n"
+                "Start that one, or unset DOCKER_HOST to use Docker on this machine."
+            )
+        _leave_alone(failure)
+        if _SOCKET.exists() and not os.access(_SOCKET, os.W_OK):
+            raise LauncherError(_no_permission())
+        how = _install_if_missing()
+        client = _start()
+        say(f"docker: {how} {_named(client.version())}")
+    else:
+        at = "" if docker_access.kind() == "local" else f" at {docker_access.address()}"
+        told = client.version()
+        say(f"docker: {_named(told)} answers{at}")
+        if why := refused(told):
+            raise LauncherError(why)
+        if other := elsewhere.of_context():
+            say(f"docker: {other.what} is not followed; to use its Docker: {other.line}")
+    return client
+
+
+def _named(told: Mapping[str, Any]) -> str:
+    return f"{engine_of(told)} {told['Version']}"
+
+
+def _leave_alone(failure: str) -> None:
+    """Stop where a Docker is that nobody named: another one beside it would know nothing of what people have.
+
+    Raises:
+        LauncherError: There is one, or Podman and no Docker that could be started.
+    """
+    context = elsewhere.of_context()
+    other = context or elsewhere.of_a_user()
+    # A socket that nobody may write to is a Docker's; one that may be is what is left of whatever listened there.
+    docker_is_here = _dockerd() or (_SOCKET.exists() and not os.access(_SOCKET, os.W_OK))
+    if other is None or (other.what == elsewhere.PODMAN and docker_is_here):
+        return
+    where = other.variables.get("DOCKER_HOST", "")
+    begin = (
+        f"Docker does not answer at {_SOCKET} ({failure}), and {other.what} is here{f' at {where}' if where else ''}"
+    )
+    if other.what == elsewhere.PODMAN:
+        raise LauncherError(
+            f"{begin}. This project was not tried on Podman, and installs no Docker beside it. Install Docker Engine "
+            "yourself (https://docs.docker.com/engine/install), or set DOCKER_HOST to one that runs."
+        )
+    forget = f"`rm {where.removeprefix('unix://')}`"
+    if context:
+        forget = "`unset DOCKER_CONTEXT`" if os.environ.get("DOCKER_CONTEXT") else "`docker context use default`"
+    raise LauncherError(
+        f"{begin}. Nothing is installed or started beside it. If it is gone for good: {forget}. To use it, "
+        f"see that it runs (`docker version`), then:\n  {other.line}"
+    )
+
+
+def _connect() -> tuple[docker.DockerClient | None, str]:
+    """A client, or None with why Docker does not answer; one that answers and is too new is nothing to start."""
+    try:
+        client = docker_access.client(CALL_SECONDS)
+        client.ping()
+    except (TooNewError, LoginError) as error:
+        raise LauncherError(str(error)) from None
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        return None, docker_access.reason(error)
+    return client, ""
+
+
+def _no_permission() -> str:
+    return (
+        f"user {os.environ.get('USER') or os.geteuid()} may not talk to Docker ({_SOCKET}). Run `sudo usermod --append "
+        "--groups docker $USER`, then log in anew; or run make as root."
+    )
+
+
+def _install_if_missing() -> str:
+    if _dockerd():
+        return "started"
+    _ask_to_install()
+    failure = apt_install("docker.io")
+    if failure:
+        raise LauncherError(
+            f"Docker is not installed and could not be installed: {failure}\n"
+            "Install Docker Engine (https://docs.docker.com/engine/install), or set DOCKER_HOST to one that runs."
+        )
+    if not shutil.which("docker"):
+        # A package of its own from Debian 13 on. People want it; nothing here depends on it.
+        apt_install("docker-cli")
+    return "installed and started"
+
+
+def _ask_to_install() -> None:
+    """Say what installing means, and ask who sits at a terminal; ``YES=1`` is the answer beforehand.
+
+    Raises:
+        LauncherError: The answer is no.
+    """
+    say(
+        "docker: not installed. As root, `apt-get install docker.io` installs the distribution's Docker: a daemon that "
+        "runs as root and starts with the machine. No package is removed."
+    )
+    if os.environ.get("YES") != "1" and at_a_terminal() and not agreed("Install it?"):
+        raise LauncherError("Docker was not installed. Set DOCKER_HOST to one that runs, or answer y (YES=1).")
+
+
+def _dockerd() -> str | None:
+    return shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/sbin")
+
+
+def _start() -> docker.DockerClient:
+    prefix = root_prefix()
+    if prefix is None:
+        raise LauncherError(
+            "Docker is installed and not running; starting it needs root, or sudo without a password. "
+            "Run `sudo systemctl start docker` (or `sudo service docker start`), then this again."
+        )
+    with progress("docker: starting") as stage:
+        for command in _services():
+            stage.text = " ".join(command)
+            if not run([*prefix, *command]):
+                client = _wait(_SERVICE_SECONDS, lambda: True)
+                if client:
+                    return client
+        stage.text = "dockerd in the background"
+        return _start_dockerd(prefix)
+
+
+def _services() -> list[list[str]]:
+    """How the machine's own init starts Docker, if it has one that would."""
+    if Path("/run/systemd/system").is_dir():
+        return [["systemctl", "start", "docker"]]
+    if Path("/etc/init.d/docker").exists() and shutil.which("service"):
+        return [["service", "docker", "start"]]
+    return []
+
+
+def _start_dockerd(prefix: list[str]) -> docker.DockerClient:
+    _LOG.parent.mkdir(parents=True, exist_ok=True)
+    with _LOG.open("wb") as log:
+        # A session of its own: Ctrl-C of this command is not for the daemon, which stays.
+        daemon = subprocess.Popen(
+            [*prefix, _dockerd() or "dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    client = _wait(START_SECONDS, lambda: daemon.poll() is None)
+    if client:
+        return client
+    ended = daemon.poll()
+    what = f"ended with exit code {ended}" if ended is not None else f"did not answer within {START_SECONDS} s"
+    last = "\n  ".join(_LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
+    raise LauncherError(
+        f"dockerd {what}. The end of {_LOG.relative_to(CACHE.parent)}:\n  {last}\n"
+        "In a container Docker needs --privileged. Mend what the log names, start Docker, or set DOCKER_HOST."
+    )
+
+
+def _wait(seconds: float, alive: Callable[[], bool]) -> docker.DockerClient | None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        client, _ = _connect()
+        if client:
+            return client
+        if _SOCKET.exists() and not os.access(_SOCKET, os.W_OK) and os.geteuid() != 0:
+            raise LauncherError(_no_permission())
+        if not alive():
+            return None
+        time.sleep(_POLL_SECONDS)
+    return None

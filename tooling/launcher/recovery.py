@@ -1,0 +1,176 @@
+"""What a crash or a lost state left of a stack, out of the way before an engine begins.
+
+The embedded engine does this by itself; the Pulumi CLI keeps the lock of a process that was killed, and stops at the
+name of a container whose creation it did not see end. On a shared backend ``make cancel YES=1`` does it,
+whose user says that nobody is at work: that cannot be seen from here.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from docker_access import labels, one_shots
+from docker_access.deployments import Made, Owner, made, takes_over
+from tooling.launcher.errors import LauncherError
+from tooling.launcher.stack import ownership
+from tooling.launcher.whose import deployment_of
+from tooling.machine.progress import say
+from tooling.pulumi_files.lock import locked
+from tooling.pulumi_files.project import backend_directory, state_file
+from tooling.pulumi_files.state import Backend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import docker
+
+    from tooling.pulumi_files.project import Project
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stray:
+    """A container or network of a stack that its state does not know.
+
+    Attributes:
+        made: It.
+        why: What it is, as in ``which was made from the state in bob@laptop:/home/bob/web``.
+    """
+
+    made: Made
+    why: str
+
+
+def strays(api: docker.APIClient, project: Project, stack: str, owner: Owner) -> list[Stray]:
+    """What :func:`remove_strays` would remove.
+
+    Raises:
+        EngineError: The state cannot be read.
+        LauncherError: A shared backend does not answer, or a network that is taken over has guests on it.
+    """
+    shared = state_file(project, stack) is None
+    if shared and not takes_over():
+        return []
+    known = set(_ids(deployment_of(project, stack)))
+    own = {owner.identity} if shared else {owner.identity, ""}
+    there = [one for one in made(api, ownership(project, stack)) if one.kind != "volume"]
+    found = []
+    for one in there:
+        anothers = one.marks.get(labels.STATE, "") not in own or (shared and not known)
+        if one.id in known or not (takes_over() if anothers else not shared):
+            continue
+        if anothers and one.kind == "network":
+            _refuse_guests(api, one, {other.id for other in there})
+        where = one.marks.get(labels.ORIGIN, "a place that is not known")
+        why = f"was made from another state, in {where}" if anothers else "this stack made and its state does not know"
+        found.append(Stray(made=one, why=f"which {why}"))
+    return found
+
+
+def _refuse_guests(api: docker.APIClient, network: Made, ours: set[str]) -> None:
+    """Stop before anything is removed: Docker keeps a network that is in use, and no engine makes a second one."""
+    joined = api.inspect_network(network.id)["Containers"] or {}
+    guests = sorted(one["Name"] for id_, one in joined.items() if id_ not in ours)
+    if guests:
+        lines = " && ".join(f"docker network disconnect {network.name} {guest}" for guest in guests)
+        raise LauncherError(
+            f"network {network.name} cannot be taken over while others are on it: {', '.join(guests)}. Nothing was "
+            f"changed. Way out: {lines}; join it again afterwards."
+        )
+
+
+def remove_strays(client: docker.DockerClient, project: Project, stack: str, owner: Owner) -> list[str]:
+    """Remove the stack's containers and networks that were made from its state, which does not know them.
+
+    Data volumes stay. Where the user takes over what another state has deployed, that is removed too.
+
+    Runs under the stack's lock, which it takes over from a process of this machine that is gone: what another run has
+    just made, and not recorded yet, is no stray. On a shared backend that cannot be known, and nothing of the stack's
+    own is removed.
+
+    Args:
+        client: Docker.
+        project: The project.
+        stack: The stack.
+        owner: Its state.
+
+    Returns:
+        What was removed, as in ``container open-webui-team, which this stack made and its state does not know``.
+
+    Raises:
+        EngineError: Somebody else holds the lock.
+        LauncherError: A shared backend does not answer, a network that is taken over has guests on it, or what would be
+            removed is a migration at work.
+    """
+    shared = state_file(project, stack) is None
+    with nullcontext() if shared else locked(Backend(backend_directory(project), project.name, stack)):
+        found = strays(client.api, project, stack, owner)
+        gone = set(_remove(client.api, (one.made for one in found)))
+    return [f"{one.made}, {one.why}" for one in found if one.made.id in gone]
+
+
+def remove_unfinished(
+    client: docker.DockerClient, project: Project, stack: str, owner: Owner, deployment: Mapping[str, Any]
+) -> list[str]:
+    """Remove the stack's containers and networks whose creation was cut short, so that their names are free again.
+
+    Only while nobody else changes the stack.
+
+    Args:
+        client: Docker.
+        project: The project.
+        stack: The stack.
+        owner: Its state.
+        deployment: Of ``pulumi stack export``; what was being created stands among its pending operations.
+
+    Returns:
+        What was removed, as in ``container open-webui-team``.
+
+    Raises:
+        LauncherError: What would be removed is a migration at work.
+    """
+    pending = [one["resource"] for one in deployment.get("pending_operations") or () if one["type"] == "creating"]
+    names = {str(resource.get("inputs", {}).get("name")) for resource in pending}
+    known, own = set(_ids(deployment)), {owner.identity, ""}
+    found = [
+        one
+        for one in made(client.api, ownership(project, stack))
+        if one.kind != "volume" and one.id not in known and one.name in names and one.marks.get(labels.STATE, "") in own
+    ]
+    gone = set(_remove(client.api, found))
+    return [str(one) for one in found if one.id in gone]
+
+
+def _remove(api: docker.APIClient, found: Iterable[Made]) -> Iterator[str]:
+    """Remove containers and then networks; the ids of those that are gone."""
+    for one in found:
+        if one.kind == "container":
+            _remove_container(api, one.name)
+        # One in use stays: by whom is the engine's to say.
+        elif api.inspect_network(one.id)["Containers"]:
+            continue
+        else:
+            api.remove_network(one.id)
+        yield one.id
+
+
+def _remove_container(api: docker.APIClient, name: str) -> None:
+    from tooling.engine.docker_provider.container_waiting import await_made  # noqa: PLC0415 - 80 ms, where there is a stray
+
+    found = await_made(api, name, say)
+    if found is None:
+        return
+    if found["State"]["Running"]:
+        if found["Config"]["Labels"].get(labels.ROLE) in one_shots.ROLES:
+            raise LauncherError(one_shots.refusal(found, one_shots.told(api, found)))
+        api.stop(found["Id"])
+    api.remove_container(found["Id"], v=True, force=True)
+
+
+def _ids(deployment: Mapping[str, Any]) -> Iterator[str]:
+    """Ids of the resources in a deployment, and of those an interrupted step was changing."""
+    pending = [operation["resource"] for operation in deployment.get("pending_operations") or ()]
+    for resource in (*(deployment.get("resources") or ()), *pending):
+        if resource.get("id"):
+            yield str(resource["id"])

@@ -1,0 +1,181 @@
+"""Reads ``preview --json`` of the Pulumi CLI and of the embedded engine into the same steps.
+
+Source: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/display/json.go (PreviewDigest)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+CONTAINER: Final = "docker:index/container:Container"
+IMAGE: Final = "docker:index/remoteImage:RemoteImage"
+NETWORK: Final = "docker:index/network:Network"
+VOLUME: Final = "docker:index/volume:Volume"
+DYNAMIC: Final = "pulumi-python:dynamic"
+DOCKER_HOST: Final = f"{DYNAMIC}/openwebui:DockerHost"
+SECRET: Final = f"{DYNAMIC}/openwebui:Secret"
+CERTIFICATE: Final = f"{DYNAMIC}/openwebui:Certificate"
+PIDS_LIMIT: Final = f"{DYNAMIC}/openwebui:PidsLimit"
+RELOAD: Final = f"{DYNAMIC}/openwebui:Reload"
+VERIFICATION: Final = f"{DYNAMIC}/verification:Verification"
+STACK: Final = "pulumi:pulumi:Stack"
+
+CHANGES: Final = ("create", "update", "replace", "delete")
+OTHER_HOST: Final = "OtherDockerHostError"
+"""Name of the error of ``components.docker_host``."""
+
+
+class PreviewError(Exception):
+    """The text is no preview."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What happens to one resource.
+
+    Attributes:
+        op: One of :data:`CHANGES`, or ``same``.
+        type: Pulumi type token, without those of its parents.
+        name: Name of the resource in the program.
+        component: Name of the component's class it belongs to, for example ``Valkey``; empty for none.
+        keys: Top-level properties that differ, sorted; empty where the engine names none.
+        retained: A deletion that only leaves the state (``retainOnDelete``).
+    """
+
+    op: str
+    type: str
+    name: str
+    component: str = ""
+    keys: tuple[str, ...] = ()
+    retained: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """A preview.
+
+    Attributes:
+        stack: Name of the stack.
+        steps: One for each resource, components and providers left out, in an order of their own.
+        first: The stack is not deployed yet.
+        errors: Why it failed; empty for a preview that succeeded.
+        declared: It is by the program and its stack file alone; nothing that is deployed was looked at.
+    """
+
+    stack: str
+    steps: tuple[Step, ...]
+    first: bool = False
+    errors: tuple[str, ...] = ()
+    declared: bool = False
+
+    @property
+    def changes(self) -> tuple[Step, ...]:
+        """The steps that change something."""
+        return tuple(step for step in self.steps if step.op != "same")
+
+    @property
+    def on_another_host(self) -> bool:
+        """Whether it was made on a Docker host that is not the stack's.
+
+        The program says so; of a stack that was deployed before it could, a preview in which the state is there and
+        not one of its containers is, tells.
+        """
+        if self.errors:
+            return any(OTHER_HOST in error for error in self.errors)
+        containers = {step.op for step in self.steps if step.type == CONTAINER}
+        kept = {step.type for step in self.steps if step.op == "same"}
+        return containers == {"create"} and SECRET in kept and DOCKER_HOST not in kept
+
+
+def read(text: str, stack: str = "") -> Preview:
+    """Read a preview.
+
+    Args:
+        text: What ``pulumi preview --json`` or ``python -m tooling.engine preview --json`` printed.
+        stack: Name of the stack, where the preview names none.
+
+    Raises:
+        PreviewError: It is something else.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not isinstance(document.get("steps", []), list) or not _looks_right(document):
+        raise PreviewError(
+            f"this is no preview as JSON, but {len(text)} other characters. Give the output of `pulumi preview --json` "
+            "or `python -m tooling.engine preview --json`; if that is empty, the preview failed, and standard error "
+            "says why."
+        )
+    raw = list(_last_words(document.get("steps", [])))
+    return Preview(
+        stack=next((step["urn"].split(":", 3)[2] for step in raw), document.get("stack") or stack),
+        steps=tuple(sorted(_steps(raw), key=lambda step: (step.component, step.type, step.name))),
+        first=any(step["op"] == "create" and _type(step["urn"]) == STACK for step in raw),
+        errors=tuple(_errors(document.get("diagnostics") or ())),
+        declared=document.get("declared") is True,
+    )
+
+
+def _looks_right(document: Mapping[str, Any]) -> bool:
+    return bool({"changeSummary", "diagnostics"} & document.keys())
+
+
+def _last_words(steps: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """One step for each resource.
+
+    The CLI shows a refresh of each resource, and nothing further where it stays as it is; the embedded engine shows
+    both halves of a replacement beside the replacement.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    for step in steps:
+        if step.get("op") in (*CHANGES, "same"):
+            found[step["urn"]] = step
+        elif step.get("op") == "refresh":
+            found.setdefault(step["urn"], {**step, "op": "same"})
+    yield from found.values()
+
+
+def _steps(raw: Iterable[Mapping[str, Any]]) -> Iterator[Step]:
+    for step in raw:
+        type_, parents = _type(step["urn"]), step["urn"].split("::")[2].split("$")[:-1]
+        if type_ == STACK or type_.startswith("pulumi:providers:") or _is_component(type_):
+            continue
+        yield Step(
+            op=step["op"],
+            type=type_,
+            name=step["urn"].split("::", 3)[3],
+            component=parents[-1].rpartition(":")[2] if parents else "",
+            keys=tuple(sorted(set(_keys(step)))),
+            retained=bool(step.get("retained") or (step.get("oldState") or {}).get("retainOnDelete")),
+        )
+
+
+def _type(urn: str) -> str:
+    return str(urn).split("::")[2].rpartition("$")[2]
+
+
+def _is_component(type_: str) -> bool:
+    return type_.startswith("openwebui:components:")
+
+
+def _keys(step: Mapping[str, Any]) -> Iterator[str]:
+    """Top-level names of the properties that differ; of a path only its first name, which is no value."""
+    named = [change["key"] for change in step.get("changes") or ()]
+    named += [*(step.get("diffReasons") or ()), *(step.get("replaceReasons") or ()), *(step.get("detailedDiff") or ())]
+    for key in named:
+        if match := re.match(r"\w+", str(key)):
+            yield match[0]
+
+
+def _errors(diagnostics: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Messages of errors, without the CLI's own words around them."""
+    for said in diagnostics:
+        message = str(said.get("message", "")).strip().removeprefix("error: ").removeprefix("Preview failed: ")
+        empty = message in ("preview failed", "update failed") or message.startswith("an unhandled error occurred")
+        if said.get("severity") == "error" and message and not empty:
+            yield message

@@ -1,0 +1,250 @@
+"""Where things are: the project file, the stack files, the state directory, and the passphrase.
+
+The launcher exports :func:`environment` for the real CLI, so both engines work on the same state with the same key.
+Left to the Pulumi CLI: every backend but ``file://``, projects found in parent directories, organizations.
+
+Source: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/workspace/paths.go and project.go
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from tooling.pulumi_files.errors import EngineError, UsageError, only_the_cli
+from tooling.pulumi_files.go_yaml import read_yaml
+
+PROJECT_FILE: Final = "Pulumi.yaml"
+STATE_DIRECTORY: Final = ".pulumi-state"
+BACKEND_VARIABLE: Final = "PULUMI_BACKEND_URL"
+PASSPHRASE_VARIABLE: Final = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105 - a name
+PASSPHRASE_FILE_VARIABLE: Final = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105 - a name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """The project file, as far as this engine reads it.
+
+    Attributes:
+        directory: Directory of ``Pulumi.yaml``; also the program's.
+        name: The project's name.
+        stacks_directory: Directory of the stack files (``stackConfigDir``).
+        config: The typed ``config:`` block, key to declaration.
+        backend: URL of the backend (``backend: {url: ...}``), empty for the default.
+        refresh: Whether every operation looks at the real resources first (``options: {refresh: always}``).
+    """
+
+    directory: Path
+    name: str
+    stacks_directory: Path
+    config: Mapping[str, Any] = field(default_factory=dict)
+    backend: str = ""
+    refresh: bool = False
+
+
+_KEYS: Final[dict[str, frozenset[str]]] = {
+    "": frozenset({
+        "name", "runtime", "config", "stackConfigDir", "backend", "options",
+        # For people, and for `pulumi new`.
+        "description", "author", "website", "license", "template",
+    }),
+    "runtime": frozenset({"name", "options"}),
+    # Where the CLI finds Python; here the program runs in the Python that runs the engine.
+    "runtime.options": frozenset({"toolchain", "virtualenv"}),
+    "backend": frozenset({"url"}),
+    "options": frozenset({"refresh"}),
+}  # fmt: skip
+"""What the project file may say, by place; ``config`` is checked where it is read.
+
+Source: https://www.pulumi.com/docs/iac/concepts/projects/project-file/
+"""
+
+
+def _refuse_other_keys(path: Path, place: str, value: Any) -> None:
+    for key, held in value.items() if isinstance(value, dict) else ():
+        name = f"{place}.{key}".removeprefix(".")
+        if key not in _KEYS[place] and held:
+            raise only_the_cli(f"{path}: `{name}` {held!r}")
+        if name in _KEYS:
+            _refuse_other_keys(path, name, held)
+
+
+def load_project(directory: Path) -> Project:
+    """The project in a directory; raises :class:`EngineError`."""
+    path = directory.resolve() / PROJECT_FILE
+    if not path.is_file():
+        raise EngineError(f"No {PROJECT_FILE} in {path.parent}. Run this in the project's directory or give --cwd DIR.")
+    document = read_yaml(path)
+    name = document.get("name")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", name):
+        raise EngineError(
+            f"{path}: `name` is {name!r}; a project is named by letters, digits, '-', '_' and '.', as in `name: web`."
+        )
+    runtime = document.get("runtime")
+    language = runtime.get("name") if isinstance(runtime, dict) else runtime
+    if language != "python":
+        raise only_the_cli(f"{path}: `runtime` {language!r}")
+    _refuse_other_keys(path, "", document)
+    config = document.get("config") or {}
+    if not isinstance(config, dict):
+        raise EngineError(
+            f"{path}: `config` is {config!r}; it maps keys to declarations, as in `config: {{port: ...}}`."
+        )
+    refresh = _part(document, "options").get("refresh")
+    if refresh not in (None, "always"):
+        raise only_the_cli(f"{path}: `options.refresh` {refresh!r}")
+    return Project(
+        directory=path.parent,
+        name=name,
+        stacks_directory=path.parent / str(document.get("stackConfigDir") or ""),
+        config=config,
+        backend=str(_part(document, "backend").get("url") or ""),
+        refresh=refresh == "always",
+    )
+
+
+def _part(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = document.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def stack_names(project: Project) -> list[str]:
+    """Stacks that have a stack file, sorted."""
+    files = project.stacks_directory.glob("Pulumi.*.yaml")
+    return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in files)
+
+
+def stack_file(project: Project, stack: str) -> Path:
+    """The stack's file; raises :class:`UsageError` listing the stacks there are."""
+    path = project.stacks_directory / f"Pulumi.{stack}.yaml"
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", stack) or not path.is_file():
+        known = ", ".join(stack_names(project)) or "none yet"
+        raise UsageError(
+            f"No stack {stack!r}: there is no {os.path.relpath(path, project.directory)}. Stacks here: {known}. "
+            "Choose one with --stack NAME, or write that file (it may be empty)."
+        )
+    return path
+
+
+def state_directory(project: Project) -> Path:
+    """The project's own directory for state and passphrase, outside version control."""
+    return project.directory / STATE_DIRECTORY
+
+
+def backend_url(project: Project, environ: Mapping[str, str] = os.environ) -> str:
+    """``PULUMI_BACKEND_URL``, else what the project file says, else a file backend in :func:`state_directory`.
+
+    Raises:
+        EngineError: It is not a URL.
+    """
+    url = environ.get(BACKEND_VARIABLE) or project.backend or f"file://{state_directory(project)}"
+    try:
+        urlsplit(url)
+    except ValueError as error:
+        # It may hold a password.
+        raise EngineError(
+            f"{_backend_place(environ)} is not a URL: {error}. Write file://DIRECTORY, or what `pulumi login` took."
+        ) from None
+    return url
+
+
+def _backend_place(environ: Mapping[str, str]) -> str:
+    return BACKEND_VARIABLE if environ.get(BACKEND_VARIABLE) else f"{PROJECT_FILE}: backend.url"
+
+
+def backend_directory(project: Project, environ: Mapping[str, str] = os.environ) -> Path:
+    """Directory of the file backend, the parent of ``.pulumi``; raises :class:`EngineError` on any other backend."""
+    url = backend_url(project, environ)
+    parts = urlsplit(url)
+    # A database's or a bucket's URL may hold a password.
+    shown = f"{_backend_place(environ)}={re.sub(r'//[^/@]*@|[?].*', lambda found: found[0][0] + '...', url)}"
+    if parts.scheme != "file":
+        raise only_the_cli(f"{shown} (this engine keeps state in files: file://DIRECTORY)")
+    if parts.query:
+        raise only_the_cli(f"{shown} (options after '?')")
+    path = unquote(parts.netloc + parts.path)
+    if path.startswith("~"):
+        return Path(path).expanduser()
+    return project.directory / path
+
+
+def state_file(project: Project, stack: str, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The stack's state file, there or not; None where the backend is not of files."""
+    try:
+        return backend_directory(project, environ) / f".pulumi/stacks/{project.name}/{stack}.json"
+    except EngineError:
+        return None
+
+
+def passphrase_file(project: Project) -> Path:
+    """Where a passphrase made by this project is kept."""
+    return state_directory(project) / "passphrase"
+
+
+def passphrase(project: Project, environ: Mapping[str, str] = os.environ, *, make: bool = True) -> str:
+    """The passphrase of Pulumi's own variables, else of :func:`passphrase_file`, made there (mode 0600) and said once.
+
+    Args:
+        project: The project.
+        environ: Where the variables are looked up.
+        make: False where something is encrypted already, so that a new passphrase could not open it.
+
+    Raises:
+        EngineError: The file named by ``PULUMI_CONFIG_PASSPHRASE_FILE`` cannot be read, or there is no passphrase.
+    """
+    if PASSPHRASE_VARIABLE in environ:
+        # The CLI takes its bytes, whatever the locale makes of them.
+        return os.fsencode(environ[PASSPHRASE_VARIABLE]).decode("utf-8", "surrogateescape")
+    path = Path(environ.get(PASSPHRASE_FILE_VARIABLE) or passphrase_file(project))
+    if PASSPHRASE_FILE_VARIABLE not in environ and not path.exists():
+        if not make:
+            raise EngineError(
+                f"The stack was begun under a passphrase, and none is given: {path} is not there. Set "
+                f"{PASSPHRASE_VARIABLE} (or {PASSPHRASE_FILE_VARIABLE}) to it. To begin anew instead, remove "
+                "`encryptionsalt` and every `secure:` value from the stack file."
+            )
+        _write_new(path, secrets.token_urlsafe(32) + "\n")
+        sys.stderr.write(f"Made a passphrase for this project's secrets: {path}. Keep a copy of it elsewhere.\n")
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise EngineError(
+            f"The passphrase file {path} cannot be read ({why}). Correct {PASSPHRASE_FILE_VARIABLE} or set "
+            f"{PASSPHRASE_VARIABLE}."
+        ) from None
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise EngineError(
+            f"A passphrase for this project's secrets cannot be kept in {path} ({error.strerror}). Make that directory "
+            f"writable, or set {PASSPHRASE_VARIABLE} (or {PASSPHRASE_FILE_VARIABLE})."
+        ) from None
+
+
+def environment(project: Project, environ: Mapping[str, str] = os.environ, *, make: bool = True) -> dict[str, str]:
+    """Variables that make the Pulumi CLI use the same backend and passphrase as this engine.
+
+    Args:
+        project: The project.
+        environ: Where the user's own are looked up.
+        make: See :func:`passphrase`.
+    """
+    variables = {BACKEND_VARIABLE: backend_url(project, environ)}
+    if PASSPHRASE_VARIABLE not in environ:
+        passphrase(project, environ, make=make)
+        variables[PASSPHRASE_FILE_VARIABLE] = environ.get(PASSPHRASE_FILE_VARIABLE) or str(passphrase_file(project))
+    return variables

@@ -1,0 +1,1 @@
+"""Questions to what runs: containers, Docker, endpoints. They find facts and judge nothing."""

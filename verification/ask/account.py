@@ -1,0 +1,81 @@
+"""Asks Open WebUI as its administrator: hands the account to ``account_probe``, reads its answer."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import Final, Protocol
+
+from verification.checks.evidence import Account, Container
+from verification.inside import runner as inside
+from verification.subject import Subject
+
+VARIABLES: Final = ("WEBUI_ADMIN_EMAIL", "WEBUI_ADMIN_PASSWORD")
+PORT: Final = "8080"
+SECONDS: Final = 38.0
+"""Longer than the probe gives itself (ASK_SECONDS and CLEAN_SECONDS there), so that it can leave nothing behind."""
+
+
+class View(inside.View, Protocol):
+    """What is asked of Docker here."""
+
+    def container(self, name: str) -> Container:
+        """One container."""
+
+    def read_file(self, name: str, path: str) -> str | None:
+        """Text of a file in a container, which need not run."""
+
+
+def ask_account(view: View, subject: Subject) -> Account:
+    """What the administrator's account sees from replica to replica; the first replica is where it signs in."""
+    started = time.monotonic()
+    variables: dict[str, str] = {}
+    if subject.account:
+        text = view.read_file(subject.account.container, subject.account.path)
+        variables = read_account(text or "")
+        if not variables:
+            where = f"{subject.account.path} of {subject.account.container}"
+            why = "is gone until the next update" if text is None else f"holds no {' and '.join(VARIABLES)}"
+            return Account(problem="none", error=f"{where} {why}")
+    first, *others = (view.container(name) for name in subject.apps)
+    addresses = {first.name: f"http://127.0.0.1:{port_of(first)}"}
+    addresses |= {other.name: address_of(other, first) for other in others}
+    executed = inside.run(
+        view, first.name, {"replicas": addresses}, seconds=SECONDS, environment=variables, program="account_probe.py"
+    )
+    if executed.problem:
+        return Account(problem=executed.problem, error=executed.error)
+    try:
+        answer = executed.answer()
+    except ValueError:
+        return Account(problem="failed", error=executed.complaint)
+    return Account.from_json(answer | {"at": first.name, "seconds": time.monotonic() - started})
+
+
+def read_account(text: str) -> dict[str, str]:
+    """The account from shell lines, ``NAME='value'``; empty where e-mail or password is missing.
+
+    Source: ``as_shell`` of :mod:`components.open_webui_environment`
+    """
+    try:
+        pairs = (word.partition("=") for word in shlex.split(text, comments=True))
+    except ValueError:
+        return {}
+    found = {name: value for name, _, value in pairs if name in VARIABLES and value}
+    return found if len(found) == len(VARIABLES) else {}
+
+
+def address_of(container: Container, seen_from: Container) -> str:
+    """Where Open WebUI answers another container; empty where the two share no network."""
+    found = sorted(container.addresses_on(seen_from.networks))
+    if not found:
+        return ""
+    host = f"[{found[0]}]" if ":" in found[0] else found[0]
+    return f"http://{host}:{port_of(container)}"
+
+
+def port_of(container: Container) -> str:
+    """TCP port Open WebUI listens on in its container."""
+    variables = (container.inspect.get("Config") or {}).get("Env") or []
+    pairs = dict(pair.partition("=")[::2] for pair in variables)
+    return pairs.get("PORT") or PORT

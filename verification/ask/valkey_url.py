@@ -1,0 +1,90 @@
+"""Asks a Valkey that is none of this Docker's containers by a URL: from this host, or where it cannot, from an app's.
+
+The URL is a secret: a container gets it in the environment of one process, and no command line holds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from verification.ask.docker_view import bounded
+from verification.checks.evidence import Denial, Probe, Valkey
+from verification.inside import probe
+from verification.inside import runner as inside
+
+ASK_SECONDS: Final = 12.0
+HERE: Final = "this host"
+UNREACHED: Final = frozenset({"resolve", "refused", "timeout", "tls", "other"})
+"""Problems that somebody on another network may not have."""
+
+Keys = list[tuple[int, str]]
+
+
+def ask_by_url(view: inside.View, url: str, probes: Mapping[str, Probe], *, keys: bool = True) -> Valkey:
+    """What Valkey says to the URL.
+
+    Args:
+        view: Docker.
+        url: The URL.
+        probes: What was answered inside the apps, by container.
+        keys: Whether to look for the keys that the apps have left; they are there once.
+    """
+    left = left_by(probes.values()) if keys else []
+    found = read_answer(from_here(url, left), probe.mask(url), HERE)
+    answering = [name for name, answered in probes.items() if not answered.problem]
+    hung = found.problem == "timeout" and "connecting" not in found.answer.lower()
+    if found.problem not in UNREACHED or hung or not answering:
+        return found
+    return read_answer(from_container(view, answering[0], url, left), probe.mask(url), answering[0])
+
+
+def left_by(probes: Iterable[Probe]) -> Keys:
+    """Database and name of each key that the apps have left."""
+    connections = [connection for answered in probes for connection in answered.connections.values()]
+    return [
+        (int(database) if (database := urlsplit(connection.url).path.lstrip("/")).isdecimal() else 0, connection.left)
+        for connection in connections
+        if connection.left
+    ]
+
+
+def from_here(url: str, keys: Keys) -> dict[str, Any]:
+    """Ask from this process."""
+    try:
+        return bounded(lambda: asyncio.run(probe.ask_by_url(url, keys)), ASK_SECONDS)
+    except TimeoutError:
+        return {"problem": "timeout", "error": f"no answer within {ASK_SECONDS:.0f} s"}
+
+
+def from_container(view: inside.View, name: str, url: str, keys: Keys) -> dict[str, Any]:
+    """Ask from inside a container of Open WebUI, with its libraries."""
+    asked = {"keys": keys, "patience": ASK_SECONDS}
+    executed = inside.run(view, name, asked, seconds=ASK_SECONDS, environment={"VERIFICATION_VALKEY_URL": url})
+    try:
+        return executed.answer()
+    except ValueError:
+        return {"problem": executed.problem or "failed", "error": executed.error[-300:]}
+
+
+def read_answer(answer: Mapping[str, Any], url: str, place: str) -> Valkey:
+    """Read what :func:`verification.inside.probe.ask_by_url` returned; each part may have been refused."""
+    info = {name: str(value) for name, value in (answer.get("info") or {}).items() if not isinstance(value, dict)}
+    clients, numsub, denials, found = (answer.get(name) for name in ("clients", "numsub", "denials", "found"))
+    return Valkey(
+        url=url,
+        client=place,
+        answer=answer.get("error") or "PONG",
+        problem=answer.get("problem", ""),
+        version=info.get("valkey_version") or info.get("redis_version", ""),
+        info=info,
+        subscribers=int(numsub[0][1]) if numsub else None,
+        subscriber_addresses=None
+        if clients is None
+        else tuple(sorted(item["addr"].rpartition(":")[0].strip("[]") for item in clients if str(item["sub"]) != "0")),
+        denials=None if denials is None else tuple(map(Denial.of, denials)),
+        found=None if found is None else frozenset(found),
+        seconds=float(answer.get("seconds", 0.0)),
+    )

@@ -1,0 +1,1 @@
+"""What a verification found, for people at a terminal and in Markdown."""
