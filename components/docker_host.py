@@ -25,7 +25,8 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from docker_access import WITHOUT_DOCKER, api_client
+from docker_access.client import api_client
+from docker_access.daemon import WITHOUT_DOCKER
 from docker_access.deployments import Owner, origin, refuse_anothers
 from docker_access.identity import identity, refuse_another
 

@@ -12,7 +12,7 @@ import pulumi
 from docker.errors import NotFound
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
-from docker_access import api_client
+from docker_access.client import api_client
 
 SECONDS: Final = 30
 """How long Docker may take."""

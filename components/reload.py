@@ -13,7 +13,7 @@ from typing import Any, Final
 import pulumi
 from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
-from docker_access import api_client
+from docker_access.client import api_client
 from docker_access.commands import Ran, run_inside
 
 SECONDS: Final = 30

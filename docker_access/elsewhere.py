@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import docker_access
+from docker_access import daemon
 from docker_access.surroundings import home
 
 DEFAULT: Final = ("unix:///var/run/docker.sock", "unix:///run/docker.sock")
@@ -63,7 +63,7 @@ def of_context() -> Elsewhere | None:
 
     Source: https://github.com/docker/cli/blob/v29.0.0/cli/context/store/store.go
     """
-    name = docker_access.context_in_use()
+    name = daemon.context_in_use()
     if not name:
         return None
     store = Path(os.environ.get("DOCKER_CONFIG") or home() / ".docker") / "contexts"
@@ -103,5 +103,5 @@ def _homes() -> list[Path]:
 
 def way_out() -> str:
     """How to use the Docker that is elsewhere; empty where there is none, it is Podman, or ``DOCKER_HOST`` is set."""
-    other = None if docker_access.address() else of_context() or of_a_user()
+    other = None if daemon.address() else of_context() or of_a_user()
     return f"{other.what} is another: {other.line}" if other and other.what != PODMAN else ""

@@ -13,7 +13,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from docker_access import OutOfReach
+from docker_access.daemon import OutOfReach
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -21,10 +21,10 @@ import docker
 import requests.exceptions
 from docker.errors import DockerException
 
-import docker_access
 from components.embedding import embedding, variables_of
 from components.limits import contradictions
-from docker_access import elsewhere, labels
+from docker_access import daemon, elsewhere, labels
+from docker_access.client import api_client, failure_text
 from docker_access.logins import LoginError
 from docker_access.versions import TooNewError, refused, untried
 from preflight.host import (
@@ -110,7 +110,7 @@ def end_quietly_when_interrupted() -> None:
 
 
 def preflight(settings: Settings) -> None:
-    """Look at Docker and the host, for the running program, unless :data:`docker_access.WITHOUT_DOCKER` is set.
+    """Look at Docker and the host, for the running program, unless :data:`daemon.WITHOUT_DOCKER` is set.
 
     Raises:
         pulumi.RunError: what :func:`look` found, or a migration that is at work; Pulumi shows it without a traceback.
@@ -119,7 +119,7 @@ def preflight(settings: Settings) -> None:
 
     from preflight.one_shots import refuse_at_work, tell_of_one_shots  # noqa: PLC0415 - imports pulumi too
 
-    if os.environ.get(docker_access.WITHOUT_DOCKER):
+    if os.environ.get(daemon.WITHOUT_DOCKER):
         return
     try:
         for advice in look(settings):
@@ -141,7 +141,7 @@ def look(settings: Settings) -> list[str]:
     """
     client: docker.APIClient | None = None
     try:
-        client = docker_access.api_client(TIMEOUT_SECONDS)
+        client = api_client(TIMEOUT_SECONDS)
         host = client.info()
         low_ports = list(_low_ports(settings, client, host))
         known = rights_are_seen(host)
@@ -177,11 +177,11 @@ def docker_does_not_answer(error: Exception) -> str:
     """The message for a Docker that cannot be reached, or that cannot be talked to for another reason."""
     if isinstance(error, (TooNewError, LoginError)):
         return str(error)
-    host = docker_access.address()
+    host = daemon.address()
     where = f"DOCKER_HOST={host}" if host else "the default socket (DOCKER_HOST is not set)"
     way_out = "correct or unset DOCKER_HOST" if host else elsewhere.way_out()
     way_out = way_out or "start it, as with `sudo systemctl start docker`"
-    return f"Docker does not answer at {where}: {docker_access.reason(error)}. Way out: {way_out}."
+    return f"Docker does not answer at {where}: {failure_text(error)}. Way out: {way_out}."
 
 
 def _problems(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[str]:
@@ -482,7 +482,7 @@ def _port_problems(settings: Settings, client: docker.APIClient, host: Mapping[s
     wanted = _listeners(settings)
     containers = client.containers()
     for listener in wanted:
-        if docker_access.is_this_machine(host) and not _has_address(listener.address):
+        if daemon.is_this_machine(host) and not _has_address(listener.address):
             yield (
                 f"address {listener.address} is none of this host's, which has {', '.join(_addresses())}. "
                 f"Set {settings.project}:uiBindAddress to one of them."
@@ -560,7 +560,7 @@ def overlap(one: str, other: str) -> bool:
 
 def _process_holding(listener: Listener) -> str:
     """Which process of this host listens on a port; empty if it is free, or Docker runs on another host."""
-    if docker_access.kind() != "local":
+    if daemon.kind() != "local":
         return ""
     family = socket.AF_INET6 if ":" in listener.address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as attempt:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import docker_access
+from docker_access import daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -65,7 +65,7 @@ class Route:
 
 def shares_network(host: Mapping[str, Any]) -> bool:
     """Whether Docker's networks are this machine's too; a rootless Docker has its own, apart from it."""
-    return docker_access.is_this_machine(host) and not is_rootless(host)
+    return daemon.is_this_machine(host) and not is_rootless(host)
 
 
 def routes() -> Iterator[Route]:
@@ -135,9 +135,9 @@ def first_port(host: Mapping[str, Any]) -> int:
 
     Source: https://docs.docker.com/engine/security/rootless/tips/#exposing-privileged-ports
     """
-    if not is_rootless(host) or (docker_access.is_this_machine(host) and _may_bind_low_ports()):
+    if not is_rootless(host) or (daemon.is_this_machine(host) and _may_bind_low_ports()):
         return 1
-    if docker_access.is_this_machine(host):
+    if daemon.is_this_machine(host):
         with suppress(OSError, ValueError):
             return int(UNPRIVILEGED_PORTS.read_text(encoding="ascii"))
     return FIRST_UNPRIVILEGED_PORT
@@ -145,7 +145,7 @@ def first_port(host: Mapping[str, Any]) -> int:
 
 def rights_are_seen(host: Mapping[str, Any]) -> bool:
     """Whether all that can allow a rootless Docker lower ports was looked at."""
-    return docker_access.is_this_machine(host) and shutil.which(ROOTLESSKIT) is not None
+    return daemon.is_this_machine(host) and shutil.which(ROOTLESSKIT) is not None
 
 
 def _may_bind_low_ports() -> bool:
@@ -167,7 +167,7 @@ def seccomp_problems(host: Mapping[str, Any]) -> Iterator[str]:
     The C library of the images (glibc 2.34 and later) tries another call only if it is told there is no such one.
     """
     profile = seccomp_profile(host)
-    if not profile.startswith("/") or not docker_access.is_this_machine(host):
+    if not profile.startswith("/") or not daemon.is_this_machine(host):
         return
     try:
         rules = json.loads(Path(profile).read_text(encoding="utf-8"))

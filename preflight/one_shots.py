@@ -15,7 +15,7 @@ import pulumi
 import requests.exceptions
 from docker.errors import DockerException
 
-import docker_access
+from docker_access.client import api_client
 from docker_access.one_shots import at_work, refusal, told
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def refuse_at_work(marks: Mapping[str, str]) -> None:
     Raises:
         pulumi.RunError: An update would end it.
     """
-    with closing(docker_access.api_client(TIMEOUT_SECONDS)) as client:
+    with closing(api_client(TIMEOUT_SECONDS)) as client:
         found = [refusal(one, told(client, one)) for one in at_work(client, marks)]
     if found and not pulumi.runtime.is_dry_run():
         raise pulumi.RunError("nothing was changed:\n" + "\n".join(f"  {words}" for words in found))
@@ -59,7 +59,7 @@ def tell_of_one_shots(marks: Mapping[str, str]) -> None:
 def _tell(marks: Mapping[str, str], over: threading.Event) -> None:
     while not over.wait(TELL_SECONDS):
         with suppress(DockerException, requests.exceptions.RequestException, grpc.RpcError):
-            with closing(docker_access.api_client(TIMEOUT_SECONDS)) as client:
+            with closing(api_client(TIMEOUT_SECONDS)) as client:
                 lines = [told(client, one) for one in at_work(client, marks)]
             for line in lines:
                 # Shown while it is so, and no diagnostic of the update's.

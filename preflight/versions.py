@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from docker.errors import NotFound
 
-import docker_access
-from docker_access import labels
+from docker_access import daemon, labels
 from settings.values import (
     GATEWAY_TRIED,
     OLDEST_GATEWAY,
@@ -111,7 +110,7 @@ def _major_of(
     """The major version of the database in a volume; 0 where nothing tells."""
     if not volume:
         return 0
-    if docker_access.is_this_machine(host) and volume.get("Mountpoint"):
+    if daemon.is_this_machine(host) and volume.get("Mountpoint"):
         with suppress(OSError):
             return _number((Path(volume["Mountpoint"]) / "PG_VERSION").read_text(encoding="ascii"))
     # One that starts over and over again may do so since it cannot read what is there.

@@ -16,11 +16,11 @@ from typing import Any, Final
 import docker.errors
 import pytest
 
-import docker_access
+from docker_access.client import docker_client
 from tests import bare
 from tests.integration.deployment import ENGINES, Deployment
 from tests.lives import Lives
-from tooling.launcher.engines import obstacle_to_cli
+from tooling.pulumi_cli.usable import obstacle_to_cli
 
 MACHINE: Final = pytest.StashKey[Mapping[str, str]]()
 """The environment that the tests were started in."""
@@ -160,7 +160,7 @@ def _logs() -> str:
     """Last lines of every container that there is."""
     told = []
     try:
-        with closing(docker_access.client(10)) as client:
+        with closing(docker_client(10)) as client:
             for container in client.containers.list(all=True, ignore_removed=True):
                 said = container.logs(tail=LOG_LINES).decode(errors="replace")
                 told.append(f"{container.name}, {container.status}:\n{said}")

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Final
 
-import docker_access
+from docker_access.client import api_client
 from tests.integration.second_docker import carry
 from tests.integration.trixie_docker import obstacle, trixie_docker
 from tests.stand_in import ensure_stand_in
@@ -107,7 +107,7 @@ def copy(images: Sequence[str], host: str) -> None:
 def run_on(host: str, enter: list[str], inside: Sequence[str], outside: Sequence[str]) -> int:
     """Run the tests with a daemon; 0 if all passed."""
     os.environ["DOCKER_HOST"] = host
-    with closing(docker_access.api_client()) as client:
+    with closing(api_client()) as client:
         told, asked = client.version(), client.api_version
     say(
         f"testing on Docker {told['Version']}, in version {asked} of its API "

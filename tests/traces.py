@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import psutil
 
-import docker_access
+from docker_access.client import docker_client
 from tests.lease import FILE
 
 RUN: Final = "TESTS_RUN"
@@ -33,7 +33,7 @@ def traces(run: str) -> Traces:
     Args:
         run: What :data:`RUN` is for the run that is looked at.
     """
-    with closing(docker_access.client()) as client:
+    with closing(docker_client()) as client:
         found = {
             "container": {str(item.name) for item in client.containers.list(all=True, ignore_removed=True)},
             "network": {str(item.name) for item in client.networks.list()},

@@ -19,8 +19,8 @@ from typing import Final
 import aiohttp
 import psutil
 
-import docker_access
 from docker_access import labels
+from docker_access.client import docker_client
 from docker_access.surroundings import print_in_any_encoding
 from tests.bench import drills
 from tests.bench.figures import Outage
@@ -140,7 +140,7 @@ def _facts() -> dict[str, str]:
         ["git", "describe", "--always", "--dirty"], cwd=PROJECT, capture_output=True, encoding="utf-8", check=False
     )
     memory = psutil.virtual_memory().total / 2**30
-    with closing(docker_access.client()) as daemon:
+    with closing(docker_client()) as daemon:
         version = daemon.version()["Version"]
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -152,7 +152,7 @@ def _facts() -> dict[str, str]:
 
 def _versions(stack: Target) -> str:
     """Versions of what is deployed, and Docker's."""
-    with closing(docker_access.client()) as daemon:
+    with closing(docker_client()) as daemon:
         versions = []
         for role in SERVICES:
             image = daemon.containers.get(stack.containers(role)[0]).image

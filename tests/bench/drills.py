@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import docker_access
+from docker_access.client import docker_client
 from tests.bench.figures import Outage, Recorded, outage
 from tests.bench.target import Target
 from tests.bench.traffic import Sockets, TrafficError, ask, bearer, client, publishing, sign_in, steady_gets
@@ -88,7 +88,7 @@ async def valkey_down(target: Target, token: str) -> Outage:
     """Valkey is stopped for 10 s; counted from its start."""
 
     async def stop_and_start() -> float:
-        with closing(docker_access.client()) as daemon:
+        with closing(docker_client()) as daemon:
             valkey = daemon.containers.get(target.containers("valkey")[0])
             await asyncio.to_thread(valkey.stop)
             await asyncio.sleep(DOWN_SECONDS)
@@ -202,7 +202,7 @@ async def kill(target: Target, role: str) -> float:
         TrafficError: Docker did not restart it.
     """
     name = target.containers(role)[-1]
-    with closing(docker_access.client()) as daemon:
+    with closing(docker_client()) as daemon:
         victim = daemon.containers.get(name)
         before, pid = victim.attrs["State"]["StartedAt"], victim.attrs["State"]["Pid"]
         image = daemon.containers.get(target.containers("open-webui")[0]).attrs["Image"]

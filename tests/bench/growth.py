@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import docker_access
 from docker_access import labels
+from docker_access.client import docker_client
 from tests.bench.side_by_side import (
     COMPOSE,
     ENGINE,
@@ -134,7 +134,7 @@ def _measure(directory: Path, count: int, rounds: int) -> Seconds:
 
 def _remove(stack: str) -> None:
     mark: dict[str, str | list[str] | bool] = {"label": f"{labels.STACK}={stack}"}
-    with closing(docker_access.client()) as client:
+    with closing(docker_client()) as client:
         for container in client.containers.list(all=True, filters=mark):
             container.remove(force=True, v=True)
         for network in client.networks.list(filters=mark):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import docker_access
+from docker_access.client import api_client
 from tests.bench.figures import Latency, Recorded, latency
 from tests.bench.target import Target
 from tests.bench.traffic import Sockets, client, publishing, sign_in
@@ -132,7 +132,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 def _processor_seconds(target: Target) -> dict[str, float]:
     """Processor time used so far by a container of each role, on average over them."""
-    api = docker_access.api_client()
+    api = api_client()
     try:
         used: dict[str, float] = {}
         for role in ROLES:

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import yaml
 
-import docker_access
 from docker_access import labels
+from docker_access.client import api_client
 from tests.bench.compose import CONTAINER, compose_file
 from tests.integration.deployment import PROJECT, Deployment
 from tests.lease import free_port
@@ -206,7 +206,7 @@ def as_compose(state: bytes, stack: str) -> dict[str, Any]:
         stack: The stack's name, which its networks are labelled with.
     """
     resources = json.loads(state)["checkpoint"]["latest"]["resources"]
-    with closing(docker_access.api_client()) as client:
+    with closing(api_client()) as client:
         made = [resource["id"] for resource in resources if resource["type"] == CONTAINER]
         networks = client.networks(filters={"label": f"{labels.STACK}={stack}"})
         return compose_file([client.inspect_container(one) for one in made], networks, resources)

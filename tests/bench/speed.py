@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import docker_access
+from docker_access.client import docker_client
 from tests.bench.target import Target
 from tests.integration.deployment import Deployment
 
@@ -66,7 +66,7 @@ def speed(target: Target, commands: Commands) -> Speed:
     Raises:
         TimeoutError: the replicas, stopped and started again, did not become healthy.
     """
-    with closing(docker_access.client()) as daemon:
+    with closing(docker_client()) as daemon:
         migration = daemon.containers.get(target.containers("migration", every=True)[0]).attrs["State"]
         began, ended = (datetime.fromisoformat(migration[key]) for key in ("StartedAt", "FinishedAt"))
         replicas = [daemon.containers.get(name) for name in target.containers("open-webui")]

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import docker_access
 from components.gateway import CA_FILE
 from docker_access import labels
+from docker_access.client import api_client
 
 SERVICES: Final = ("open-webui", "valkey", "postgres", "gateway")
 """Roles of the containers that stay up."""
@@ -84,7 +84,7 @@ class Target:
 
     def _listed(self, role: str, *, every: bool) -> list[dict[str, Any]]:
         marks = [f"{labels.PROJECT}={self.project}", f"{labels.STACK}={self.stack}"]
-        client = docker_access.api_client()
+        client = api_client()
         try:
             found: list[dict[str, Any]] = client.containers(
                 all=every, filters={"label": [*marks, f"{labels.ROLE}={role}"]}

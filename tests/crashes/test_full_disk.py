@@ -15,7 +15,7 @@ from typing import Any, Final
 import docker
 import pytest
 
-import docker_access
+from docker_access.client import docker_client
 from tests.integration.deployment import remove_all
 from tooling.images.ensure import ensure
 
@@ -56,7 +56,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def client() -> Iterator[docker.DockerClient]:
-    client = docker_access.client()
+    client = docker_client()
     ensure(client, IMAGE)
     yield client
     remove_all(client, {"name": NAME})

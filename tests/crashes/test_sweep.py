@@ -25,7 +25,7 @@ import docker
 import psutil
 import pytest
 
-import docker_access
+from docker_access.client import docker_client
 from tests.integration.deployment import remove_all
 from tooling.images.ensure import ensure
 
@@ -119,7 +119,7 @@ class Swept:
     """The project, its Docker and what must hold of both."""
 
     directory: Path
-    client: docker.DockerClient = field(default_factory=docker_access.client)
+    client: docker.DockerClient = field(default_factory=docker_client)
 
     @property
     def state_file(self) -> Path:

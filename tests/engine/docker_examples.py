@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-import docker_access
+from docker_access.client import api_client
 from tests.lease import only_one
 from tooling.pulumi_files.values import UNKNOWN, Properties
 
@@ -192,7 +192,7 @@ def tiny_docker() -> Iterator[Any]:
     Whatever of the tests' names is left at the end is removed. One process at a time has them: the recorded examples
     bear these names.
     """
-    with only_one(PREFIX), closing(docker_access.api_client()) as client:
+    with only_one(PREFIX), closing(api_client()) as client:
         _sweep(client)
         source = client.create_container(VALKEY)["Id"]
         try:

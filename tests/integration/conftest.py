@@ -6,7 +6,7 @@ from pathlib import Path
 import docker
 import pytest
 
-import docker_access
+from docker_access.client import docker_client
 from tests.integration.deployment import Deployment
 from tests.integration.hand_made import Labs, Pair
 from tooling.images.ensure import ensure
@@ -17,7 +17,7 @@ from tooling.launcher.stack import open_project
 @pytest.fixture(scope="module")
 def client() -> Iterator[docker.DockerClient]:
     """Docker, patient enough for an image to be built."""
-    client = docker_access.client(900)
+    client = docker_client(900)
     yield client
     client.close()
 
@@ -34,7 +34,7 @@ def references(client: docker.DockerClient) -> Mapping[str, str]:
 @pytest.fixture(scope="module")
 def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labs]:
     """Deployments made by hand, which the tests of a module share."""
-    client = docker_access.client()
+    client = docker_client()
     directory = tmp_path_factory.mktemp("files")
     for folder in (directory, *directory.parents[:2]):
         folder.chmod(0o755)
@@ -49,7 +49,7 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labs]:
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
     """A Valkey made by hand, to which the tests of a module add apps."""
-    client = docker_access.client()
+    client = docker_client()
     made = Pair(client)
     try:
         yield made

@@ -22,8 +22,8 @@ import pytest
 import yaml
 from docker.models.containers import Container
 
-import docker_access
 from docker_access import labels
+from docker_access.client import api_client, docker_client
 from tests import bare, stand_in
 from tests.lease import free_port, free_subnet
 from verification.ask.detect import detect
@@ -170,7 +170,7 @@ class Deployment:
 
     def ids(self) -> dict[str, str]:
         """Ids of its containers by name."""
-        with closing(docker_access.client()) as client:
+        with closing(docker_client()) as client:
             found = client.containers.list(all=True, filters=self.marks(), ignore_removed=True)
             return {str(one.name): str(one.id) for one in found}
 
@@ -212,7 +212,7 @@ class Deployment:
 
     def inspect(self, role: str) -> dict[str, Any]:
         """What ``docker inspect`` shows of one of the containers."""
-        client = docker_access.api_client()
+        client = api_client()
         try:
             found: dict[str, Any] = client.inspect_container(self.names[role])
             return found
@@ -225,7 +225,7 @@ class Deployment:
 
     def pause(self, role: str) -> None:
         """Pause a container; see :func:`pause`."""
-        with closing(docker_access.client()) as client:
+        with closing(docker_client()) as client:
             pause(client.containers.get(self.names[role]))
 
     def marks(self) -> dict[str, str | list[str] | bool]:
@@ -235,7 +235,7 @@ class Deployment:
     def left(self) -> dict[str, list[str]]:
         """What Docker still holds of the stack, by kind."""
         marks = self.marks()
-        client = docker_access.client()
+        client = docker_client()
         try:
             return {
                 "containers": [
@@ -256,7 +256,7 @@ class Deployment:
 
     def remove_everything(self) -> None:
         """Remove what the stack made, whatever state a failed test left it in."""
-        with closing(docker_access.client()) as client:
+        with closing(docker_client()) as client:
             remove_all(client, self.marks())
 
 

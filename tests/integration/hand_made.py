@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 import docker
 import docker.errors
 
-import docker_access
 from components.authority import generate
 from components.valkey import ACCOUNTS, APP_ACCOUNT, accounts_file
+from docker_access.client import docker_client
 from docker_access.commands import run_inside
 from tests import stand_in
 from tests.integration.deployment import remove_container
@@ -65,7 +65,7 @@ LOCKED_VALKEY = [
 
 def ensure_images(*references: str) -> None:
     """Pull or build what this machine does not have: a module's tests may be the first to run."""
-    with closing(docker_access.client(BUILD_SECONDS)) as client:
+    with closing(docker_client(BUILD_SECONDS)) as client:
         for reference in references:
             if reference == STAND_IN:
                 stand_in.ensure_stand_in()

@@ -12,8 +12,8 @@ from typing import Any
 import docker
 import pytest
 
-import docker_access
-from docker_access import connected
+from docker_access.client import docker_client
+from docker_access.ports import connected
 from tests.integration.deployment import Deployment, remove_container, sh
 from tests.integration.hand_made import CADDY_IMAGE, STAND_IN, ensure_images
 from tests.integration.test_replicas import like_prod
@@ -82,7 +82,7 @@ def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         acmeDirectory=f"https://{here}:{ca_port}/acme/local/directory",
     )  # fmt: skip
     network, ca, router = (f"open-webui-{stack.stack}-test-{role}" for role in ("town", "ca", "router"))
-    with ExitStack() as ends, closing(docker_access.client()) as client:
+    with ExitStack() as ends, closing(docker_client()) as client:
         pool = docker.types.IPAMPool(subnet=subnet, gateway=here)
         made = client.networks.create(network, ipam=docker.types.IPAMConfig(pool_configs=[pool]))
         ends.callback(made.remove)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-import docker_access
+from docker_access.client import docker_client
 from tests.integration.deployment import COMMAND_SECONDS, ENGINES, Deployment, sh
 from tests.integration.registry import registry
 from tests.lease import free_port
@@ -36,7 +36,7 @@ sys.exit(engines.run(engines.Engine(name=engine, line=""), command, stack.open_p
 
 def world(deployment: Deployment) -> dict[str, Any]:
     """Everything that may not change: what Docker holds under the stack's name, and the project's own files."""
-    client = docker_access.client()
+    client = docker_client()
     try:
         name: dict[str, str | list[str] | bool] = {"name": deployment.stack}
         containers = client.containers.list(all=True, filters=name)

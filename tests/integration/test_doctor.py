@@ -21,7 +21,7 @@ from typing import Any
 import docker
 import pytest
 
-import docker_access
+from docker_access.client import docker_client
 from tests.integration.hand_made import BOOT_SECONDS, SECOND, SECRET_KEY, STAND_IN, VALKEY_IMAGE, ensure_images
 from tests.lease import free_port
 
@@ -54,7 +54,7 @@ class ByHand:
 @pytest.fixture(scope="module")
 def by_hand() -> Iterator[ByHand]:
     ensure_images(STAND_IN, VALKEY_IMAGE)
-    client = docker_access.client()
+    client = docker_client()
     made = ByHand(client)
     try:
         yield made
@@ -198,7 +198,7 @@ def test_an_app_is_found_by_its_valkey_too(pair: tuple[str, str]) -> None:
 
 
 def test_a_valkey_that_has_stopped_is_found_and_named_all_the_same(compose: tuple[str, str]) -> None:
-    client = docker_access.client()
+    client = docker_client()
     valkey = client.containers.get(compose[1])
     valkey.stop(timeout=5)
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
-import docker_access
+from docker_access.client import docker_client
 from tests.documents import commands
 from tests.integration.deployment import ENGINES, Deployment, no_changes, sh
 from tests.integration.empty_docker import empty_docker
@@ -64,7 +64,7 @@ def test_the_report_of_a_preview_on_another_docker_says_so(light: Deployment) ->
 
 
 def test_a_stack_that_was_moved_here_with_its_data_is_taken_and_its_host_remembered(light: Deployment) -> None:
-    client = docker_access.client()
+    client = docker_client()
     here = client.info()["ID"].encode()
     client.close()
     file = light.directory / f".pulumi-state/.pulumi/stacks/open-webui/{light.stack}.json"
@@ -209,7 +209,7 @@ def test_a_network_and_volumes_that_exist_are_joined_and_outlive_the_stack(stood
 
 @pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
 def test_a_failed_migration_stops_the_app_from_starting_and_the_next_up_runs_it_again(stood_in: Deployment) -> None:
-    client = docker_access.client()
+    client = docker_client()
     volume = client.volumes.create(
         stood_in.names["app_data"], labels={"pulumi.project": "open-webui", "pulumi.stack": stood_in.stack}
     )

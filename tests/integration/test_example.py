@@ -17,7 +17,7 @@ import pytest
 import requests
 import yaml
 
-import docker_access
+from docker_access.client import docker_client
 from tests import bare
 from tests.documents import commands
 from tests.integration.deployment import ENGINES, NOT_COPIED, PROJECT, remove_all
@@ -72,7 +72,7 @@ class Example:
 
     def left(self) -> set[str]:
         """Containers, networks and volumes there are of it."""
-        client = docker_access.client()
+        client = docker_client()
         try:
             containers = [str(item.name) for item in client.containers.list(all=True, ignore_removed=True)]
             networks = [str(item.name) for item in client.networks.list()]
@@ -82,7 +82,7 @@ class Example:
         return {name for name in (*containers, *networks, *volumes) if name.startswith(self.prefix)}
 
     def remove_everything(self) -> None:
-        with closing(docker_access.client()) as client:
+        with closing(docker_client()) as client:
             remove_all(client, {"name": self.prefix})
 
 
@@ -126,7 +126,12 @@ def test_the_package_is_what_lies_here_and_imports_without_the_checkout(example:
     )
     python = str(example.directory / ".venv/bin/python")
     printed = subprocess.run([python, "-P", "-c", script], cwd="/", text=True, capture_output=True, check=True).stdout
-    assert set(json.loads(printed)) >= {"components.valkey", "components.open_webui", "limits", "accounts"}
+    assert set(json.loads(printed)) >= {
+        "components.valkey",
+        "components.open_webui",
+        "components.limits",
+        "components.accounts",
+    }
 
 
 @pytest.mark.parametrize("engine", ENGINES)

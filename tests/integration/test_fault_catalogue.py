@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import docker_access
+from docker_access.client import docker_client
 from tests.integration.catalogue import THEMES, Fault
 from tests.integration.hand_made import ADMIN_PASSWORD, APP_IMAGE, PASSWORD, STAND_IN, Labs, own_health, silent
 from verification.report.terminal import as_text
@@ -52,7 +52,7 @@ def cases() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Labs]]:
     """Deployments made by hand, by the image of their apps."""
-    client = docker_access.client()
+    client = docker_client()
     made = {}
     for image in (STAND_IN, APP_IMAGE):
         directory = tmp_path_factory.mktemp("files")

@@ -11,9 +11,9 @@ from unittest.mock import Mock
 import docker
 import pytest
 
-import docker_access
 from components.gateway import ADMIN, GatewayArgs, caddyfile
 from components.volume import DataVolume
+from docker_access.client import docker_client
 from docker_access.commands import run_inside
 from tests.integration.deployment import remove_container
 from tests.integration.hand_made import CADDY_IMAGE, STAND_IN, ensure_images
@@ -129,7 +129,7 @@ class Edge:
 @pytest.fixture(scope="module")
 def edge() -> Iterator[Edge]:
     ensure_images(CADDY_IMAGE, STAND_IN)
-    client = docker_access.client()
+    client = docker_client()
     subnet, prefix = free_subnet(), f"headers-{secrets.token_hex(3)}"
     pool = docker.types.IPAMConfig(pool_configs=[docker.types.IPAMPool(subnet=subnet)])
     made = Edge(client, client.networks.create(f"{prefix}-edge", ipam=pool), subnet, prefix)

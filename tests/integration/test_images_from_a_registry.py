@@ -13,13 +13,13 @@ import docker
 import docker.errors
 import pytest
 
-import docker_access
 from docker_access import labels
+from docker_access.client import docker_client
 from tests.integration.registry import Registry, registry
 from tooling.images import ensure as subject
 from tooling.images.errors import ImageError
 from tooling.images.recipes import RECIPES
-from tooling.machine import negative_cache as silence
+from tooling.machine import negative_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.docker
 @pytest.fixture
 def client() -> Iterator[docker.DockerClient]:
     """Docker; whatever a registry on localhost brought is gone afterwards."""
-    client = docker_access.client(60)
+    client = docker_client(60)
     yield client
     for image in client.images.list(filters={"label": f"{labels.PROJECT}=it-registry"}):
         with contextlib.suppress(docker.errors.APIError):
@@ -41,7 +41,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Registry]:
-    monkeypatch.setattr(silence, "_FILE", tmp_path / "silent.json")
+    monkeypatch.setattr(negative_cache, "_FILE", tmp_path / "silent.json")
     with registry() as server:
         yield server
 

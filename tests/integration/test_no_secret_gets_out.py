@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-import docker_access
+from docker_access.client import docker_client
 from tests.integration.deployment import PROJECT, Deployment
 from tests.lives import FIRST_UP
 from tooling.pulumi_files.project import load_project, passphrase
@@ -146,7 +146,7 @@ def test_a_report_of_what_differs_from_what_was_asked_holds_none(stack: Deployme
 
 
 def test_a_report_of_what_is_broken_holds_none(stack: Deployment, secrets: frozenset[str]) -> None:
-    with closing(docker_access.client()) as client:
+    with closing(docker_client()) as client:
         valkey = client.containers.get(stack.names["valkey"])
         valkey.stop(timeout=1)
         try:
@@ -175,14 +175,14 @@ def test_no_command_line_and_no_log_shows_one(stack: Deployment, secrets: frozen
     lines = {f"command line {line.split(' ')[0]} ({len(line)} characters)": line for line in seen if line}
 
     assert leaks(lines, secrets) == []
-    with closing(docker_access.client()) as client:
+    with closing(docker_client()) as client:
         containers = client.containers.list(all=True, filters=stack.marks(), ignore_removed=True)
         logs = {f"log of {one.name}": one.logs().decode(errors="replace") or "(empty)" for one in containers}
     assert leaks(logs, secrets) == []
 
 
 def test_docker_shows_none_but_the_one_of_the_tutorials_form(stack: Deployment, secrets: frozenset[str]) -> None:
-    with closing(docker_access.client()) as client:
+    with closing(docker_client()) as client:
         found = client.containers.list(all=True, filters=stack.marks(), ignore_removed=True)
         inspected = {str(one.name): json.dumps(one.attrs) for one in found}
 
@@ -195,7 +195,7 @@ def test_docker_shows_none_but_the_one_of_the_tutorials_form(stack: Deployment, 
 def test_a_log_that_shows_every_secret_is_told_without_them(stack: Deployment, secrets: frozenset[str]) -> None:
     """The last of this module: the log stays as it is."""
     say = "{ printenv WEBUI_SECRET_KEY; cat /run/secrets/*.env; } > /proc/1/fd/1 2> /dev/null; true"
-    with closing(docker_access.client()) as client:
+    with closing(docker_client()) as client:
         app = client.containers.get(stack.apps[0])
         app.exec_run(["sh", "-c", say])
         shown = app.logs(tail=LOG_LINES).decode(errors="replace")

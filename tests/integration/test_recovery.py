@@ -9,8 +9,8 @@ from contextlib import closing
 import psutil
 import pytest
 
-import docker_access
 from docker_access import labels
+from docker_access.client import docker_client
 from tests.integration.deployment import ENGINES, Deployment, sh
 from tests.integration.hand_made import APP_IMAGE
 from tooling.pulumi_files.state import Backend, timestamp
@@ -53,7 +53,7 @@ def test_a_killed_update_is_taken_up_by_the_next(stood_in: Deployment) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    client = docker_access.client()
+    client = docker_client()
     try:
         deadline = time.monotonic() + 60
         while not client.api.containers(all=True, filters=stood_in.marks()) and time.monotonic() < deadline:
@@ -76,7 +76,7 @@ def test_what_docker_still_makes_for_a_killed_run_is_no_remainder(stood_in: Depl
     # Docker copies there what the image has, which takes seconds.
     volume = ["--volume", f"{stood_in.names['app_data']}:/usr/local/lib"]
     command = ["docker", "create", *marks, *volume, "--name", stood_in.names["app"], APP_IMAGE]
-    client = docker_access.client()
+    client = docker_client()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as asking, closing(client):
         try:
             while not client.api.containers(all=True, filters=stood_in.marks()):

@@ -14,8 +14,8 @@ from pathlib import Path
 import docker
 import pytest
 
-import docker_access
 from components.limits import DEFAULTS
+from docker_access.client import docker_client
 from tests.integration.deployment import COMMAND_SECONDS, Deployment, no_changes
 from tests.integration.hand_made import CADDY_IMAGE, POSTGRES_IMAGE, STAND_IN, VALKEY_IMAGE, ensure_images
 from tests.integration.second_docker import SecondDocker, second_docker, wait_for
@@ -234,7 +234,7 @@ def test_a_restart_of_docker_needs_no_update_and_loses_nothing(
 
 
 def all_are_healthy(stack: Deployment) -> bool:
-    with closing(docker_access.client()) as client:
+    with closing(docker_client()) as client:
         found = [
             client.api.inspect_container(name)["State"]
             for name in (*stack.apps, *(stack.names[role] for role in ("valkey", "postgres", "gateway")))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import docker_access
+from docker_access.client import docker_client
 from tests.documents import commands
 from tests.integration.deployment import Deployment, no_changes, settings_of, sh
 from tests.lease import free_port
@@ -61,7 +61,7 @@ def test_a_changed_environment_stops_all_then_migrates_then_starts_all(replicas:
 
 def test_a_valkey_elsewhere_is_asked_before_anything_starts_and_then_carries_the_events(stood_in: Deployment) -> None:
     port, name = free_port(), f"{stood_in.stack}-elsewhere"
-    with closing(docker_access.client()) as client:
+    with closing(docker_client()) as client:
         address = client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
     url = f"redis://:{PASSWORD_AT_VALKEY}@{address}:{port}"
     stood_in.configure({"topology": "replicated", "replicas": 2, "enableSignup": True})

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import redis
 
-import docker_access
 from components.open_webui import MIGRATE
 from docker_access import labels
+from docker_access.client import docker_client
 from docker_access.commands import run_inside
 from tests import stand_in
 from tests.integration.hand_made import APP_IMAGE, PAIR_URL, PASSWORD, STAND_IN, Pair, silent
@@ -51,7 +51,7 @@ MANAGERS = {
 @pytest.fixture(scope="module")
 def pairs() -> Iterator[tuple[Pair, Pair]]:
     """Open WebUI, and what stands in for it, each with a Valkey of its own."""
-    with ExitStack() as undo, closing(docker_access.client()) as client:
+    with ExitStack() as undo, closing(docker_client()) as client:
         made = []
         for image in (APP_IMAGE, STAND_IN):
             made.append(Pair(client, image))

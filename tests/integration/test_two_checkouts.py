@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import docker_access
 from docker_access import labels
+from docker_access.client import docker_client
 from tests.integration.deployment import ENGINES, Deployment, sh
 from tests.integration.hand_made import VALKEY_IMAGE
 
@@ -102,7 +102,7 @@ def test_a_stack_from_before_there_were_identities_is_given_one_and_keeps_its_da
 
 def marks(deployment: Deployment) -> set[str]:
     """Which states the stack's containers were made from; empty for one that they do not name."""
-    with closing(docker_access.client()) as client:
+    with closing(docker_client()) as client:
         listed = client.api.containers(all=True, filters=deployment.marks())
         return {found["Labels"].get(labels.STATE, "") for found in listed}
 
@@ -114,5 +114,5 @@ def checkout(of: Deployment, directory: Path) -> Deployment:
 
 def ids(deployment: Deployment) -> set[str]:
     """Of everything that is there of the stack."""
-    with closing(docker_access.client()) as client:
+    with closing(docker_client()) as client:
         return {found["Id"] for found in client.api.containers(all=True, filters=deployment.marks())}

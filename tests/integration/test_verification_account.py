@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-import docker_access
+from docker_access.client import docker_client
 from tests.integration.deployment import pause
 from tests.integration.hand_made import ADMIN, ADMIN_PASSWORD, PASSWORD, Accounts, silent
 from verification.ask.account import ask_account
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.docker
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Accounts]:
-    client = docker_access.client()
+    client = docker_client()
     made = Accounts(client)
     try:
         yield made

@@ -21,8 +21,8 @@ import docker
 import docker.errors
 import yaml
 
-import docker_access
 from docker_access import labels
+from docker_access.client import docker_client
 from tests.lease import only_one
 from tooling.images import debian, pypi
 from tooling.images.build import BASE_PACKAGES, Blueprint, Workshop, build
@@ -73,7 +73,7 @@ def ensure_stand_in() -> str:
     Raises:
         ImageError: It cannot be built here.
     """
-    with only_one(REPOSITORY), closing(docker_access.client(BUILD_SECONDS)) as client:
+    with only_one(REPOSITORY), closing(docker_client(BUILD_SECONDS)) as client:
         try:
             client.images.get(NAME)
         except docker.errors.ImageNotFound:

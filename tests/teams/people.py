@@ -18,7 +18,7 @@ import docker.errors
 import psutil
 import requests
 
-import docker_access
+from docker_access.client import docker_client
 
 PLUGINS = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
 SECONDS = 300
@@ -120,7 +120,7 @@ def send_signal(begun: subprocess.Popen[Any], number: int) -> None:
 @contextmanager
 def postgres(name: str, image: str) -> Iterator[Backend]:
     """A PostgreSQL of one's own, as a container."""
-    client = docker_access.client()
+    client = docker_client()
     try:
         container = client.containers.run(
             image, name=name, detach=True, ports={"5432/tcp": ("127.0.0.1", 0)},

@@ -18,7 +18,7 @@ import docker
 import docker.errors
 import pytest
 
-import docker_access
+from docker_access.client import docker_client
 from tests.documents import commands
 from tests.integration.deployment import Deployment
 from tests.teams.people import Person, postgres, send_signal, wait_for
@@ -45,7 +45,7 @@ class Team:
 
     def container(self) -> str:
         """The id of the app's container; empty where there is none."""
-        with closing(docker_access.client()) as client:
+        with closing(docker_client()) as client:
             try:
                 return str(client.containers.get(self.stack.names["app"]).id)
             except docker.errors.NotFound:

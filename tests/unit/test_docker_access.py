@@ -21,9 +21,11 @@ import pytest
 from docker import APIClient
 from docker.errors import DockerException, NotFound
 
-import docker_access
+from docker_access import daemon as which_daemon
 from docker_access import elsewhere
+from docker_access.client import api_client, docker_client, failure_text
 from docker_access.commands import Ran, run_inside
+from docker_access.ports import connected
 from docker_access.ssh import dial_stdio, explained, through
 from tests.unit.test_settings import read
 from tooling.launcher.__main__ import where_it_listens
@@ -55,7 +57,7 @@ def test_the_kind_of_a_docker_host_is_told_by_its_scheme(
     monkeypatch: pytest.MonkeyPatch, value: str, kind: str, name: str
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", value)
-    assert (docker_access.kind(), docker_access.name()) == (kind, name)
+    assert (which_daemon.kind(), which_daemon.name()) == (kind, name)
 
 
 def test_ssh_runs_what_dockers_own_command_line_runs() -> None:
@@ -82,10 +84,10 @@ def test_an_address_that_cannot_be_one_is_refused_and_no_password_shown(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", value)
     with pytest.raises(DockerException, match=why) as caught:
-        docker_access.api_client()
+        api_client()
     example = {"ssh": "ssh://user@host", "tcp": "tcp://host:port"}[value.partition(":")[0]]
     assert f"should look like {example}" in str(caught.value)
-    assert "hunter2" not in f"{caught.value}{docker_access.address()}"
+    assert "hunter2" not in f"{caught.value}{which_daemon.address()}"
 
 
 @pytest.mark.parametrize(
@@ -118,16 +120,16 @@ def test_what_ssh_says_reaches_the_error(monkeypatch: pytest.MonkeyPatch, bin_fo
     ssh_is(bin_folder, "echo 'Host key verification failed.' >&2; exit 255")
     monkeypatch.setenv("DOCKER_HOST", "ssh://far")
     with pytest.raises(DockerException) as caught:
-        docker_access.client()
-    assert docker_access.reason(caught.value).startswith("ssh far: Host key verification failed. Way out: connect once")
+        docker_client()
+    assert failure_text(caught.value).startswith("ssh far: Host key verification failed. Way out: connect once")
 
 
 def test_a_machine_without_ssh_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", "ssh://far")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DockerException) as caught:
-        docker_access.client()
-    assert "there is no ssh on PATH" in docker_access.reason(caught.value)
+        docker_client()
+    assert "there is no ssh on PATH" in failure_text(caught.value)
 
 
 def test_certificates_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -135,7 +137,7 @@ def test_certificates_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.9:2376")
     monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
     with pytest.raises(DockerException, match=r"holds no cert.pem and no key.pem; put them there"):
-        docker_access.api_client()
+        api_client()
 
 
 # The SDK leaves the socket of a connection that was refused to the garbage collector.
@@ -146,8 +148,8 @@ def test_variables_of_tls_do_not_concern_a_socket_of_this_machine(
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
     with pytest.raises(DockerException) as caught:
-        docker_access.api_client()
-    assert docker_access.reason(caught.value) == "No such file or directory"
+        api_client()
+    assert failure_text(caught.value) == "No such file or directory"
     del caught
     gc.collect()
 
@@ -258,14 +260,14 @@ def test_a_context_that_docker_follows_is_told_of(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    assert docker_access.context_in_use() == ""
+    assert which_daemon.context_in_use() == ""
     (tmp_path / "config.json").write_text('{"currentContext": "chat-host"}')
-    assert docker_access.context_in_use() == "chat-host"
+    assert which_daemon.context_in_use() == "chat-host"
     monkeypatch.setenv("DOCKER_CONTEXT", "default")
-    assert docker_access.context_in_use() == ""
+    assert which_daemon.context_in_use() == ""
     monkeypatch.setenv("DOCKER_CONTEXT", "another")
     monkeypatch.setenv("DOCKER_HOST", "ssh://chat-host")
-    assert docker_access.context_in_use() == ""
+    assert which_daemon.context_in_use() == ""
 
 
 # --- ports of the Docker host -----------------------------------------------------------------------------------------
@@ -274,7 +276,7 @@ def test_a_context_that_docker_follows_is_told_of(monkeypatch: pytest.MonkeyPatc
 def test_a_port_is_asked_by_the_docker_host_itself_over_ssh(monkeypatch: pytest.MonkeyPatch, bin_folder: Path) -> None:
     ssh_is(bin_folder, 'echo "$*"')
     monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@far")
-    with docker_access.connected("127.0.0.1", 3000, 20) as connection:
+    with connected("127.0.0.1", 3000, 20) as connection:
         assert connection.makefile().readline().strip().endswith("-W 127.0.0.1:3000 -l deploy -- far")
 
 
@@ -282,8 +284,8 @@ def test_a_port_is_asked_by_the_docker_host_itself_over_ssh(monkeypatch: pytest.
     ("said", "error", "text"),
     [
         ("channel 0: open failed: connect failed: Connection refused", OSError, "Connection refused (at 127.0.0.1:80"),
-        ("channel 0: open failed: administratively prohibited: no", docker_access.OutOfReach, "prohibited"),
-        ("Host key verification failed.", docker_access.OutOfReach, "Host key verification failed"),
+        ("channel 0: open failed: administratively prohibited: no", which_daemon.OutOfReach, "prohibited"),
+        ("Host key verification failed.", which_daemon.OutOfReach, "Host key verification failed"),
     ],
 )
 def test_nobody_at_a_port_is_told_from_a_port_that_cannot_be_asked(
@@ -313,21 +315,21 @@ def test_a_name_is_asked_from_here_as_people_do(monkeypatch: pytest.MonkeyPatch)
         return ours
 
     monkeypatch.setattr(socket, "create_connection", create_connection)
-    with docker_access.connected("chat.example.org", 443, 5):
+    with connected("chat.example.org", 443, 5):
         pass
     assert asked == [("chat.example.org", 443)]
 
 
 def test_what_a_docker_host_publishes_for_itself_is_out_of_reach_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://docker.example.org:2376")
-    with pytest.raises(docker_access.OutOfReach, match=r"with DOCKER_HOST=ssh://docker.example.org it is asked"):
-        docker_access.connected("127.0.0.1", 3000, 5).__enter__()
+    with pytest.raises(which_daemon.OutOfReach, match=r"with DOCKER_HOST=ssh://docker.example.org it is asked"):
+        connected("127.0.0.1", 3000, 5).__enter__()
 
 
 def test_what_it_publishes_everywhere_is_asked_at_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:2376")
-        with docker_access.connected("0.0.0.0", listener.getsockname()[1], 5) as connection:  # noqa: S104
+        with connected("0.0.0.0", listener.getsockname()[1], 5) as connection:  # noqa: S104
             assert connection.getpeername() == listener.getsockname()
 
 
@@ -387,7 +389,7 @@ def daemon(output: bytes = b"", code: int = 0, *, missing: bool = False) -> Iter
         try:
             with pytest.MonkeyPatch.context() as patched:
                 patched.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
-                client = docker_access.api_client()
+                client = api_client()
             with closing(client):
                 yield client
         finally:

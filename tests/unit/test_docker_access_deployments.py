@@ -14,7 +14,7 @@ from docker_access.deployments import AnothersDeploymentError, Owner, origin, re
 from tests.unit.test_launcher_gate import project  # noqa: F401 - a fixture
 from tooling.engine.docker_provider import volume
 from tooling.engine.docker_provider.client import is_ours
-from tooling.launcher.errors import LauncherError
+from tooling.errors import ToolError
 from tooling.launcher.recovery import remove_strays
 
 OWNERSHIP = {labels.PROJECT: "open-webui", labels.STACK: "team"}
@@ -242,6 +242,6 @@ def test_a_network_that_others_are_on_is_taken_over_by_nobody(
     docker.made["container"] = Docker("container", THEIRS).made["container"]
     docker.guests = ["container", "backup"]
     line = "docker network disconnect open-webui-team-network backup; join"
-    with pytest.raises(LauncherError, match=rf"others are on it: backup\. Nothing was changed\. Way out: {line}"):
+    with pytest.raises(ToolError, match=rf"others are on it: backup\. Nothing was changed\. Way out: {line}"):
         remove_strays(SimpleNamespace(api=docker), project, "team", OURS)  # type: ignore[arg-type]
     assert docker.removed == []

@@ -12,7 +12,7 @@ import pytest
 from docker import APIClient
 from docker.errors import NotFound
 
-import docker_access
+from docker_access.client import api_client
 from docker_access.commands import through
 from tests.unit.test_docker_access import Daemon, piece
 
@@ -37,7 +37,7 @@ def docker_that(then: Then, *, missing: bool = False) -> Iterator[APIClient]:
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         with pytest.MonkeyPatch.context() as patched:
             patched.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
-            client = docker_access.api_client()
+            client = api_client()
         with closing(client):
             yield client
         server.shutdown()

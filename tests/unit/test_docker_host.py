@@ -11,8 +11,8 @@ from docker.errors import APIError, DockerException
 
 from components.docker_host import DockerHostProvider
 from docker_access.identity import OtherDockerHostError, identity, refuse_another
+from tooling.errors import ToolError
 from tooling.launcher import whose
-from tooling.launcher.errors import LauncherError
 from tooling.launcher.whose import owner_of
 from tooling.pulumi_files.project import Project, load_project
 
@@ -130,7 +130,7 @@ def test_the_launcher_refuses_another_docker_before_an_engine_begins(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tooling.launcher.whose.api_client", lambda: Docker(engine="BBBB"))
-    with pytest.raises(LauncherError, match="lives on another Docker host"):
+    with pytest.raises(ToolError, match="lives on another Docker host"):
         owner_of(project, "team")
 
 
@@ -157,7 +157,7 @@ def test_containers_of_before_are_of_the_state_that_knows_them(
     others = [{"type": "docker:index/container:Container", "id": one} for one in known]
     (resource,) = whose.deployment_of(project, "team")["resources"]
     monkeypatch.setattr(whose, "deployment_of", lambda *_: {"resources": [resource, *others]})
-    with pytest.raises(LauncherError, match="a place that is not known") if refused else nullcontext():
+    with pytest.raises(ToolError, match="a place that is not known") if refused else nullcontext():
         owner_of(project, "team")
 
 

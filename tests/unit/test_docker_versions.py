@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from docker.errors import DockerException
 
-import docker_access
+from docker_access.client import api_client
 from docker_access.versions import NEWEST_API, TRIED, TooNewError, api_to_ask_in, refused, untried
 from tests.integration.deployment import PROJECT
 from tooling.engine.docker_provider import DockerProvider
@@ -79,7 +79,7 @@ def test_a_daemon_is_asked_in_the_newest_version_it_speaks_that_was_tried(
 
 @pytest.mark.parametrize("daemon", [("1.99", "1.44")], indirect=True)
 def test_a_client_of_a_newer_daemon_keeps_to_what_was_tried(daemon: Daemon) -> None:
-    client = docker_access.api_client()
+    client = api_client()
     client.info()
     client.close()
     assert daemon.asked[-1] == f"/v{NEWEST_API}/info"
@@ -89,12 +89,12 @@ def test_a_client_of_a_newer_daemon_keeps_to_what_was_tried(daemon: Daemon) -> N
 def test_a_daemon_of_this_machine_is_not_asked_through_a_proxy(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    client = docker_access.api_client()
+    client = api_client()
     client.close()
     assert daemon.asked
     monkeypatch.setenv("DOCKER_HOST", "tcp://docker.example.org:2375")
     with pytest.raises(DockerException, match="port=9"):
-        docker_access.api_client()
+        api_client()
 
 
 @pytest.mark.parametrize("daemon", [("1.120", "1.100")], indirect=True)
@@ -103,7 +103,7 @@ def test_a_daemon_that_gave_up_all_that_was_tried_is_told_so_and_not_as_one_that
 ) -> None:
     said = r"^Docker 40\.0\.1 speaks versions 1\.100 to 1\.120 of its API, and this project up to 1\.\d+\b"
     with pytest.raises(TooNewError, match=rf"{said}.*Way out: "):
-        docker_access.api_client()
+        api_client()
     with pytest.raises(ProviderError, match=said):
         DockerProvider().read("urn:pulumi:dev::p::docker:index/volume:Volume::v", "v", {}, {})
     with pytest.raises(CouldNotAsk, match=said) as caught:

@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tooling.images import debian
+from tooling.images import packages
 from tooling.images.build import Workshop
-from tooling.images.debian import (
-    RELEASES,
-    Candidate,
-    Distribution,
-    Source,
-    candidates,
-    choose,
-    newest,
-    parse_deb822,
-    parse_one_line,
-)
+from tooling.images.debian import RELEASES, Distribution, Source, parse_deb822, parse_one_line
 from tooling.images.errors import ImageError
+from tooling.images.packages import Candidate, candidates, choose, newest
 from tooling.images.version import Wanted
 from tooling.machine.progress import Stage
 
@@ -173,7 +164,7 @@ def test_the_mirror_is_asked_from_a_project_in_any_path(tmp_path: Path, monkeypa
 def test_a_mirror_that_has_not_what_an_image_is_made_of_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(debian, "candidates", lambda *_: iter(()))
+    monkeypatch.setattr(packages, "candidates", lambda *_: iter(()))
     workshop = Workshop(distribution=machine(), cache=tmp_path, work=tmp_path, stage=Stage("a test"))
     with pytest.raises(ImageError, match=r"mirror has no python3 for bookworm\. See what `apt-get update` says"):
         newest(workshop, "python3", BOOKWORM)
@@ -201,6 +192,6 @@ def test_no_other_minor_version_ever_stands_in(monkeypatch: pytest.MonkeyPatch, 
 
 def choose_among(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wanted: str, there: tuple[str, ...]) -> Candidate:
     mirror = [Candidate(upstream=v, package=f"{v}-1", release=BOOKWORM, backports=False) for v in there]
-    monkeypatch.setattr(debian, "candidates", lambda *_: iter(mirror))
+    monkeypatch.setattr(packages, "candidates", lambda *_: iter(mirror))
     workshop = Workshop(distribution=machine(), cache=tmp_path, work=tmp_path, stage=Stage("a test"))
     return choose(workshop, "valkey-server", Wanted(wanted), "Valkey")

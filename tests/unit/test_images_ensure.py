@@ -23,7 +23,7 @@ from tooling.images import ensure as subject
 from tooling.images.errors import ImageError
 from tooling.images.recipes import RECIPES
 from tooling.images.reference import parse
-from tooling.machine import negative_cache as silence
+from tooling.machine import negative_cache
 from tooling.machine.progress import Stage, progress
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Docker:
 
 @pytest.fixture(autouse=True)
 def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(silence, "_FILE", tmp_path / "silent.json")
+    monkeypatch.setattr(negative_cache, "_FILE", tmp_path / "silent.json")
     monkeypatch.delenv("IMAGE_BYTECODE", raising=False)
     monkeypatch.delenv("BUILD_IMAGES", raising=False)
     same_revision = {name: replace(recipe, revision=int(REVISION)) for name, recipe in RECIPES.items()}
@@ -216,7 +216,7 @@ def test_nothing_is_built_where_a_download_stops_half_way(how_far: list[str], bu
     with pytest.raises(ImageError, match=rf"sent nothing for {subject.PULL_STALL_SECONDS} s\n`docker pull"):
         ensure(client, VALKEY)
     assert not built
-    assert not silence.silent("a.example")
+    assert not negative_cache.silent("a.example")
 
 
 def test_nothing_is_built_where_the_network_breaks_during_a_download(built: list[str]) -> None:
@@ -394,7 +394,7 @@ def test_a_login_that_cannot_be_read_is_named_with_its_file(
 
 @pytest.mark.parametrize("name", ["a.example/valkey@sha256:" + "0" * 64, "a.example/other:1"])
 def test_a_registry_that_was_silent_is_asked_again_for_what_cannot_be_built(name: str) -> None:
-    silence.remember("a.example")
+    negative_cache.remember("a.example")
     assert ensure(Docker({}, registry={name: Image()}), name).startswith(f"{name}: pulled in")
 
 
@@ -422,7 +422,7 @@ def test_a_registry_that_does_not_answer_is_known_by_the_words_of_either_image_s
     client = Docker({}, registry={VALKEY: Image()})
     client.stream = [{"errorDetail": {"message": said}}]
     assert subject._pull(client, parse(VALKEY)).failure == said  # type: ignore[arg-type] # a stand-in
-    assert silence.silent("a.example")
+    assert negative_cache.silent("a.example")
 
 
 @pytest.mark.parametrize(
@@ -441,7 +441,7 @@ def test_a_registry_that_answers_otherwise_is_not_called_silent(said: str) -> No
     client = Docker({}, registry={VALKEY: Image()})
     client.stream = [{"error": said}]
     assert subject._pull(client, parse(VALKEY)).failure == said  # type: ignore[arg-type] # a stand-in
-    assert not silence.silent("a.example")
+    assert not negative_cache.silent("a.example")
 
 
 def test_an_error_is_read_where_docker_will_go_on_to_say_it() -> None:
@@ -504,7 +504,7 @@ def test_a_registry_that_sends_nothing_is_given_up_and_remembered(capsys: pytest
     client.stream = quiet_after()
     assert ensure(client, VALKEY) == f"{VALKEY}: built"
     assert f"not pulled (the registry sent nothing for {subject.PULL_STALL_SECONDS} s)" in capsys.readouterr().err
-    assert silence.silent("a.example")
+    assert negative_cache.silent("a.example")
 
 
 @pytest.mark.usefixtures("clock")
@@ -517,7 +517,7 @@ def test_a_docker_that_does_not_end_unpacking_is_given_up_and_its_registry_is_no
     with pytest.raises(ImageError, match=message):
         ensure(client, VALKEY)
     assert not built
-    assert not silence.silent("a.example")
+    assert not negative_cache.silent("a.example")
 
 
 def test_the_tag_is_not_counted_as_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,10 @@ import pytest
 
 from docker_access import labels
 from docker_access.deployments import Owner
+from tooling.errors import ToolError
 from tooling.launcher import __main__ as command_line
-from tooling.launcher import backends, engines, recovery
-from tooling.launcher.errors import LauncherError
+from tooling.launcher import engines, recovery
+from tooling.pulumi_cli import backends
 from tooling.pulumi_files.errors import EngineError
 from tooling.pulumi_files.project import Project, load_project
 from tooling.pulumi_files.secrets import Secrets
@@ -77,17 +78,17 @@ def test_a_password_of_the_url_is_masked_as_it_is_written_and_as_it_is_meant(pri
 
 def test_the_embedded_engine_is_refused_with_the_way_out(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(project.directory))
-    with pytest.raises(LauncherError, match=r"postgres://ann@db.*it would not be used: no Pulumi CLI on PATH") as error:
+    with pytest.raises(ToolError, match=r"postgres://ann@db.*it would not be used: no Pulumi CLI on PATH") as error:
         engines.choose("auto", project)
     assert "p%40ss" not in str(error.value)
-    with pytest.raises(LauncherError, match="it would not be used: ENGINE=embedded"):
+    with pytest.raises(ToolError, match="it would not be used: ENGINE=embedded"):
         engines.choose("embedded", project)
-    with pytest.raises(LauncherError, match="no Pulumi CLI on PATH"):
+    with pytest.raises(ToolError, match="no Pulumi CLI on PATH"):
         engines.cancel(project, "team", force=True)
 
 
 def test_no_passphrase_is_made_up_for_what_others_use_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(LauncherError, match=r"no passphrase is given.*PULUMI_CONFIG_PASSPHRASE"):
+    with pytest.raises(ToolError, match=r"no passphrase is given.*PULUMI_CONFIG_PASSPHRASE"):
         backends.environment(project, "team")
     assert not (project.directory / ".pulumi-state").exists()
     monkeypatch.setenv("PULUMI_BACKEND_URL", "https://api.pulumi.com")
@@ -136,7 +137,7 @@ def test_a_lock_that_cannot_be_looked_at_is_not_removed_without_a_yes(
     cli.parent.mkdir()
     cli.touch(mode=0o755)
     monkeypatch.setenv("PATH", str(cli.parent))
-    with pytest.raises(LauncherError, match="make cancel STACK=team YES=1"):
+    with pytest.raises(ToolError, match="make cancel STACK=team YES=1"):
         engines.cancel(project, "team", force=False)
 
 

@@ -24,9 +24,10 @@ from tests.unit.test_launcher_consent import (
     recorded,
     typed,  # noqa: F401 - a fixture
 )
+from tooling.errors import ToolError
 from tooling.launcher import __main__ as command_line
 from tooling.launcher import engines
-from tooling.launcher.errors import LauncherError
+from tooling.pulumi_cli import stacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +103,7 @@ def test_a_rotation_of_another_states_deployment_is_refused_before_it_is_written
 ) -> None:
     file = project.stacks_directory / "Pulumi.team.yaml"
     file.write_text(before := "config:\n  open-webui:topology: replicated\n  open-webui:enableSignup: true\n")
-    monkeypatch.setattr(command_line, "owner_of", Mock(side_effect=LauncherError("it is another state's")))
+    monkeypatch.setattr(command_line, "owner_of", Mock(side_effect=ToolError("it is another state's")))
 
     assert command_line.main(["rotate", "--stack", "team", "--secret", "secret-key", "--yes"]) == 1
     assert done == []
@@ -147,8 +148,8 @@ def test_make_hands_the_agreement_on() -> None:
 
 def test_a_preview_as_json_is_that_of_the_engine_in_use(monkeypatch: pytest.MonkeyPatch, project: Project) -> None:
     ran: list[list[str]] = []
-    monkeypatch.setattr(engines, "_select", lambda *_: None)
-    monkeypatch.setattr(engines, "_variables", lambda *_: {})
+    monkeypatch.setattr(stacks, "select", lambda *_: None)
+    monkeypatch.setattr(stacks, "variables", lambda *_: {})
 
     def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
         ran.append(command)
@@ -169,7 +170,7 @@ def test_a_stack_that_the_cli_does_not_know_is_one_that_is_not_deployed(
 ) -> None:
     monkeypatch.setattr(command_line, "open_project", lambda _: project)
     monkeypatch.setattr(engines, "choose", lambda *_: engines.Engine(name="pulumi", line=""))
-    monkeypatch.setattr(engines, "_variables", lambda *_: {})
+    monkeypatch.setattr(stacks, "variables", lambda *_: {})
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 255, "", said))
     for name in ("owner_of", "refuse_unusable_state"):
         monkeypatch.setattr(command_line, name, lambda *_: None)
@@ -186,7 +187,7 @@ def test_whose_a_deployment_is_is_told_before_a_state_that_has_nothing(
     monkeypatch.setattr(command_line, "open_project", lambda _: project)
     monkeypatch.setattr(engines, "choose", lambda *_: ENGINE)
     monkeypatch.setattr(engines, "outputs", lambda *_, **__: "{}")
-    monkeypatch.setattr(command_line, "owner_of", Mock(side_effect=LauncherError("it is another state's")))
+    monkeypatch.setattr(command_line, "owner_of", Mock(side_effect=ToolError("it is another state's")))
 
     assert command_line.main(["verify", "--stack", "team"]) == 1
 

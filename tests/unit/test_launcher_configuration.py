@@ -11,10 +11,11 @@ import yaml
 
 from settings import Settings, SettingsError
 from tests.unit.test_settings import PROJECT, as_config
+from tooling.errors import ToolError
 from tooling.launcher import __main__ as command_line
-from tooling.launcher import backends, drift, engines
-from tooling.launcher.errors import LauncherError
+from tooling.launcher import drift
 from tooling.launcher.gate import read_settings, refuse_unusable_state
+from tooling.pulumi_cli import backends, stacks
 from tooling.pulumi_files.errors import EngineError
 from tooling.pulumi_files.project import Project, load_project
 
@@ -70,7 +71,7 @@ def asked(project: Project) -> list[str]:
 
 
 def by_the_cli(project: Project) -> Settings:
-    return read_settings(project, "team", lambda: engines.configuration(project, "team"))
+    return read_settings(project, "team", lambda: stacks.configuration(project, "team"))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_a_cli_that_does_not_tell_is_told_with_its_words(project: Project) -> No
     (project.directory / "bin/pulumi").write_text(
         "#!/bin/sh\n[ $1 = stack ] || { echo no such environment >&2; exit 1; }\n"
     )
-    with pytest.raises(LauncherError, match="does not tell the configuration of stack team:\nno such environment"):
+    with pytest.raises(ToolError, match="does not tell the configuration of stack team:\nno such environment"):
         by_the_cli(project)
 
 
@@ -165,5 +166,5 @@ def test_a_state_that_a_key_service_seals_is_read_by_the_cli_or_refused_with_the
     (project.directory / "bin/pulumi").write_text('#!/bin/sh\necho \'{"deployment": {"resources": []}}\'\n')
     assert drift._document(project, "team") == {"checkpoint": {"latest": {"resources": []}}}
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    with pytest.raises(LauncherError, match=r"sealed by awskms .*, which the Pulumi CLI alone opens: no Pulumi CLI"):
+    with pytest.raises(ToolError, match=r"sealed by awskms .*, which the Pulumi CLI alone opens: no Pulumi CLI"):
         drift._document(project, "team")

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from docker_access.deployments import Owner
+from tooling.errors import ToolError
 from tooling.launcher import consent, engines, recovery
 from tooling.launcher.consent import NotAgreedError, confirm_destroy, confirm_update, interruptions, removals
-from tooling.launcher.errors import LauncherError
 from tooling.launcher.gate import read_settings
 from tooling.preview_report.steps import read
 from tooling.pulumi_files.project import Project, backend_directory, load_project
@@ -205,7 +205,7 @@ def test_a_preview_that_fails_stops_the_update_with_its_words(
     typed("y\n")
     previews(monkeypatch, printed, 1, complained)
 
-    with pytest.raises(LauncherError, match=rf"nothing was changed:\n{said}"):
+    with pytest.raises(ToolError, match=rf"nothing was changed:\n{said}"):
         confirm_update(ENGINE, docker_with(RUNNING), project, "team", OWNER)
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from tooling.drift.observed import Observed
 from tooling.drift.recorded import Recorded
+from tooling.errors import ToolError
 from tooling.launcher import drift
-from tooling.launcher.errors import LauncherError
 from tooling.pulumi_files.project import Project
 from tooling.pulumi_files.values import SECRET, SIGNATURE
 
@@ -75,14 +75,14 @@ def test_a_state_that_changes_meanwhile_gives_no_answer(elsewhere: Project, monk
     monkeypatch.setattr(drift, "exported", lambda *_, **__: next(answers))
     monkeypatch.setattr(drift, "observe", lambda *_: Observed())
 
-    with pytest.raises(LauncherError, match="stack team was changed while it was looked at"):
+    with pytest.raises(ToolError, match="stack team was changed while it was looked at"):
         drift.drift(elsewhere, "team", json_wanted=False)
 
 
 def test_a_stack_that_is_not_deployed_gives_no_answer(elsewhere: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drift, "exported", lambda *_, **__: export())
 
-    with pytest.raises(LauncherError, match="stack team is not deployed"):
+    with pytest.raises(ToolError, match="stack team is not deployed"):
         drift.drift(elsewhere, "team", json_wanted=True)
 
 
@@ -91,5 +91,5 @@ def test_without_the_pulumi_cli_such_a_state_cannot_be_read(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with pytest.raises(LauncherError, match=r"the Pulumi CLI alone can use.*no Pulumi CLI on PATH"):
+    with pytest.raises(ToolError, match=r"the Pulumi CLI alone can use.*no Pulumi CLI on PATH"):
         drift.drift(elsewhere, "team", json_wanted=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tooling.errors import ToolError
 from tooling.launcher import engines
-from tooling.launcher.errors import LauncherError
-from tooling.machine import negative_cache as silence
+from tooling.machine import negative_cache
+from tooling.pulumi_cli import usable
 from tooling.pulumi_files.project import Project, load_project
 
 PROJECT_FOLDER = Path(engines.__file__).resolve().parents[2]
@@ -31,7 +32,7 @@ def path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
-    monkeypatch.setattr(silence, "_FILE", tmp_path / "silent.json")
+    monkeypatch.setattr(negative_cache, "_FILE", tmp_path / "silent.json")
     return folder
 
 
@@ -56,7 +57,7 @@ def test_without_the_cli_the_embedded_engine_runs_and_says_why(path: Path, proje
 
 def test_the_cli_runs_where_its_plugin_is_there_already(path: Path, project: Project, tmp_path: Path) -> None:
     pulumi(path)
-    version = engines.docker_plugin_version((PROJECT_FOLDER / "requirements.txt").read_text())
+    version = usable.docker_plugin_version((PROJECT_FOLDER / "requirements.txt").read_text())
     (tmp_path / "home/plugins" / f"resource-docker-v{version}").mkdir(parents=True)
     engine = engines.choose("auto", project)
     assert (engine.name, engine.line) == ("pulumi", "engine: Pulumi CLI 3.260.0")
@@ -96,7 +97,7 @@ def test_a_cli_that_only_a_link_on_path_leads_to_has_its_parts_beside_it(
 
 
 def test_the_cli_asked_for_and_not_there_is_an_error(path: Path, project: Project) -> None:
-    with pytest.raises(LauncherError, match="ENGINE=pulumi cannot be: no Pulumi CLI on PATH"):
+    with pytest.raises(ToolError, match="ENGINE=pulumi cannot be: no Pulumi CLI on PATH"):
         engines.choose("pulumi", project)
 
 
@@ -140,13 +141,13 @@ def test_ctrl_c_is_left_to_the_engine(tmp_path: Path) -> None:
 
 
 def test_the_plugin_goes_with_the_pinned_sdk() -> None:
-    assert engines.docker_plugin_version("pulumi==3.1.0\npulumi-docker==5.2.0\n") == "5.2.0"
-    with pytest.raises(LauncherError, match="no line pulumi-docker=="):
-        engines.docker_plugin_version("pulumi-docker>=5\n")
+    assert usable.docker_plugin_version("pulumi==3.1.0\npulumi-docker==5.2.0\n") == "5.2.0"
+    with pytest.raises(ToolError, match="no line pulumi-docker=="):
+        usable.docker_plugin_version("pulumi-docker>=5\n")
 
 
 def test_an_engine_that_there_is_not_is_refused_with_those_there_are(project: Project) -> None:
-    with pytest.raises(LauncherError, match=r"ENGINE=terraform is no engine\. There are: auto, pulumi, embedded"):
+    with pytest.raises(ToolError, match=r"ENGINE=terraform is no engine\. There are: auto, pulumi, embedded"):
         engines.choose("terraform", project)
 
 

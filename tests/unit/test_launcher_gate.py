@@ -14,7 +14,8 @@ from docker.errors import APIError
 from settings import SettingsError
 from tooling.launcher import __main__ as command_line
 from tooling.launcher import engines
-from tooling.launcher.gate import begun, read_settings, refuse_unusable_state
+from tooling.launcher.gate import read_settings, refuse_unusable_state
+from tooling.pulumi_files.config import begun
 from tooling.pulumi_files.errors import EngineError
 from tooling.pulumi_files.project import Project, load_project
 from tooling.pulumi_files.secrets import Secrets

@@ -11,7 +11,7 @@ import yaml
 
 from settings.objects import SECRET_NAMES
 from tests.unit.test_settings import read
-from tooling.launcher.errors import LauncherError
+from tooling.errors import ToolError
 from tooling.launcher.rotation import SECRETS, listing, rotate, secrets_of
 from tooling.pulumi_files.project import Project, load_project
 
@@ -64,10 +64,10 @@ def test_the_stack_file_says_when_as_the_cli_would_write_it_and_keeps_its_commen
 
 def test_a_secret_the_stack_has_not_is_refused_with_those_it_has(project: Project) -> None:
     before = (project.stacks_directory / "Pulumi.team.yaml").read_text()
-    with pytest.raises(LauncherError, match=r"generates no secret 'valkey'\. SECRET is one of: secret-key, postgres-"):
+    with pytest.raises(ToolError, match=r"generates no secret 'valkey'\. SECRET is one of: secret-key, postgres-"):
         rotate(project, read(REPLICATED), "valkey")
-    with pytest.raises(LauncherError, match="stack team has topology single"):
+    with pytest.raises(ToolError, match="stack team has topology single"):
         rotate(project, read(), "secret-key")
-    with pytest.raises(LauncherError, match="stack team has topology single"):
+    with pytest.raises(ToolError, match="stack team has topology single"):
         listing(read())
     assert (project.stacks_directory / "Pulumi.team.yaml").read_text() == before

@@ -12,17 +12,17 @@ from unittest.mock import Mock
 
 import pytest
 
-import docker_access
 import verification.__main__
 from docker_access import elsewhere, labels
+from docker_access.client import api_client
 from docker_access.logins import LoginError
 from docker_access.versions import TooNewError
 from settings import Admin
 from tests.unit.test_settings import read
+from tooling.errors import ToolError
 from tooling.images.reference import parse
 from tooling.launcher import __main__ as command_line
 from tooling.launcher import docker_daemon, python_env, stack
-from tooling.launcher.errors import LauncherError
 from tooling.machine.host import apt_install
 from topologies.deployed import Deployed
 from verification.subject import subject_of
@@ -55,15 +55,17 @@ def test_an_unknown_stack_is_refused_with_those_there_are(capsys: pytest.Capture
 def test_a_docker_host_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     host = f"unix://{tmp_path}/none.sock"
     monkeypatch.setenv("DOCKER_HOST", host)
-    with pytest.raises(LauncherError, match=f"does not answer at DOCKER_HOST={host}"):
+    with pytest.raises(ToolError, match=f"does not answer at DOCKER_HOST={host}"):
         docker_daemon.ensure_docker()
     gc.collect()
 
 
 def test_a_docker_that_is_too_new_is_told_and_no_other_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("docker_access.client", Mock(side_effect=TooNewError("Docker 40 speaks another API.")))
+    monkeypatch.setattr(
+        "tooling.launcher.docker_daemon.docker_client", Mock(side_effect=TooNewError("Docker 40 speaks another API."))
+    )
     monkeypatch.setattr(docker_daemon, "_start", Mock(side_effect=AssertionError))
-    with pytest.raises(LauncherError, match=r"^Docker 40 speaks another API\.$"):
+    with pytest.raises(ToolError, match=r"^Docker 40 speaks another API\.$"):
         docker_daemon.ensure_docker()
 
 
@@ -74,10 +76,10 @@ def test_a_file_of_logins_that_cannot_be_read_is_no_reason_to_start_a_docker(
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     monkeypatch.setattr(docker_daemon, "_start", Mock(side_effect=AssertionError))
     monkeypatch.setattr(docker_daemon, "_install_if_missing", Mock(side_effect=AssertionError))
-    with pytest.raises(LauncherError, match=rf"^a login in {tmp_path}/config.json cannot be read \("):
+    with pytest.raises(ToolError, match=rf"^a login in {tmp_path}/config.json cannot be read \("):
         docker_daemon.ensure_docker()
     with pytest.raises(LoginError):
-        docker_access.api_client()
+        api_client()
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def test_nothing_is_installed_or_started_beside_a_docker_that_nobody_named(
     message = (
         r"\(no such file\), and Colima is here at unix:///home/me/\.colima/docker\.sock\. Nothing is installed or st"
     )
-    with pytest.raises(LauncherError, match=message) as stopped:
+    with pytest.raises(ToolError, match=message) as stopped:
         docker_daemon.ensure_docker()
     assert str(stopped.value).endswith("\n  export DOCKER_HOST=unix:///home/me/.colima/docker.sock")
     forget = "docker context use default" if found == "of_context" else "rm /home/me/.colima/docker.sock"
@@ -112,7 +114,7 @@ def test_nothing_is_installed_or_started_beside_a_docker_that_nobody_named(
     assert not no_docker.called
     if found == "of_context":
         monkeypatch.setenv("DOCKER_CONTEXT", "colima")
-        with pytest.raises(LauncherError, match=r"for good: `unset DOCKER_CONTEXT`\."):
+        with pytest.raises(ToolError, match=r"for good: `unset DOCKER_CONTEXT`\."):
             docker_daemon.ensure_docker()
 
 
@@ -128,7 +130,7 @@ def test_a_socket_that_is_left_of_podman_is_no_docker(
     monkeypatch.setattr(docker_daemon, "_SOCKET", tmp_path / "docker.sock")
     monkeypatch.setattr("os.access", lambda *_: accessible)
     monkeypatch.setattr(elsewhere, "of_a_user", lambda: elsewhere.Elsewhere("Podman"))
-    with pytest.raises(LauncherError, match=said):
+    with pytest.raises(ToolError, match=said):
         docker_daemon.ensure_docker()
     assert not no_docker.called
 
@@ -138,7 +140,7 @@ def test_podman_that_answers_in_dockers_place_is_refused_by_every_command(
 ) -> None:
     told = {"Version": "5.4.2", "Components": [{"Name": "Podman Engine"}]}
     monkeypatch.setattr(docker_daemon, "_connect", lambda: (Mock(version=lambda: told), ""))
-    with pytest.raises(LauncherError, match=r"Podman Engine 5\.4\.2 answers in Docker's place\. .*\(DOCKER_HOST\)"):
+    with pytest.raises(ToolError, match=r"Podman Engine 5\.4\.2 answers in Docker's place\. .*\(DOCKER_HOST\)"):
         docker_daemon.ensure_docker()
     assert "docker: Podman Engine 5.4.2 answers" in capsys.readouterr().err
 
@@ -147,9 +149,7 @@ def test_no_docker_is_installed_beside_podman_and_one_that_is_installed_is_start
     no_docker: Mock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(elsewhere, "of_a_user", lambda: elsewhere.Elsewhere("Podman"))
-    with pytest.raises(
-        LauncherError, match=r"and Podman is here\. This project was not tried on Podman, and installs no"
-    ):
+    with pytest.raises(ToolError, match=r"and Podman is here\. This project was not tried on Podman, and installs no"):
         docker_daemon.ensure_docker()
     assert not no_docker.called
     monkeypatch.setattr(docker_daemon, "_dockerd", lambda: "/usr/sbin/dockerd")
@@ -181,7 +181,7 @@ def test_installing_docker_says_what_it_does_and_asks_at_a_terminal(
     monkeypatch.setenv("YES", yes)
     monkeypatch.setattr(docker_daemon, "at_a_terminal", lambda: terminal)
     monkeypatch.setattr("sys.stdin", Mock(readline=lambda: answer))
-    with pytest.raises(LauncherError, match="it was asked for" if installs else "Docker was not installed"):
+    with pytest.raises(ToolError, match="it was asked for" if installs else "Docker was not installed"):
         docker_daemon.ensure_docker()
     said = capsys.readouterr().err
     assert "As root, `apt-get install docker.io` installs the distribution's Docker" in said
@@ -209,7 +209,7 @@ def test_a_machine_where_docker_cannot_be_installed_is_told_so(monkeypatch: pyte
     monkeypatch.setattr(docker_daemon, "_SOCKET", Path("/no/such/socket"))
     monkeypatch.setattr(docker_daemon, "_dockerd", lambda: None)
     monkeypatch.setattr(docker_daemon, "apt_install", lambda *_: "needs root")
-    with pytest.raises(LauncherError, match=r"could not be installed: needs root\nInstall Docker Engine"):
+    with pytest.raises(ToolError, match=r"could not be installed: needs root\nInstall Docker Engine"):
         docker_daemon.ensure_docker()
 
 
@@ -224,7 +224,7 @@ def test_a_dockerd_that_ends_shows_the_end_of_its_log(monkeypatch: pytest.Monkey
     monkeypatch.setattr(docker_daemon, "root_prefix", list)
     monkeypatch.setattr(docker_daemon, "_LOG", tmp_path / ".cache/dockerd.log")
     monkeypatch.setattr(docker_daemon, "CACHE", tmp_path / ".cache")
-    with pytest.raises(LauncherError, match=r"(?s)exit code 1.*overlay not supported.*--privileged"):
+    with pytest.raises(ToolError, match=r"(?s)exit code 1.*overlay not supported.*--privileged"):
         docker_daemon._start()
 
 

@@ -16,9 +16,9 @@ import pytest
 from docker_access import labels, one_shots
 from preflight import one_shots as preflight_one_shots
 from tests.unit.test_launcher_backends import project  # noqa: F401 - a fixture
+from tooling.errors import ToolError
 from tooling.launcher import one_shots as waiting
 from tooling.launcher import recovery
-from tooling.launcher.errors import LauncherError
 
 if TYPE_CHECKING:
     from tooling.pulumi_files.project import Project
@@ -166,13 +166,13 @@ def test_one_of_a_run_that_is_at_work_is_left_to_that_run(
 
 def test_recovery_ends_no_migration() -> None:
     docker: Any = Docker(inspected(), "upgrading\n")
-    with pytest.raises(LauncherError, match=f"container {NAME} has been running .* upgrading.*docker wait {NAME}"):
+    with pytest.raises(ToolError, match=f"container {NAME} has been running .* upgrading.*docker wait {NAME}"):
         recovery._remove_container(docker, NAME)
     assert docker.ended == []
 
 
 def test_an_update_beside_a_migration_at_work_is_refused_and_a_preview_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("docker_access.api_client", lambda _: Docker(inspected(), "upgrading\n"))
+    monkeypatch.setattr("preflight.one_shots.api_client", lambda _: Docker(inspected(), "upgrading\n"))
     warned: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", warned.append)
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
@@ -199,7 +199,7 @@ def test_what_tells_of_it_runs_in_the_programs_context_by_which_pulumi_knows_the
 def test_an_update_that_waits_for_its_own_migration_shows_its_log_in_passing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert preflight_one_shots.TELL_SECONDS <= 5
     docker = Docker(inspected(), "upgrading\n")
-    monkeypatch.setattr("docker_access.api_client", lambda _: docker)
+    monkeypatch.setattr("preflight.one_shots.api_client", lambda _: docker)
     waits = iter([False, False, True])
     over: Any = SimpleNamespace(wait=lambda _: next(waits))
     shown: list[tuple[str, bool]] = []

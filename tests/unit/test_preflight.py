@@ -13,8 +13,8 @@ from unittest.mock import Mock
 import pytest
 from docker.errors import ImageNotFound, NotFound
 
-import docker_access
 from docker_access import labels
+from docker_access.client import failure_text
 from docker_access.versions import TRIED, TooNewError
 from preflight import (
     LIMITED_BY,
@@ -130,8 +130,8 @@ def test_a_docker_that_does_not_answer_is_told_with_the_address_tried(monkeypatc
 def test_the_reason_is_the_operating_systems_however_deep_it_lies() -> None:
     refused = ConnectionRefusedError(111, "Connection refused")
     wrapped = RuntimeError("Max retries exceeded", RuntimeError("Connection aborted", refused))
-    assert docker_access.reason(RuntimeError("outermost", wrapped)) == "Connection refused"
-    assert docker_access.reason(ValueError("Invalid bind address format")) == "Invalid bind address format"
+    assert failure_text(RuntimeError("outermost", wrapped)) == "Connection refused"
+    assert failure_text(ValueError("Invalid bind address format")) == "Invalid bind address format"
 
 
 @pytest.mark.parametrize(
@@ -598,7 +598,7 @@ def test_what_a_rootless_docker_may_do_is_advice_where_its_rights_are_not_seen(
 ) -> None:
     client = docker_with(network={"Labels": OURS}, volume={"Labels": OURS})
     client.info.return_value |= {**ROOTLESS, "Name": host or HERE["Name"]}
-    monkeypatch.setattr("docker_access.api_client", lambda _: client)
+    monkeypatch.setattr("preflight.api_client", lambda _: client)
     monkeypatch.setattr("preflight._port_problems", lambda *_: ())
     monkeypatch.setattr("shutil.which", lambda _: program)
     monkeypatch.setattr("preflight.host.UNPRIVILEGED_PORTS", Path("/no/such/file"))
@@ -838,7 +838,7 @@ def test_a_small_laptop_is_advised_and_not_refused() -> None:
 def test_docker_is_asked_about_its_host_once(config: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     client = docker_with(network={"Labels": OURS}, volume={"Labels": OURS})
     client.info.return_value = host(memory_mib=65536, cpus=16)
-    monkeypatch.setattr("docker_access.api_client", lambda _: client)
+    monkeypatch.setattr("preflight.api_client", lambda _: client)
     monkeypatch.setattr("preflight._port_problems", lambda *_: ())
     assert look(read(config)) == []
     assert client.info.call_count == 1
@@ -904,7 +904,7 @@ def test_production_refuses_another_embedding_and_others_are_told(
     client = docker_with(network={"Labels": OURS}, volume={"Labels": OURS})
     client.containers.return_value = [{"Id": "1", "Names": ["/app"], "Labels": {**OURS, labels.EMBEDDING: "openai a"}}]
     client.info.return_value = host(memory_mib=65536, cpus=16)
-    monkeypatch.setattr("docker_access.api_client", lambda _: client)
+    monkeypatch.setattr("preflight.api_client", lambda _: client)
     monkeypatch.setattr("preflight._port_problems", lambda *_: ())
     settings = with_extra({}, **production, **config)
     if refused:
@@ -918,7 +918,7 @@ def test_a_docker_that_is_not_among_those_tried_is_advice_and_stops_nothing(monk
     client = docker_with(network={"Labels": OURS}, volume={"Labels": OURS})
     client.version.return_value = {"Version": "19.03.15"}
     client.info.return_value = host(memory_mib=65536, cpus=16)
-    monkeypatch.setattr("docker_access.api_client", lambda _: client)
+    monkeypatch.setattr("preflight.api_client", lambda _: client)
     monkeypatch.setattr("preflight._port_problems", lambda *_: ())
     (advice,) = look(read())
     assert advice.startswith(f"Docker 19.03.15 is here, and this project was tried on Docker {', '.join(TRIED)} only")

@@ -167,7 +167,7 @@ def test_a_one_shot_that_failed_leaves_no_anonymous_volume_behind() -> None:
 @cache
 def texts() -> tuple[tuple[str, str], ...]:
     """Every text of the program that is no docstring, with where it stands; ``{…}`` for what is filled in."""
-    folders = ("components", "docker_access", "drift", "engine", "images", "launcher", "preview_report", "topologies")
+    folders = ("components", "docker_access", "preflight", "settings", "tooling", "topologies")
     files = [
         *PROJECT.glob("*.py"),
         *(file for name in (*folders, "verification") for file in (PROJECT / name).rglob("*.py")),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-import docker_access
+from docker_access import daemon
 from docker_access.surroundings import NOWHERE, home, print_in_any_encoding, user_name
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_has_no_entry_in_passwd_has_no_home_and_a_number_for_a_name() -> None:
     assert home() == NOWHERE
     assert user_name() == str(os.geteuid())
-    assert docker_access.context_in_use() == ""
+    assert daemon.context_in_use() == ""
 
 
 def printed(monkeypatch: pytest.MonkeyPatch, encoding: str, text: str, errors: str = "strict") -> bytes:

@@ -90,7 +90,7 @@ def test_a_backup_or_a_secret_is_not_added(tmp_path: Path) -> None:
 
 
 def test_what_belongs_into_the_project_is_added(tmp_path: Path) -> None:
-    folders = ("docs", "stacks", "components", "images/files", "tests/engine/data")
+    folders = ("docs", "stacks", "components", "tooling/images/files", "tests/engine/data")
     own = [str(path.relative_to(PROJECT)) for folder in folders for path in (PROJECT / folder).glob("*.*")]
     assert {"stacks/Pulumi.prod.yaml", "docs/operations.md", "tests/engine/data/docker_image.json"} <= set(own)
     assert ignored(own, tmp_path) == set()

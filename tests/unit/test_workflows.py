@@ -278,7 +278,7 @@ def test_a_preview_that_printed_nothing_fails_the_job_and_says_nothing_to_anybod
 
 @pytest.mark.processes
 def test_beside_its_base_a_stack_is_previewed_without_pulumi_docker_or_a_secret(runner: Runner) -> None:
-    for name in ("engine", "preview_report", "stacks", "Pulumi.yaml", "__main__.py"):
+    for name in ("tooling", "stacks", "Pulumi.yaml", "__main__.py"):
         if (runner.home / name).exists():
             (runner.home / name).rename(runner.home / f"{name}.other")
         (runner.home / name).symlink_to(PROJECT / name)

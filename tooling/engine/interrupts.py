@@ -17,26 +17,35 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 from tooling.pulumi_files.lock import release
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from tooling.engine.deployment import Deployment
-    from tooling.engine.operation import Run
+    from tooling.engine.display import Display
+    from tooling.pulumi_files.state import Backend
 
 
 @contextmanager
-def interruptible(run: Run) -> Iterator[None]:
-    """Have the signals end a run as said above, while it lasts."""
+def interruptible(opened: Future[Deployment], display: Display, backend: Backend) -> Iterator[None]:
+    """Have the signals end a run as said above, while it lasts.
+
+    Args:
+        opened: The run's deployment, once its state is open: from then on steps may be under way.
+        display: Knows where it stopped.
+        backend: Holds the run's lock.
+    """
     terminals = [number for number in (1, 2) if os.isatty(number)]
 
     def interrupt(*_: Any) -> None:
-        deployment = _begun(run)
+        deployment = _begun(opened)
         if deployment is None or deployment.interrupted:
-            _stop_at_once(run)
+            _stop_at_once(display, backend, pending=deployment is not None)
         else:
             deployment.interrupted = True
             _tell("\nStopping: steps under way are finished and saved. Ctrl-C again stops at once.\n")
 
     def hang_up(*_: Any) -> None:
         _write_nowhere(terminals)
-        deployment = _begun(run)
+        deployment = _begun(opened)
         if deployment is None or not deployment.interrupted:
             interrupt()
 
@@ -51,19 +60,18 @@ def interruptible(run: Run) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _begun(run: Run) -> Deployment | None:
-    """The run's deployment, once its state is open: from then on steps may be under way."""
-    return run.deployment.result() if run.deployment.done() and not run.deployment.exception() else None
+def _begun(opened: Future[Deployment]) -> Deployment | None:
+    return opened.result() if opened.done() and not opened.exception() else None
 
 
-def _stop_at_once(run: Run) -> NoReturn:
+def _stop_at_once(display: Display, backend: Backend, *, pending: bool) -> NoReturn:
     # Not by an exception: threads may wait for a provider for minutes. The state on disk is whole at every instant.
-    where = run.display.where_it_stopped()
+    where = display.where_it_stopped()
     with suppress(RuntimeError):  # where it was just being drawn
-        run.display.end()
-    release(run.workspace.backend)
-    pending = "Steps under way stay pending; the next run looks what became of them.\n" if _begun(run) else ""
-    _tell(f"Stopped at once:\n{where}\n{pending}")
+        display.end()
+    release(backend)
+    rest = "Steps under way stay pending; the next run looks what became of them.\n" if pending else ""
+    _tell(f"Stopped at once:\n{where}\n{rest}")
     os._exit(130)
 
 

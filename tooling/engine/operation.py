@@ -142,7 +142,7 @@ def perform(
                 cleanup.enter_context(redirect_stdout(sys.stderr))
             run = Run(workspace, kind, preview=preview, quiet=as_json, providers=providers)
             cleanup.callback(run.providers.close)
-            cleanup.enter_context(interruptible(run))
+            cleanup.enter_context(interruptible(run.deployment, run.display, workspace.backend))
             code = run.execute(expect_no_changes=expect_no_changes)
     except (EngineError, ProviderError) as error:
         message = redact(str(error), workspace.plaintexts)

@@ -7,7 +7,7 @@ import sys
 
 import docker.errors
 
-import docker_access
+from docker_access.client import docker_client, failure_text
 from docker_access.surroundings import print_in_any_encoding
 from tooling.images.ensure import BYTECODE, ensure
 from tooling.images.errors import ImageError
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        client = docker_access.client(BUILD_SECONDS)
+        client = docker_client(BUILD_SECONDS)
         for reference in options.references:
             say(ensure(client, reference, rebuild=options.rebuild, bytecode=options.bytecode))
     except ImageError as error:
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"error: Docker refused: {error.explanation or error}")
         return 1
     except docker.errors.DockerException as error:
-        say(f"error: Docker does not answer: {docker_access.reason(error)}. Start it, or set DOCKER_HOST.")
+        say(f"error: Docker does not answer: {failure_text(error)}. Start it, or set DOCKER_HOST.")
         return 1
     except KeyboardInterrupt:
         return 130

@@ -27,8 +27,8 @@ import docker.errors
 import requests.exceptions
 import yaml
 
-import docker_access
 from docker_access import labels
+from docker_access.client import docker_client, failure_text
 from docker_access.commands import run_inside
 from docker_access.surroundings import print_in_any_encoding
 from tooling.images import version
@@ -485,11 +485,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--as", dest="software", default="", help="contract to hold them against, such as valkey")
     options = parser.parse_args(arguments)
     try:
-        return hold(docker_access.client(DOCKER_SECONDS), options.references, software=options.software)
+        return hold(docker_client(DOCKER_SECONDS), options.references, software=options.software)
     except docker.errors.APIError as error:
         say(f"error: Docker refused: {error.explanation or error}")
     except docker.errors.DockerException as error:
-        say(f"error: Docker does not answer: {docker_access.reason(error)}. Start it, or set DOCKER_HOST.")
+        say(f"error: Docker does not answer: {failure_text(error)}. Start it, or set DOCKER_HOST.")
     except KeyboardInterrupt:
         return 130
     return 1

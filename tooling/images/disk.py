@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import docker_access
+from docker_access import daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ def _folders(client: docker.DockerClient, *, building: bool) -> Iterator[tuple[P
     if building:
         yield Path(tempfile.gettempdir()), "where images are built (TMPDIR)"
     info: dict[str, Any] = client.info()
-    if not docker_access.is_this_machine(info):
+    if not daemon.is_this_machine(info):
         return
     if root := info.get("DockerRootDir"):
         yield Path(root), "where Docker has its data"

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 from docker_access import labels
 from tooling.images import pypi
 from tooling.images.build import BASE_PACKAGES, PATH, Blueprint
-from tooling.images.debian import newest
 from tooling.images.errors import ImageError
+from tooling.images.packages import newest
 from tooling.images.version import Wanted
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tooling.images.build import BASE_PACKAGES, PATH, Blueprint
-from tooling.images.debian import choose, newest
 from tooling.images.errors import ImageError
+from tooling.images.packages import choose, newest
 from tooling.images.version import Wanted
 
 if TYPE_CHECKING:

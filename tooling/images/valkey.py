@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tooling.images.build import BASE_PACKAGES, Blueprint
-from tooling.images.debian import choose
+from tooling.images.packages import choose
 
 if TYPE_CHECKING:
     from tooling.images.build import Workshop

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any, Final
 import docker.errors
 import requests.exceptions
 
-import docker_access
-from docker_access import labels
+from docker_access import daemon, labels
+from docker_access.client import failure_text
 from docker_access.deployments import TAKE_OVER, is_kept_here, takes_over
 from docker_access.ssh import destination
 from docker_access.surroundings import print_in_any_encoding, user_name
 from preflight import PreflightError, look, refuse_local_build
 from settings import SettingsError
+from tooling.errors import ToolError
 from tooling.images.ensure import ensure
 from tooling.images.errors import ImageError
-from tooling.launcher import backends, engines
+from tooling.launcher import engines
 from tooling.launcher.consent import NotAgreedError, confirm_destroy, confirm_update
 from tooling.launcher.docker_daemon import ensure_docker
-from tooling.launcher.errors import LauncherError
 from tooling.launcher.gate import read_settings, refuse_unusable_state
 from tooling.launcher.one_shots import await_one_shots
 from tooling.launcher.pin import pin
@@ -36,6 +36,7 @@ from tooling.launcher.rotation import listing, rotate
 from tooling.launcher.stack import PROJECT_FOLDER, kept_volumes, open_project, remove_failed_one_shots
 from tooling.launcher.whose import deployment_of, kept_at, owner_of
 from tooling.machine.progress import say
+from tooling.pulumi_cli import backends, stacks
 from tooling.pulumi_files.errors import EngineError
 from tooling.pulumi_files.project import load_project, stack_file, stack_names
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     from docker_access.deployments import Owner
     from settings import Settings
-    from tooling.launcher.gate import Told
+    from tooling.pulumi_files.config import Told
     from tooling.pulumi_files.project import Project
 
 INTERRUPTED: Final = 130
@@ -87,14 +88,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return _image_contract(options.stack) if options.command == "image-contract" else _run(options)
-    except (LauncherError, ImageError, EngineError, SettingsError, PreflightError) as error:
+    except (ToolError, ImageError, EngineError, SettingsError, PreflightError) as error:
         say(f"error: {error}")
         return 1
     except docker.errors.APIError as error:
         say(f"error: Docker refused: {error.explanation or error}")
         return 1
     except requests.exceptions.RequestException as error:
-        say(f"error: Docker ceased to answer: {docker_access.reason(error)}. Run it again once `docker info` answers.")
+        say(f"error: Docker ceased to answer: {failure_text(error)}. Run it again once `docker info` answers.")
         return 1
     except OSError as error:
         if error.filename is None:
@@ -131,7 +132,7 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
     engine = engines.choose(options.engine, project)
     # Before anything of another state's is removed, too.
     if engine.name == "pulumi" or takes_over():
-        refuse_unusable_state(project, stack, lambda: engines.exported(project, stack))
+        refuse_unusable_state(project, stack, lambda: stacks.exported(project, stack))
     match command:
         case "outputs":
             print(engines.outputs(engine, project, stack, show_secrets=options.show_secrets), end="")
@@ -158,7 +159,7 @@ def _settings(engine: str, project: Project, stack: str) -> Settings:
     """The settings; what only the Pulumi CLI can read is asked of it, where it is the engine that would run."""
 
     def ask_the_cli() -> Told | None:
-        return engines.configuration(project, stack) if engines.choose(engine, project).name == "pulumi" else None
+        return stacks.configuration(project, stack) if engines.choose(engine, project).name == "pulumi" else None
 
     return read_settings(project, stack, ask_the_cli)
 
@@ -185,7 +186,7 @@ def _operate(
         if engine.name == "pulumi":
             print(closing(json.loads(engines.outputs(engine, project, stack))))
         _say_how_to_sign_in(settings)
-        if docker_access.kind() == "ssh":
+        if daemon.kind() == "ssh":
             say(where_it_listens(settings))
         if built := local_builds(client, settings):
             say(built)
@@ -270,11 +271,11 @@ def _say_how_to_sign_in(settings: Settings) -> None:
 
 def where_it_listens(settings: Settings) -> str:
     """How to open what another machine publishes for itself alone, or where it is published."""
-    port, host = settings.ui_port, docker_access.name()
+    port, host = settings.ui_port, daemon.name()
     if not ipaddress.ip_address(settings.ui_bind_address).is_loopback:
         return f"UI: port {port} of {host}"
     at = settings.ui_bind_address if ":" not in settings.ui_bind_address else f"[{settings.ui_bind_address}]"
-    forward = shlex.join(["ssh", "-N", "-L", f"{port}:{at}:{port}", *destination(docker_access.address())])
+    forward = shlex.join(["ssh", "-N", "-L", f"{port}:{at}:{port}", *destination(daemon.address())])
     return f"UI: on {host} for itself alone; to open it here too: {forward}"
 
 
@@ -296,7 +297,7 @@ def _verify(engine: engines.Engine, project: Project, stack: str, *, idle: bool 
     owner_of(project, stack)
     outputs: dict[str, Any] = json.loads(engines.outputs(engine, project, stack, show_secrets=True))
     if "subject" not in outputs:
-        raise LauncherError(f"stack {stack} is not deployed (it has no output `subject`). Run: make up STACK={stack}")
+        raise ToolError(f"stack {stack} is not deployed (it has no output `subject`). Run: make up STACK={stack}")
     ensure_docker()
     # What it should find holds secrets: it is told on standard input.
     done = subprocess.run(

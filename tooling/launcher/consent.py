@@ -11,8 +11,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from settings import SettingsError
+from tooling.errors import ToolError
 from tooling.launcher import engines
-from tooling.launcher.errors import LauncherError
 from tooling.launcher.recovery import strays
 from tooling.launcher.stack import failed_one_shots
 from tooling.launcher.whose import deployment_of
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 WORDS: Final = {"delete": "deletes", "replace": "replaces", "update": "updates", "create": "creates"}
 
 
-class NotAgreedError(LauncherError):
+class NotAgreedError(ToolError):
     """Somebody was asked and did not agree, or has to say so in another way; nothing was changed."""
 
 
@@ -44,7 +44,7 @@ def confirm_update(
 
     Raises:
         NotAgreedError: It was not.
-        LauncherError: What it would do cannot be told.
+        ToolError: What it would do cannot be told.
     """
     if not at_a_terminal():
         return
@@ -168,14 +168,14 @@ def _previewed(engine: engines.Engine, project: Project, stack: str) -> Preview:
     if preview and not (done.returncode or preview.errors):
         return preview
     said = "\n".join(preview.errors) if preview else ""
-    raise LauncherError(f"what the update would do cannot be told; nothing was changed:\n{said or done.stderr.strip()}")
+    raise ToolError(f"what the update would do cannot be told; nothing was changed:\n{said or done.stderr.strip()}")
 
 
 def _production(settings: Callable[[], Settings]) -> str:
     """Why the stack is to be treated as one of production; empty where it is none."""
     try:
         return "has production: true" if settings().production else ""
-    except (EngineError, LauncherError, SettingsError) as error:
+    except (EngineError, ToolError, SettingsError) as error:
         return f"may be one of production, its settings cannot be read ({str(error).splitlines()[0].rstrip(':')})"
 
 

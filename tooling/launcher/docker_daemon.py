@@ -16,12 +16,12 @@ import docker
 import docker.errors
 import requests.exceptions
 
-import docker_access
-from docker_access import elsewhere
+from docker_access import daemon, elsewhere
+from docker_access.client import docker_client, failure_text
 from docker_access.logins import LoginError
 from docker_access.versions import TooNewError, engine_of, refused
+from tooling.errors import ToolError
 from tooling.launcher.consent import agreed, at_a_terminal
-from tooling.launcher.errors import LauncherError
 from tooling.machine.host import apt_install, root_prefix, run
 from tooling.machine.progress import progress, say
 from tooling.machine.uv import CACHE
@@ -42,27 +42,27 @@ def ensure_docker() -> docker.DockerClient:
     """A client of a Docker daemon that answers.
 
     Raises:
-        LauncherError: There is none and none can be started, or what answers is no Docker.
+        ToolError: There is none and none can be started, or what answers is no Docker.
     """
     client, failure = _connect()
     if client is None:
         if os.environ.get("DOCKER_HOST"):
-            raise LauncherError(
-                f"Docker does not answer at DOCKER_HOST={docker_access.address()}: {failure}\n"
+            raise ToolError(
+                f"Docker does not answer at DOCKER_HOST={daemon.address()}: {failure}\n"
                 "Start that one, or unset DOCKER_HOST to use Docker on this machine."
             )
         _leave_alone(failure)
         if _SOCKET.exists() and not os.access(_SOCKET, os.W_OK):
-            raise LauncherError(_no_permission())
+            raise ToolError(_no_permission())
         how = _install_if_missing()
         client = _start()
         say(f"docker: {how} {_named(client.version())}")
     else:
-        at = "" if docker_access.kind() == "local" else f" at {docker_access.address()}"
+        at = "" if daemon.kind() == "local" else f" at {daemon.address()}"
         told = client.version()
         say(f"docker: {_named(told)} answers{at}")
         if why := refused(told):
-            raise LauncherError(why)
+            raise ToolError(why)
         if other := elsewhere.of_context():
             say(f"docker: {other.what} is not followed; to use its Docker: {other.line}")
     return client
@@ -76,7 +76,7 @@ def _leave_alone(failure: str) -> None:
     """Stop where a Docker is that nobody named: another one beside it would know nothing of what people have.
 
     Raises:
-        LauncherError: There is one, or Podman and no Docker that could be started.
+        ToolError: There is one, or Podman and no Docker that could be started.
     """
     context = elsewhere.of_context()
     other = context or elsewhere.of_a_user()
@@ -89,14 +89,14 @@ def _leave_alone(failure: str) -> None:
         f"Docker does not answer at {_SOCKET} ({failure}), and {other.what} is here{f' at {where}' if where else ''}"
     )
     if other.what == elsewhere.PODMAN:
-        raise LauncherError(
+        raise ToolError(
             f"{begin}. This project was not tried on Podman, and installs no Docker beside it. Install Docker Engine "
             "yourself (https://docs.docker.com/engine/install), or set DOCKER_HOST to one that runs."
         )
     forget = f"`rm {where.removeprefix('unix://')}`"
     if context:
         forget = "`unset DOCKER_CONTEXT`" if os.environ.get("DOCKER_CONTEXT") else "`docker context use default`"
-    raise LauncherError(
+    raise ToolError(
         f"{begin}. Nothing is installed or started beside it. If it is gone for good: {forget}. To use it, "
         f"see that it runs (`docker version`), then:\n  {other.line}"
     )
@@ -105,12 +105,12 @@ def _leave_alone(failure: str) -> None:
 def _connect() -> tuple[docker.DockerClient | None, str]:
     """A client, or None with why Docker does not answer; one that answers and is too new is nothing to start."""
     try:
-        client = docker_access.client(CALL_SECONDS)
+        client = docker_client(CALL_SECONDS)
         client.ping()
     except (TooNewError, LoginError) as error:
-        raise LauncherError(str(error)) from None
+        raise ToolError(str(error)) from None
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-        return None, docker_access.reason(error)
+        return None, failure_text(error)
     return client, ""
 
 
@@ -127,7 +127,7 @@ def _install_if_missing() -> str:
     _ask_to_install()
     failure = apt_install("docker.io")
     if failure:
-        raise LauncherError(
+        raise ToolError(
             f"Docker is not installed and could not be installed: {failure}\n"
             "Install Docker Engine (https://docs.docker.com/engine/install), or set DOCKER_HOST to one that runs."
         )
@@ -141,14 +141,14 @@ def _ask_to_install() -> None:
     """Say what installing means, and ask who sits at a terminal; ``YES=1`` is the answer beforehand.
 
     Raises:
-        LauncherError: The answer is no.
+        ToolError: The answer is no.
     """
     say(
         "docker: not installed. As root, `apt-get install docker.io` installs the distribution's Docker: a daemon that "
         "runs as root and starts with the machine. No package is removed."
     )
     if os.environ.get("YES") != "1" and at_a_terminal() and not agreed("Install it?"):
-        raise LauncherError("Docker was not installed. Set DOCKER_HOST to one that runs, or answer y (YES=1).")
+        raise ToolError("Docker was not installed. Set DOCKER_HOST to one that runs, or answer y (YES=1).")
 
 
 def _dockerd() -> str | None:
@@ -158,7 +158,7 @@ def _dockerd() -> str | None:
 def _start() -> docker.DockerClient:
     prefix = root_prefix()
     if prefix is None:
-        raise LauncherError(
+        raise ToolError(
             "Docker is installed and not running; starting it needs root, or sudo without a password. "
             "Run `sudo systemctl start docker` (or `sudo service docker start`), then this again."
         )
@@ -195,7 +195,7 @@ def _start_dockerd(prefix: list[str]) -> docker.DockerClient:
     ended = daemon.poll()
     what = f"ended with exit code {ended}" if ended is not None else f"did not answer within {START_SECONDS} s"
     last = "\n  ".join(_LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
-    raise LauncherError(
+    raise ToolError(
         f"dockerd {what}. The end of {_LOG.relative_to(CACHE.parent)}:\n  {last}\n"
         "In a container Docker needs --privileged. Mend what the log names, start Docker, or set DOCKER_HOST."
     )
@@ -208,7 +208,7 @@ def _wait(seconds: float, alive: Callable[[], bool]) -> docker.DockerClient | No
         if client:
             return client
         if _SOCKET.exists() and not os.access(_SOCKET, os.W_OK) and os.geteuid() != 0:
-            raise LauncherError(_no_permission())
+            raise ToolError(_no_permission())
         if not alive():
             return None
         time.sleep(_POLL_SECONDS)

@@ -10,9 +10,9 @@ from tooling.drift.compare import differences, gone_one_shots
 from tooling.drift.observed import observe
 from tooling.drift.recorded import recorded
 from tooling.drift.report import as_json, as_text
-from tooling.launcher.backends import secrets_provider
-from tooling.launcher.engines import exported
-from tooling.launcher.errors import LauncherError
+from tooling.errors import ToolError
+from tooling.pulumi_cli.backends import secrets_provider
+from tooling.pulumi_cli.stacks import exported
 from tooling.pulumi_files.lock import held
 from tooling.pulumi_files.project import backend_directory, state_file
 from tooling.pulumi_files.stack import Workspace
@@ -35,21 +35,21 @@ def drift(project: Project, stack: str, *, json_wanted: bool) -> int:
         0 where there are none, 2 where there are.
 
     Raises:
-        LauncherError: It could not be asked: Docker or the state does not answer, nothing is deployed, or a run that
+        ToolError: It could not be asked: Docker or the state does not answer, nothing is deployed, or a run that
             changes the stack is at work.
         EngineError: The state cannot be read.
     """
     document = _document(project, stack)
     known = recorded(_checkpoint(project, stack, document))
     if not (known.containers or known.unfinished):
-        raise LauncherError(f"stack {stack} is not deployed: its state has no container. Run: make up STACK={stack}")
+        raise ToolError(f"stack {stack} is not deployed: its state has no container. Run: make up STACK={stack}")
     try:
         with closing(DockerView()) as view:
             seen = observe(view, known, project.name, stack)
     except CouldNotAsk as reason:
-        raise LauncherError(str(reason)) from None
+        raise ToolError(str(reason)) from None
     if _document(project, stack) != document:
-        raise LauncherError(
+        raise ToolError(
             f"stack {stack} was changed while it was looked at. After that update, run again: make drift STACK={stack}"
         )
     found, gone = differences(known, seen), gone_one_shots(known, seen)
@@ -67,7 +67,7 @@ def _document(project: Project, stack: str) -> dict[str, Any]:
     if state_file(project, stack) is not None:
         backend = Backend(backend_directory(project), project.name, stack)
     if backend and (holder := held(backend)):
-        raise LauncherError(
+        raise ToolError(
             f"stack {stack} is being changed: its lock is {holder}. Ask again after that; if nobody is at work any "
             f"more, run: make cancel STACK={stack}"
         )

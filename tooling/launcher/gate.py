@@ -9,19 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from settings import Settings
-from tooling.launcher.backends import refuse_wrong_passphrase, secrets_provider
-from tooling.pulumi_files.config import load_config, read_salt
+from tooling.pulumi_cli.backends import refuse_wrong_passphrase, secrets_provider
+from tooling.pulumi_files.config import Told, begun, load_config, read_salt
 from tooling.pulumi_files.errors import OnlyTheCliError, only_the_cli
 from tooling.pulumi_files.project import passphrase, stack_file, state_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from tooling.pulumi_files.project import Project
-
-
-Told = tuple["Mapping[str, str]", "Collection[str]"]
-"""Configuration as text by key, and the keys, or paths within them, that are secret."""
 
 
 def read_settings(project: Project, stack: str, ask_the_cli: Callable[[], Told | None] | None = None) -> Settings:
@@ -35,7 +31,7 @@ def read_settings(project: Project, stack: str, ask_the_cli: Callable[[], Told |
 
     Raises:
         EngineError: The configuration is not of the declared types, or cannot be decrypted.
-        LauncherError: The Pulumi CLI does not tell it.
+        ToolError: The Pulumi CLI does not tell it.
         SettingsError: A setting cannot work.
     """
     try:
@@ -68,12 +64,6 @@ def _secret_parts(sealed: Mapping[str, Any]) -> Iterator[str]:
         for name, part in value.items() if isinstance(value, dict) else ():
             if isinstance(part, dict) and "secure" in part:
                 yield f"{key}.{name}"
-
-
-def begun(project: Project, stack: str) -> bool:
-    """Whether something of the stack is encrypted already, so that a new passphrase could not open it."""
-    file = state_file(project, stack)
-    return bool(read_salt(stack_file(project, stack))) or (file is not None and file.exists())
 
 
 def refuse_unusable_state(project: Project, stack: str, export: Callable[[], Mapping[str, Any]]) -> None:

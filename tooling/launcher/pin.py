@@ -8,8 +8,8 @@ import docker
 import docker.errors
 import requests.exceptions
 
-import docker_access
 from docker_access import labels
+from docker_access.client import failure_text
 from docker_access.logins import LoginError, login
 from tooling.images.reference import parse
 from tooling.machine.progress import say
@@ -86,9 +86,7 @@ def _digest(client: docker.DockerClient, reference: str) -> str:
             name, auth_config=auth
         )
     except (docker.errors.APIError, requests.exceptions.RequestException) as error:
-        answer = (error.explanation if isinstance(error, docker.errors.APIError) else None) or docker_access.reason(
-            error
-        )
+        answer = (error.explanation if isinstance(error, docker.errors.APIError) else None) or failure_text(error)
         raise _NoDigest(f"{parsed.registry} gives no digest for it ({answer}){_built_here(client, name)}") from None
     return str(found["Descriptor"]["digest"])
 

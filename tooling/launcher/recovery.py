@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from docker_access import labels, one_shots
 from docker_access.deployments import Made, Owner, made, takes_over
-from tooling.launcher.errors import LauncherError
+from tooling.errors import ToolError
 from tooling.launcher.stack import ownership
 from tooling.launcher.whose import deployment_of
 from tooling.machine.progress import say
@@ -47,7 +47,7 @@ def strays(api: docker.APIClient, project: Project, stack: str, owner: Owner) ->
 
     Raises:
         EngineError: The state cannot be read.
-        LauncherError: A shared backend does not answer, or a network that is taken over has guests on it.
+        ToolError: A shared backend does not answer, or a network that is taken over has guests on it.
     """
     shared = state_file(project, stack) is None
     if shared and not takes_over():
@@ -74,7 +74,7 @@ def _refuse_guests(api: docker.APIClient, network: Made, ours: set[str]) -> None
     guests = sorted(one["Name"] for id_, one in joined.items() if id_ not in ours)
     if guests:
         lines = " && ".join(f"docker network disconnect {network.name} {guest}" for guest in guests)
-        raise LauncherError(
+        raise ToolError(
             f"network {network.name} cannot be taken over while others are on it: {', '.join(guests)}. Nothing was "
             f"changed. Way out: {lines}; join it again afterwards."
         )
@@ -100,7 +100,7 @@ def remove_strays(client: docker.DockerClient, project: Project, stack: str, own
 
     Raises:
         EngineError: Somebody else holds the lock.
-        LauncherError: A shared backend does not answer, a network that is taken over has guests on it, or what would be
+        ToolError: A shared backend does not answer, a network that is taken over has guests on it, or what would be
             removed is a migration at work.
     """
     shared = state_file(project, stack) is None
@@ -128,7 +128,7 @@ def remove_unfinished(
         What was removed, as in ``container open-webui-team``.
 
     Raises:
-        LauncherError: What would be removed is a migration at work.
+        ToolError: What would be removed is a migration at work.
     """
     pending = [one["resource"] for one in deployment.get("pending_operations") or () if one["type"] == "creating"]
     names = {str(resource.get("inputs", {}).get("name")) for resource in pending}
@@ -163,7 +163,7 @@ def _remove_container(api: docker.APIClient, name: str) -> None:
         return
     if found["State"]["Running"]:
         if found["Config"]["Labels"].get(labels.ROLE) in one_shots.ROLES:
-            raise LauncherError(one_shots.refusal(found, one_shots.told(api, found)))
+            raise ToolError(one_shots.refusal(found, one_shots.told(api, found)))
         api.stop(found["Id"])
     api.remove_container(found["Id"], v=True, force=True)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from settings.rules import no_secret
-from tooling.launcher.errors import LauncherError
+from tooling.errors import ToolError
 from tooling.pulumi_files.config import set_value
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ def listing(settings: Settings) -> str:
     """The stack's secrets: what each is, what starts anew with another one, and when it was rotated.
 
     Raises:
-        LauncherError: The stack has none.
+        ToolError: The stack has none.
     """
     names = secrets_of(settings)
     if not names:
-        raise LauncherError(_none(settings))
+        raise ToolError(_none(settings))
     widths = max(map(len, names)), max(len(SECRETS[name].what) for name in names)
     lines = [
         f"  {name:<{widths[0]}}  {SECRETS[name].what:<{widths[1]}}  rotated: {settings.rotated.get(name, 'never')}\n"
@@ -73,13 +73,13 @@ def rotate(project: Project, settings: Settings, name: str) -> str:
     The stack file is what says so, as after ``pulumi config set --path rotated.NAME DATE``.
 
     Raises:
-        LauncherError: The stack has no such secret.
+        ToolError: The stack has no such secret.
     """
     if not secrets_of(settings):
-        raise LauncherError(_none(settings))
+        raise ToolError(_none(settings))
     if name not in secrets_of(settings):
         there_are = ", ".join(secrets_of(settings))
-        raise LauncherError(f"stack {settings.stack} generates no secret {name!r}. SECRET is one of: {there_are}.")
+        raise ToolError(f"stack {settings.stack} generates no secret {name!r}. SECRET is one of: {there_are}.")
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     set_value(project, settings.stack, "rotated", now, None, within=[name])
     return f"rotate: {name} is made anew ({now}); what starts anew: {SECRETS[name].renews}"

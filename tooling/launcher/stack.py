@@ -9,7 +9,7 @@ import docker.errors
 
 from docker_access import labels
 from docker_access.one_shots import ROLES
-from tooling.launcher.errors import LauncherError
+from tooling.errors import ToolError
 from tooling.pulumi_files.project import Project, load_project, stack_names
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ def open_project(stack: str) -> Project:
     """The project, once it is certain that it has the stack.
 
     Raises:
-        LauncherError: It has not; the text lists the stacks there are.
+        ToolError: It has not; the text lists the stacks there are.
     """
     project = load_project(PROJECT_FOLDER)
     known = stack_names(project)
     if stack not in known:
-        raise LauncherError(
+        raise ToolError(
             f"there is no stack {stack!r}. Stacks here: {', '.join(known) or 'none'}. Choose one with STACK=NAME, "
             f"or write {project.stacks_directory.name}/Pulumi.{stack}.yaml (it may be empty)."
         )

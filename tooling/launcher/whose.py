@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import requests.exceptions
 from docker.errors import DockerException
 
-from docker_access import api_client
+from docker_access.client import api_client
 from docker_access.deployments import AnothersDeploymentError, Owner, made, origin, refuse_anothers
 from docker_access.identity import OtherDockerHostError, refuse_another
-from tooling.launcher.engines import exported
-from tooling.launcher.errors import LauncherError
+from tooling.errors import ToolError
 from tooling.launcher.stack import ownership
 from tooling.machine.progress import say
 from tooling.preview_report.steps import CONTAINER, DOCKER_HOST
+from tooling.pulumi_cli.stacks import exported
 from tooling.pulumi_files.project import BACKEND_VARIABLE, backend_directory, backend_url, state_file
 from tooling.pulumi_files.state import Backend, latest_of
 
@@ -37,7 +37,7 @@ def owner_of(project: Project, stack: str) -> Owner:
     A Docker that does not answer is for others to report; one that ceases to is no permission.
 
     Raises:
-        LauncherError: The Docker that answers is not the stack's, or what it runs was made from another state.
+        ToolError: The Docker that answers is not the stack's, or what it runs was made from another state.
         EngineError: The state cannot be read.
         docker.errors.DockerException: Docker began to answer, and does not tell all that was asked.
     """
@@ -55,7 +55,7 @@ def owner_of(project: Project, stack: str) -> Owner:
                 refuse_another(client, recorded, marks)
             refuse_anothers(client, marks, owner, begun=_may_have_made(client, marks, resources))
         except (OtherDockerHostError, AnothersDeploymentError) as error:
-            raise LauncherError(str(error)) from None
+            raise ToolError(str(error)) from None
     if resources and not owner.identity:
         say(
             f"stack {stack} was deployed before states had identities: the next `make up STACK={stack}` gives it one, "
@@ -85,7 +85,7 @@ def deployment_of(project: Project, stack: str) -> Mapping[str, Any]:
 
     Raises:
         EngineError: The state cannot be read.
-        LauncherError: A shared backend does not answer.
+        ToolError: A shared backend does not answer.
     """
     if state_file(project, stack) is None:
         return exported(project, stack).get("deployment") or {}

@@ -19,7 +19,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Final, cast
 
-from docker_access import WITHOUT_DOCKER, labels
+from docker_access import labels
+from docker_access.daemon import WITHOUT_DOCKER
 from docker_access.surroundings import print_in_any_encoding
 from tooling.engine.docker_provider import table_of
 from tooling.engine.docker_provider.recording import recorded

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from docker_access import redaction
-from tooling.launcher.engines import exported
-from tooling.launcher.errors import LauncherError
+from tooling.errors import ToolError
 from tooling.preview_report.steps import OTHER_HOST
+from tooling.pulumi_cli.stacks import exported
 from tooling.pulumi_files.config import load_config, read_salt
 from tooling.pulumi_files.errors import EngineError
 from tooling.pulumi_files.project import load_project, passphrase, stack_file, state_file
@@ -35,7 +35,7 @@ def without_secrets(errors: Iterable[str], stack: str) -> tuple[str, ...]:
     said = list(dict.fromkeys(errors))
     try:
         hidden = of_environment(os.environ) | (of_stack(stack) if stack else set())
-    except (EngineError, LauncherError, OSError, ValueError):
+    except (EngineError, ToolError, OSError, ValueError):
         return tuple(dict.fromkeys(error if OTHER_HOST in error else WITHHELD for error in said))
     return tuple(redaction.redact(error, hidden) for error in said)
 
@@ -50,7 +50,7 @@ def of_stack(stack: str) -> set[str]:
 
     Raises:
         EngineError: Some cannot be opened: the passphrase is not known, or they are another provider's.
-        LauncherError: The state is in a backend that does not answer.
+        ToolError: The state is in a backend that does not answer.
     """
     project = load_project(Path())
     if state_file(project, stack) is None:

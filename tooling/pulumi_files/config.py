@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from tooling.pulumi_files.errors import EngineError, UsageError, only_the_cli
 from tooling.pulumi_files.go_yaml import read_yaml
-from tooling.pulumi_files.project import PROJECT_FILE, Project, stack_file
+from tooling.pulumi_files.project import PROJECT_FILE, Project, stack_file, state_file
 from tooling.pulumi_files.secrets import Secrets
 from tooling.pulumi_files.state import write_atomically
 from tooling.pulumi_files.yaml_edit import NotABlockError, set_in
@@ -29,6 +29,10 @@ _OF_THE_CLI: Final = ("encryptedkey",)
 """What a key service or Pulumi Cloud sealed the stack's own key into."""
 
 _TYPES: Final = ("string", "integer", "boolean", "array", "object")
+
+
+Told = tuple[Mapping[str, str], Collection[str]]
+"""Configuration as text by key, and the keys, or paths within them, that are secret."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,3 +273,9 @@ def read_salt(path: Path) -> str | None:
     """The stack file's salt, if it has one."""
     salt = read_yaml(path).get("encryptionsalt")
     return str(salt) if salt else None
+
+
+def begun(project: Project, stack: str) -> bool:
+    """Whether something of the stack is encrypted already, so that a new passphrase could not open it."""
+    file = state_file(project, stack)
+    return bool(read_salt(stack_file(project, stack))) or (file is not None and file.exists())

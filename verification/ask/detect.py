@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-import docker_access
-from docker_access import labels
+from docker_access import daemon, labels
+from docker_access.ports import connected
 from verification.ask.docker_view import CouldNotAsk, Executed
 from verification.checks.evidence import STATE_URL, WEBSOCKET_URL, Container
 from verification.checks.valkey import is_loopback
@@ -308,7 +308,7 @@ def published_url(app: Container) -> str:
     """Address on which a container of Open WebUI is published; empty when it is not."""
     port = environment(app).get("PORT") or PORT
     # Over ssh the Docker host's own loopback is asked; over TCP nobody gets there.
-    at_any = (docker_access.name() if docker_access.kind() == "tcp" else "") or "127.0.0.1"
+    at_any = (daemon.name() if daemon.kind() == "tcp" else "") or "127.0.0.1"
     if HOST_NETWORK in app.networks:
         return f"http://{at_any}:{port}"
     ports = (app.inspect.get("NetworkSettings") or {}).get("Ports") or {}
@@ -326,7 +326,7 @@ def _place(url: str) -> tuple[str, int]:
 
 def _connects(host: str, port: int) -> bool:
     try:
-        with docker_access.connected(host, port, TRY_SECONDS):
+        with connected(host, port, TRY_SECONDS):
             return True
     except OSError:
         return False

@@ -19,8 +19,8 @@ from typing import Any, Final, TypeVar
 import docker.errors
 import requests
 
-import docker_access
-from docker_access import elsewhere, labels
+from docker_access import daemon, elsewhere, labels
+from docker_access.client import api_client, failure_text
 from docker_access.commands import run_inside, through
 from docker_access.versions import TooNewError
 from verification.checks.causes import Cause
@@ -88,7 +88,7 @@ class DockerView:
 
     def __init__(self) -> None:
         try:
-            self._api = docker_access.api_client(API_SECONDS)
+            self._api = api_client(API_SECONDS)
         except (docker.errors.DockerException, requests.RequestException) as error:
             raise unreachable(error) from None
 
@@ -267,7 +267,7 @@ class DockerView:
             with through(self._api, name, host, port) as connection:
                 yield connection
         except (docker.errors.DockerException, requests.RequestException) as error:
-            raise docker_access.OutOfReach(f"{name}: {docker_access.reason(error)}") from error
+            raise daemon.OutOfReach(f"{name}: {failure_text(error)}") from error
 
     def _ask(self, call: Any, *arguments: Any, **options: Any) -> Any:
         try:
@@ -303,10 +303,10 @@ def unreachable(error: Exception) -> CouldNotAsk:
     """Docker does not answer, or not in a version of its API that was tried."""
     if isinstance(error, TooNewError):
         return CouldNotAsk("docker-unreachable", *str(error).split(" Way out: "))
-    where = docker_access.address() or "its default socket"
+    where = daemon.address() or "its default socket"
     return CouldNotAsk(
         "docker-unreachable",
-        f"Docker does not answer at {where}: {' '.join(docker_access.reason(error).split())[:400]}",
+        f"Docker does not answer at {where}: {' '.join(failure_text(error).split())[:400]}",
         elsewhere.way_out()
         or "start it (`systemctl start docker`) or point DOCKER_HOST at a daemon that answers `docker version`",
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-import docker_access
+from docker_access import daemon
 from verification.ask.front_door import DEFAULT_PORTS
 from verification.checks.evidence import Container
 from verification.subject import Subject
@@ -50,7 +50,7 @@ def way_inside(view: View, subject: Subject) -> Inside | None:
     host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
     if subject.door:
         host, port = subject.door.address, subject.door.port
-    if not docker_access.is_loopback(host):
+    if not daemon.is_loopback(host):
         return None
     first = view.container(subject.apps[0])
     for name in filter(None, (subject.gateway, *subject.apps)):

@@ -19,7 +19,8 @@ from http.client import HTTPException, HTTPResponse
 from typing import IO, Final
 from urllib.parse import urlsplit
 
-from docker_access import OutOfReach, connected
+from docker_access.daemon import OutOfReach
+from docker_access.ports import connected
 from verification.ask.websocket import CLOSE, PING, PONG, TEXT, Frame, client_frame, read_frame
 from verification.checks.evidence import HttpAnswer, IdleSocket, Page
 from verification.subject import Door

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import docker_access
-from docker_access import labels
+from docker_access import daemon, labels
+from docker_access.client import api_client, failure_text
 from tooling.engine.provider import ProviderError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _connect() -> APIClient:
     from docker_access.versions import TooNewError  # noqa: PLC0415
 
     try:
-        return docker_access.api_client()
+        return api_client()
     except TooNewError as error:
         raise ProviderError(str(error)) from error
     except DockerException as error:
@@ -88,8 +88,8 @@ def _connect() -> APIClient:
 
 def not_answering(error: Exception) -> ProviderError:
     """The error for a Docker that cannot be reached at all."""
-    address = docker_access.address() or DEFAULT_ADDRESS
-    reason = docker_access.reason(error)
+    address = daemon.address() or DEFAULT_ADDRESS
+    reason = failure_text(error)
     if "Permission denied" in reason:
         return ProviderError(
             f"Docker at {address} does not let this user in ({reason}). "

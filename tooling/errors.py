@@ -1,5 +1,5 @@
-"""The one exception of this package."""
+"""The exception of what `make` runs."""
 
 
-class LauncherError(Exception):
+class ToolError(Exception):
     """The command cannot go on; the text is for the user: what, the value seen, the way out."""

@@ -11,7 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
-from tooling.launcher.errors import LauncherError
+from tooling.errors import ToolError
 from tooling.pulumi_files.config import read_salt
 from tooling.pulumi_files.errors import EngineError
 from tooling.pulumi_files.go_yaml import read_yaml
@@ -71,10 +71,10 @@ def refuse_embedded(project: Project, why: str) -> None:
         why: Why it would be the one, as in ``no Pulumi CLI on PATH``.
 
     Raises:
-        LauncherError: The backend is a shared one.
+        ToolError: The backend is a shared one.
     """
     if is_shared(project):
-        raise LauncherError(
+        raise ToolError(
             f"the state is in {named(project)}, which the Pulumi CLI alone can use, and it would not be used: {why}. "
             "Mend that (https://www.pulumi.com/docs/install/), or take that backend away to work on the project's "
             "own state, in .pulumi-state."
@@ -99,7 +99,7 @@ def environment(project: Project, stack: str) -> dict[str, str]:
     """Variables that lead the CLI to a shared backend, and to the passphrase that people share.
 
     Raises:
-        LauncherError: No passphrase is given: one made up here would be known to nobody else.
+        ToolError: No passphrase is given: one made up here would be known to nobody else.
     """
     variables = {BACKEND_VARIABLE: backend_url(project)}
     if {PASSPHRASE_VARIABLE, PASSPHRASE_FILE_VARIABLE} & os.environ.keys():
@@ -108,7 +108,7 @@ def environment(project: Project, stack: str) -> dict[str, str]:
         return {**variables, PASSPHRASE_FILE_VARIABLE: str(passphrase_file(project))}
     if secrets_provider(project, stack):
         return variables
-    raise LauncherError(
+    raise ToolError(
         f"stack {stack} is in {named(project)}, and no passphrase is given for its secrets. Set {PASSPHRASE_VARIABLE} "
         f"(or {PASSPHRASE_FILE_VARIABLE}, a file's name) to the one its people share; for a new stack, to one you "
         "make, as with `openssl rand -base64 32`."

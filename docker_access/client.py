@@ -1,0 +1,136 @@
+"""A client of the daemon that ``DOCKER_HOST`` names: Docker's SDK, over a socket, TCP or ssh."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from docker_access.daemon import address, is_loopback, kind, name
+from docker_access.surroundings import home
+
+if TYPE_CHECKING:
+    import docker
+
+SECONDS: Final = 60
+"""Timeout of one call, the SDK's own."""
+SSH_SECONDS: Final = 15
+"""How much longer a first answer may take where ssh has to connect first."""
+
+
+def failure_text(error: BaseException) -> str:
+    """Why Docker does not answer: the operating system's words, or ssh's, if they are in there, else the SDK's."""
+    inner = [error.__cause__, error.__context__, getattr(error, "reason", None), *error.args]
+    found = (failure_text(one) for one in inner if isinstance(one, BaseException))
+    return getattr(error, "strerror", None) or next(found, None) or str(error)
+
+
+def api_client(seconds: int = SECONDS) -> docker.APIClient:
+    """A client of the daemon that ``DOCKER_HOST``, ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH`` name.
+
+    Args:
+        seconds: Timeout of each call.
+
+    Raises:
+        docker.errors.DockerException: It does not answer, or the variables make no sense.
+        docker_access.versions.TooNewError: It answers, in versions of its API that were not tried; one of the former.
+        docker_access.logins.LoginError: The SDK cannot read the file of logins, and asks nobody; one of the former.
+
+    Source: https://docs.docker.com/reference/cli/docker/#environment-variables
+    """
+    # These imports take 0.2 s, which an update without Docker resources need not pay.
+    import requests  # noqa: PLC0415
+    from docker.constants import MINIMUM_DOCKER_API_VERSION  # noqa: PLC0415
+    from docker.errors import APIError, DockerException  # noqa: PLC0415
+
+    from docker_access.versions import TooNewError, api_to_ask_in  # noqa: PLC0415
+
+    seconds += SSH_SECONDS if kind() == "ssh" else 0
+    settings, adapter = _settings(), _ssh_adapter(seconds) if kind() == "ssh" else None
+    first = _client(settings, adapter, seconds, MINIMUM_DOCKER_API_VERSION)
+    try:
+        version = api_to_ask_in(first.version(api_version=False))
+    except TooNewError:
+        first.close()
+        raise
+    except (APIError, requests.RequestException, KeyError, ValueError) as error:
+        first.close()
+        raise DockerException(f"Docker does not tell its version: {error}") from error
+    if adapter is None:  # over ssh its connection serves the next one
+        first.close()
+    return _client(settings, adapter, seconds, version)
+
+
+def docker_client(seconds: int = SECONDS) -> docker.DockerClient:
+    """The same, as the SDK's client of objects."""
+    import docker  # noqa: PLC0415 - takes 0.2 s
+    from docker.constants import MINIMUM_DOCKER_API_VERSION  # noqa: PLC0415
+
+    api = api_client(seconds)
+    found = docker.DockerClient(base_url="unix:///dev/null", version=MINIMUM_DOCKER_API_VERSION)
+    found.api.close()
+    found.api = api
+    return found
+
+
+def _client(settings: dict[str, Any], adapter: Any, seconds: int, version: str) -> docker.APIClient:
+    import docker  # noqa: PLC0415 - takes 0.2 s
+    import requests.utils  # noqa: PLC0415
+    from docker.errors import InvalidConfigFile  # noqa: PLC0415
+
+    from docker_access.logins import unreadable  # noqa: PLC0415
+
+    try:
+        made = docker.APIClient(**settings, version=version, timeout=seconds)
+    except (InvalidConfigFile, ValueError) as error:  # it reads the logins for registries too
+        raise unreadable(error) from error
+    if adapter:
+        made.mount("http+docker://", adapter)
+    elif not made.base_url.startswith("http+docker:") and not is_loopback(name()):
+        made.proxies.update(requests.utils.get_environ_proxies(made.base_url))
+    # Looked at in each request, the environment's REQUESTS_CA_BUNDLE would displace the CA of DOCKER_CERT_PATH.
+    made.trust_env = False
+    return made
+
+
+def _settings() -> dict[str, Any]:
+    from docker.errors import DockerException  # noqa: PLC0415 - takes 0.2 s
+    from docker.utils import kwargs_from_env  # noqa: PLC0415
+
+    if kind() == "local":
+        # TLS is of TCP alone, as for `docker`.
+        return {"base_url": address()} if address() else {}
+    example = "ssh://user@host or ssh://user@host:port" if kind() == "ssh" else "tcp://host:port"
+    try:
+        parts = urlsplit(address())
+        unusable = "" if parts.hostname or kind() == "tcp" else "it names no host"
+        unusable = "a password is not taken, a key is" if parts.password and kind() == "ssh" else unusable
+        _ = parts.port
+    except ValueError as error:
+        unusable = str(error)
+    if unusable:
+        raise DockerException(f"{unusable}; it should look like {example}")
+    if kind() == "ssh":
+        return {}
+    _require_certificates()
+    return dict(kwargs_from_env())
+
+
+def _require_certificates() -> None:
+    """The SDK says neither which file it misses nor what names it."""
+    from docker.errors import DockerException  # noqa: PLC0415 - takes 0.2 s
+
+    if not (os.environ.get("DOCKER_CERT_PATH") or os.environ.get("DOCKER_TLS_VERIFY")):
+        return
+    folder = Path(os.environ.get("DOCKER_CERT_PATH") or home() / ".docker")
+    missing = [item for item in ("ca.pem", "cert.pem", "key.pem") if not (folder / item).is_file()]
+    if missing:
+        absent = " and no ".join(missing)
+        raise DockerException(f"{folder} holds no {absent}; put them there, or correct DOCKER_CERT_PATH")
+
+
+def _ssh_adapter(seconds: int) -> Any:
+    from docker_access.transport import SshAdapter  # noqa: PLC0415 - for this kind of daemon only
+
+    return SshAdapter(address(), seconds)
