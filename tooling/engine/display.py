@@ -25,7 +25,7 @@ from rich.text import Text
 from docker_access.redaction import redact
 from tooling.engine.events import Change
 from tooling.engine.provider import DYNAMIC
-from tooling.pulumi_files.state import STACK_TYPE
+from tooling.pulumi_files.checkpoint import STACK_TYPE
 from tooling.pulumi_files.values import UNKNOWN, Properties, Secret, equal, mask
 
 
