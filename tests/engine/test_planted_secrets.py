@@ -13,10 +13,10 @@ import pytest
 
 from tests.engine.fakes import FakeProvider
 from tooling.engine.__main__ import main
-from tooling.engine.operation import Providers
+from tooling.engine.errors import only_the_cli
 from tooling.engine.provider import PartialFailure, Provider, ProviderError, State
+from tooling.engine.providers import Providers
 from tooling.preview_report.__main__ import main as preview_report
-from tooling.pulumi_files.errors import only_the_cli
 
 pytestmark = pytest.mark.usefixtures("without_leftovers")
 PROJECT = """\

@@ -9,7 +9,7 @@ from tooling.drift.compare import Difference, differences, missing_one_shots
 from tooling.drift.observed import Observed
 from tooling.drift.recorded import Container, Join, Recorded, changeable, recorded
 from tooling.drift.report import as_json, as_text, fix_line
-from tooling.pulumi_files.state import Checkpoint, PendingOperation, Resource
+from tooling.pulumi_files.checkpoint import Checkpoint, PendingOperation, Resource
 from tooling.pulumi_files.values import Secret
 
 ID = "1" * 64

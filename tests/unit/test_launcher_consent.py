@@ -18,8 +18,8 @@ from tooling.launcher import consent, engines, recovery
 from tooling.launcher.consent import NotAgreedError, confirm_destroy, confirm_update, interruptions, removals
 from tooling.launcher.gate import read_settings
 from tooling.preview_report.steps import read
+from tooling.pulumi_files.backend import Backend
 from tooling.pulumi_files.project import Project, backend_directory, load_project
-from tooling.pulumi_files.state import Backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
