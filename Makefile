@@ -93,7 +93,7 @@ lint: python ## ruff and mypy, over everything, and what docstrings must say
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m docs.docstrings
+	@$(BIN)/python -m tooling.documents.docstrings
 
 fmt: python ## format, and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -114,7 +114,7 @@ lock: ## pin all dependencies anew: constraints.txt, requirements.lock with hash
 	@$(BIN)/python -m tooling.images.lock
 
 reference: python ## write the reference in docs/components.md anew, from the docstrings
-	@$(BIN)/python -m docs.reference
+	@$(BIN)/python -m tooling.documents.reference
 
 clean: ## remove caches and .venv; state and data stay
 	@rm -rf .venv .cache .artifacts .mypy_cache .pytest_cache .ruff_cache

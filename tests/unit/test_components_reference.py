@@ -8,8 +8,8 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from docs.docstrings import of_arguments, of_attributes, of_methods, of_package, public_classes
-from docs.reference import attribute_types
+from tooling.documents.docstrings import of_arguments, of_attributes, of_methods, of_package, public_classes
+from tooling.documents.reference import attribute_types
 
 COMPONENTS = [thing for thing in public_classes() if issubclass(thing, pulumi.ComponentResource)]
 

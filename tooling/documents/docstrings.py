@@ -22,7 +22,7 @@ import pulumi
 import components
 from components import accounts, limits
 from docker_access.surroundings import print_in_any_encoding
-from docs.reference import (
+from tooling.documents.reference import (
     DOCUMENT,
     ORDER,
     START,

@@ -1,6 +1,6 @@
 """The reference in ``docs/components.md``, from the docstrings of what other programs import.
 
-``make reference`` writes it; ``docs/docstrings.py`` holds it against the code.
+``make reference`` writes it; ``tooling/documents/docstrings.py`` holds it against the code.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Final
 import components
 from verification.resource import Verification, VerificationArgs
 
-DOCUMENT: Final = Path(__file__).with_name("components.md")
+DOCUMENT: Final = Path(__file__).parents[2] / "docs/components.md"
 START: Final = "<!-- from the docstrings: `make reference` writes what follows -->\n"
 
 ORDER: Final = (
