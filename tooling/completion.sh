@@ -20,6 +20,7 @@ if [ -n "${ZSH_VERSION-}" ]; then
     _open_webui_make() {
         _open_webui_is_here || { _make "$@"; return; }
         # A value follows `=`, so nothing is put after it.
+        # shellcheck disable=SC2086,SC2296 # zsh's own: one word a line
         compadd -S '' -- ${(f)"$(_open_webui_words "$PREFIX")"}
     }
     compdef _open_webui_make make
