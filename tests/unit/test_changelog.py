@@ -61,7 +61,7 @@ def test_the_version_of_the_package_has_its_section() -> None:
 def test_every_name_that_came_or_went_since_the_last_version_is_in_it() -> None:
     before = yaml.safe_load(RECORDED.read_text(encoding="utf-8"))
     left = missing(before, public_names(), unreleased())
-    assert left == [], "say under Unreleased what users have to do (or, after a release, `python -m tests.public_names`)"
+    assert left == [], "say under Unreleased what users have to do; after a release, `python -m tests.public_names`"
 
 
 def test_a_name_that_went_or_came_unsaid_is_found() -> None:

@@ -15,7 +15,20 @@ from tests.documents import PROJECT
 from tooling.documents.release import TOOLS, ReleaseError, changes_of, release, write_sums
 
 PYPROJECT = '[project]\nname = "open-webui-valkey"\nversion = "1.2.0"\n'
-CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n- Later.\n\n## [1.2.0] - 2026-12-01\n\n### Added\n\n- This.\n\n## [1.1.0] - 2026-11-01\n"
+CHANGELOG = """# Changelog
+
+## [Unreleased]
+
+- Later.
+
+## [1.2.0] - 2026-12-01
+
+### Added
+
+- This.
+
+## [1.1.0] - 2026-11-01
+"""
 
 
 def checkout(folder: Path, changelog: str) -> Path:

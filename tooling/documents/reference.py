@@ -124,7 +124,8 @@ def reference() -> str:
     """The reference, Markdown."""
     named = [getattr(components, name) for name in ORDER]
     resources = [getattr(components, name) for name in components.__all__ if name.endswith("Resources")]
-    return "\n".join(line for thing in (*named, Verification, VerificationArgs, *resources) for line in _class_page(thing))
+    things = (*named, Verification, VerificationArgs, *resources)
+    return "\n".join(line for thing in things for line in _class_page(thing))
 
 
 def _class_page(thing: type) -> Iterator[str]:

@@ -15,6 +15,8 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
+from docker_access.surroundings import print_in_any_encoding
+
 PROJECT: Final = Path(__file__).resolve().parents[2]
 TOOLS: Final = Path(__file__).with_name("release.txt")
 ENVIRONMENT: Final = Path(".cache/release")
@@ -74,8 +76,8 @@ def release(project: Path = PROJECT) -> Path:
     name, version = about["name"], about["version"]
     if not changes_of(version, (project / "CHANGELOG.md").read_text(encoding="utf-8")):
         raise ReleaseError(
-            f"CHANGELOG.md has no section `## [{version}] - YYYY-MM-DD` with changes in it, and {version} is the version in "
-            "pyproject.toml. Give what stands under Unreleased that heading."
+            f"CHANGELOG.md has no section `## [{version}] - YYYY-MM-DD` with changes in it, and pyproject.toml has version "
+            f"{version}. Give what stands under Unreleased that heading."
         )
     for command in commands(name, version):
         done = subprocess.run(command, cwd=project, check=False)
@@ -85,9 +87,17 @@ def release(project: Path = PROJECT) -> Path:
     return project / "dist"
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Make a release and print its sums; 1 if it cannot be made."""
+    print_in_any_encoding()
     try:
-        made = release()
-    except ReleaseError as failure:
-        sys.exit(f"error: {failure}")
-    sys.stdout.write((made / "SHA256SUMS").read_text(encoding="utf-8"))
+        folder = release()
+    except ReleaseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print((folder / "SHA256SUMS").read_text(encoding="utf-8"), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
