@@ -76,8 +76,8 @@ def release(project: Path = PROJECT) -> Path:
     name, version = about["name"], about["version"]
     if not changes_of(version, (project / "CHANGELOG.md").read_text(encoding="utf-8")):
         raise ReleaseError(
-            f"CHANGELOG.md has no section `## [{version}] - YYYY-MM-DD` with changes in it, and pyproject.toml has version "
-            f"{version}. Give what stands under Unreleased that heading."
+            f"CHANGELOG.md has no section `## [{version}] - YYYY-MM-DD` with changes in it, and pyproject.toml names "
+            f"version {version}. Give what stands under Unreleased that heading."
         )
     for command in commands(name, version):
         done = subprocess.run(command, cwd=project, check=False)
