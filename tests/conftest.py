@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -31,6 +33,8 @@ LIVES: Final = pytest.StashKey[Lives]()
 CONTAINER_SECONDS: Final = 900
 """How long a test of containers may take, with what it shares with others and is the first to need."""
 LOG_LINES: Final = 20
+SAMPLE: Final = 1 / 3
+"""Share of the tests marked ``sampled`` that a seed chooses."""
 GROUPS: Final = (
     "faults of variants", "prod", "test_operations_single", "faults of replicas", "test_remote_docker", "test_edges",
     "faults of pair", "faults of accounts", "dev", "test_drift", "faults of Open WebUI", "test_replicas",
@@ -50,6 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the tests that need the Pulumi CLI, which must be there; no others",
     )
+    parser.addoption("--seed", type=int, help="draws a third of the tests marked `sampled`; the others are nightly")
     parser.addoption("--skips-allowed", type=int, help="fail where more tests are skipped than these")
 
 
@@ -91,6 +96,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     whole = {item.path for item in items if theirs and _is(item, "pulumi_cli") and _is(item, "chained")}
     chosen = [item for item in items if _is(item, "pulumi_cli") == theirs or item.path in whole]
     config.hook.pytest_deselected(items=list(set(items) - set(chosen)))
+    if (seed := config.getoption("--seed")) is not None:
+        sampled = sorted((item for item in chosen if _is(item, "sampled")), key=lambda item: item.nodeid)
+        stay = random.Random(seed).sample(sampled, math.ceil(len(sampled) * SAMPLE))  # noqa: S311 - no secret
+        for item in set(sampled) - set(stay):
+            item.add_marker(pytest.mark.nightly)
     for item in chosen:
         if _is(item, "docker") or _is(item, "pulumi_cli"):
             if not _is(item, "timeout"):
