@@ -32,12 +32,13 @@ def without_secrets(errors: Iterable[str], stack: str) -> tuple[str, ...]:
         errors: What an engine said.
         stack: The stack, of the project in the current directory; empty where its secrets were not to be had.
     """
-    said = list(dict.fromkeys(errors))
+    hidden = of_environment(os.environ)
+    said = [redaction.redact(error, hidden) for error in dict.fromkeys(errors)]
     try:
-        hidden = of_environment(os.environ) | (of_stack(stack) if stack else set())
+        of_the_stack = of_stack(stack) if stack else set()
     except (EngineError, LauncherError, OSError, ValueError):
         return tuple(dict.fromkeys(error if OTHER_HOST in error else WITHHELD for error in said))
-    return tuple(redaction.redact(error, hidden) for error in said)
+    return tuple(redaction.redact(error, of_the_stack) for error in said)
 
 
 def of_environment(variables: Mapping[str, str]) -> set[str]:

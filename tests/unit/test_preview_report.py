@@ -236,6 +236,15 @@ def test_why_a_preview_failed_is_told_where_it_was_made_without_the_stacks_secre
     assert ("uiPort is too high" in capsys.readouterr().out) is declared
 
 
+def test_the_docker_that_answers_is_told_without_the_jobs_secrets_where_those_of_the_stack_are_not_known(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GH_TOKEN", SECRET)
+    (project / "stacks/Pulumi.dev.yaml").write_text("encryptionsalt: v1:AAAAAAAAAAA=:v1:nobody:knows\n")
+    main([failed(project, f"OtherDockerHostError: another Docker answers, {SECRET}"), "--stack", "dev"])
+    assert "another Docker answers, [secret]" in capsys.readouterr().out
+
+
 def test_what_is_no_preview_is_not_repeated(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "preview.json").write_text(f"error: {SECRET}")
     assert main(["preview.json"]) == 1
