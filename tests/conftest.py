@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import math
 import os
@@ -13,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import docker.errors
 import pytest
@@ -30,6 +31,8 @@ FOLDER: Final = pytest.StashKey[Path]()
 FAILED: Final = pytest.StashKey[dict[str, str]]()
 """By group, the test that failed first."""
 LIVES: Final = pytest.StashKey[Lives]()
+AT_WORK: Final = pytest.StashKey[IO[str]]()
+"""A file that a worker of xdist keeps locked until all that its tests have made is removed."""
 CONTAINER_SECONDS: Final = 900
 """How long a test of containers may take, with what it shares with others and is the first to need."""
 LOG_LINES: Final = 20
@@ -65,6 +68,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="bare-"))
     config.stash[FAILED] = {}
     config.stash[LIVES] = Lives()
+    if "folder" in given:
+        config.stash[AT_WORK] = Path(given["folder"], f"{os.getpid()}.worker").open("w", encoding="ascii")  # noqa: SIM115
+        fcntl.flock(config.stash[AT_WORK], fcntl.LOCK_EX)
     with_the_cli = bool(config.getoption("--pulumi-cli"))
     bare_one = bare.environment(config.stash[MACHINE], config.stash[FOLDER], with_the_cli=with_the_cli)
     # What pytest and xdist have told this process stays.
@@ -78,11 +84,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash[FOLDER])
+    if AT_WORK in config.stash:
+        config.stash[AT_WORK].close()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of xdist which machine it is on."""
+    """Tell a worker of xdist which machine it is on, and where it says that it is at work."""
+    node.workerinput["folder"] = str(node.config.stash[FOLDER])
     node.workerinput["machine"] = node.config.stash[MACHINE]
 
 
@@ -179,8 +188,17 @@ def _logs() -> str:
     return "\n".join(told)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Fail where more is skipped than somebody has looked at."""
+    """End the lives of a run that was interrupted; fail where more is skipped than somebody has looked at.
+
+    Ctrl-C reaches the workers too. They are waited for: xdist would kill them within 15 seconds, whatever they remove.
+    """
+    session.config.stash[LIVES].end()
+    for file in session.config.stash[FOLDER].glob("*.worker"):
+        with file.open("w", encoding="ascii") as at_work:
+            if exitstatus == pytest.ExitCode.INTERRUPTED:
+                fcntl.flock(at_work, fcntl.LOCK_EX)
     allowed = session.config.getoption("--skips-allowed")
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     if (
