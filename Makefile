@@ -113,8 +113,9 @@ lock: ## pin all dependencies anew: constraints.txt, requirements.lock with hash
 	@mv .uv.new tooling/machine/uv.txt
 	@$(BIN)/python -m tooling.images.lock
 
-reference: python ## write the reference in docs/components.md anew, from the docstrings
+reference: python ## write what follows from the code: docs/components.md, docs/settings.md, Pulumi.yaml's config, stacks/schema.json
 	@$(BIN)/python -m docs.reference
+	@$(BIN)/python -m settings.documents
 
 clean: ## remove caches and .venv; state and data stay
 	@rm -rf .venv .cache .artifacts .mypy_cache .pytest_cache .ruff_cache
