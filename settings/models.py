@@ -292,7 +292,7 @@ ACKNOWLEDGEMENTS: Final[Mapping[str, str]] = {
     "ports-forwarded": "a router or firewall forwards port 80 or 443 of the public address to this host",
     "tls-terminated-elsewhere": "a proxy in front of this host speaks https and forwards http to it",
 }
-"""What can be acknowledged, and what whoever does it says."""
+"""What can be acknowledged, and what is so of a stack that does."""
 
 
 def _acknowledgements(words: frozenset[str]) -> frozenset[str]:

@@ -62,7 +62,7 @@ def subnet(value: str) -> str:
 def networks(words: tuple[str, ...]) -> tuple[str, ...]:
     """IP addresses and networks, each as a network, sorted; none that is the whole internet."""
     found = []
-    for word in words:
+    for word in set(words):
         try:
             network = ipaddress.ip_network(word)
         except ValueError:

@@ -11,7 +11,9 @@ import pulumi
 import pulumi.runtime
 import pytest
 import yaml
+from pydantic import ValidationError
 
+from components.accounts import Oidc
 from components.authority import generate
 from components.limits import DEFAULTS, DEFAULTS_OF_SINGLE, Limits
 from settings import KEYS, SECRET_KEYS, Settings
@@ -179,6 +181,23 @@ def test_oidc_is_typed_and_has_open_webuis_defaults() -> None:
     assert settings.oidc_client_secret == "hush"
     assert (oidc.client_id, oidc.provider_name) == ("a", "SSO")
     assert (oidc.scopes, oidc.enable_signup, oidc.merge_accounts_by_email) == ("openid email profile", True, False)
+
+
+def test_a_provider_has_the_defaults_of_the_component() -> None:
+    given = {"providerUrl": "https://id/.well-known/openid-configuration", "clientId": "a", "clientSecret": "hush"}
+    assert read({**REPLICATED, "enableSignup": "true", "oidc": json.dumps(given)}).oidc == Oidc(
+        provider_url=given["providerUrl"], client_id="a"
+    )
+
+
+def test_a_proxy_that_is_named_twice_is_one() -> None:
+    proxies = read({**REPLICATED, "trustedProxies": '["192.0.2.7", "10.1.0.0/24", "192.0.2.7"]'}).trusted_proxies
+    assert proxies == ("10.1.0.0/24", "192.0.2.7/32")
+
+
+def test_what_is_not_given_has_its_default() -> None:
+    settings = Settings.of("web", "team", {"web:uiPort": "3100", "other:uiPort": "1"})
+    assert (settings.ui_port, settings.valkey_save, settings.log_level) == (3100, ((30, 1),), "INFO")
 
 
 def test_extra_variables_are_text_as_open_webui_reads_it() -> None:
@@ -379,6 +398,16 @@ def test_image_references_are_accepted_as_docker_accepts_them(reference: str) ->
 )
 def test_a_save_policy_is_pairs_of_seconds_and_changes(text: str, policy: tuple[tuple[int, int], ...]) -> None:
     assert save_policy(text) == policy
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"adminPassword": "hush"}, {"valkeyUrl": "http://:hush@h"}, {"oidc": {"clientSecret": "hush"}}, {"oidc": "hush"}],
+)
+def test_no_secret_is_in_what_pydantic_says(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate({"project": "open-webui", "stack": "team", **given})
+    assert "hush" not in str(refused.value)
 
 
 def test_settings_are_immutable() -> None:

@@ -24,7 +24,7 @@ def test_every_document_is_as_the_models_say() -> None:
     assert stale == [], "run `make reference`"
 
 
-def test_a_document_that_is_not_is_named_and_written_anew(
+def test_a_document_that_is_not_is_named_or_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "Pulumi.yaml"
