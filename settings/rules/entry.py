@@ -124,12 +124,15 @@ def _acme(settings: StackSettings) -> Iterator[Problem]:
         settings.ui_port == DEFAULT_PORTS["https"] or settings.http_port == DEFAULT_PORTS["http"]
     )
     if not directory and not reachable and "ports-forwarded" not in settings.acknowledged:
+        # A proxy on this host that is trusted needs the loopback address: it forwards, or nothing does.
+        by_proxy = any(ipaddress.ip_network(one).is_loopback for one in settings.trusted_proxies)
+        key, example = ("uiBindAddress", "0.0.0.0") if loopback else ("uiPort", "443")  # noqa: S104 - a setting
         yield Problem(
-            key="uiBindAddress" if loopback else "uiPort",
+            key="acknowledged" if by_proxy else key,
             rule="tls is acme, and the CA connects from the internet to port 443 (uiPort) or 80 (httpPort). If "
             "something forwards one of them here, add ports-forwarded to acknowledged",
-            example="0.0.0.0" if loopback else "443",  # noqa: S104 - a setting
-            about=("tls", "httpPort", "acmeDirectory", "acknowledged", "uiPort", "uiBindAddress"),
+            example=sorted({*settings.acknowledged, "ports-forwarded"}) if by_proxy else example,
+            about=("tls", "httpPort", "acmeDirectory", "acknowledged", "uiPort", "uiBindAddress", "trustedProxies"),
         )
 
 

@@ -202,6 +202,11 @@ def merged(one: Any, other: Any) -> Any:
         ({**ACME, "publicUrl": "https://chat.internal"}, "publicUrl", "a CA gives no certificate for chat.internal"),
         ({**ACME, "uiPort": 8443}, "uiPort", "the CA connects from the internet to port 443 (uiPort) or 80 (httpPort)"),
         ({**ACME, "uiBindAddress": "127.0.0.1"}, "uiBindAddress", "the CA connects from the internet"),
+        (
+            {**ACME, "uiBindAddress": "127.0.0.1", "trustedProxies": ["127.0.0.1"]},
+            "acknowledged",
+            "the CA connects from the internet",
+        ),
         ({**REPLICATED, "valkeyUrl": VALKEY_URL, "valkeyTls": True}, "valkeyTls", "a Valkey elsewhere"),
         ({**REPLICATED, "valkeyUrl": VALKEY_URL, "valkeyMaxClients": 500}, "valkeyMaxClients", "a Valkey elsewhere"),
         ({**REPLICATED, "valkeyUrl": VALKEY_URL, "valkeyRights": "+lpop"}, "valkeyRights", "a Valkey elsewhere"),
