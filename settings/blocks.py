@@ -1,8 +1,10 @@
-"""Settings that are objects: limits, sign-in through OpenID Connect, rotated secrets."""
+"""Settings with parts or words of their own: limits, sign-in through OpenID Connect, rotated secrets, risks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from difflib import get_close_matches
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -100,4 +102,34 @@ _WORD: Final = {"type": ["string", "number"], "examples": ["2026-01-31"]}
 Rotated = Annotated[
     dict[Annotated[str, AfterValidator(_secret_name)], Annotated[str, BeforeValidator(values.rotation_word)]],
     WithJsonSchema({"type": "object", "properties": dict.fromkeys(SECRET_NAMES, _WORD), "additionalProperties": False}),
+]
+
+ACKNOWLEDGEMENTS: Final[Mapping[str, str]] = {
+    "downgrade": "the database was brought back to what the older version knows, as by restoring a backup of then",
+    "embedding-change": "documents that were uploaded are embedded again by hand, or not found any more",
+    "floating-tag": "an image may change under its tag",
+    "http-public-url": "passwords and tokens cross the network unencrypted",
+    "local-build": "images built on this machine, which are other software, run in place of the official ones",
+    "no-sign-in": "whoever reaches the URL is the administrator (topology single)",
+    "open-signup": "anybody who reaches the URL may ask for an account",
+    "ports-forwarded": "a router or firewall forwards port 80 or 443 of the public address to this host",
+    "tls-terminated-elsewhere": "a proxy in front of this host speaks https and forwards http to it",
+}
+"""What can be acknowledged, and what is so of a stack that does."""
+
+
+def _acknowledgements(words: frozenset[str]) -> frozenset[str]:
+    unknown = sorted(words - ACKNOWLEDGEMENTS.keys())
+    if unknown:
+        close = {one for word in unknown for one in get_close_matches(word, ACKNOWLEDGEMENTS, n=1)}
+        there_are = "; ".join(f"{one} ({meaning})" for one, meaning in ACKNOWLEDGEMENTS.items())
+        rule = f"there is no {', '.join(map(repr, unknown))}; there are {there_are}"
+        raise values.Invalid(rule, sorted({*words, *close} & ACKNOWLEDGEMENTS.keys()))
+    return words
+
+
+Acknowledged = Annotated[
+    frozenset[str],
+    AfterValidator(_acknowledgements),
+    WithJsonSchema({"type": "array", "items": {"enum": [*ACKNOWLEDGEMENTS]}}),
 ]

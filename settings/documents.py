@@ -94,6 +94,7 @@ def stack_schema(project: str) -> dict[str, Any]:
         for key, schema in properties().items()
     }
     return {
+        # The newest draft that editors of YAML know: https://github.com/redhat-developer/yaml-language-server#readme
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": f"A stack of {project}",
         "type": "object",

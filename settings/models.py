@@ -8,13 +8,12 @@ What else says something of them follows from here: ``Pulumi.yaml``, ``docs/sett
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from settings import references, values
-from settings.blocks import SECRET_NAMES, LimitsBlock, OidcOrNone, Rotated
+from settings.blocks import ACKNOWLEDGEMENTS, SECRET_NAMES, Acknowledged, LimitsBlock, OidcOrNone, Rotated
 from settings.fields import (
     Block,
     DockerName,
@@ -281,30 +280,6 @@ class DockerObjects(Block):
     )
 
 
-ACKNOWLEDGEMENTS: Final[Mapping[str, str]] = {
-    "downgrade": "the database was brought back to what the older version knows, as by restoring a backup of then",
-    "embedding-change": "documents that were uploaded are embedded again by hand, or not found any more",
-    "floating-tag": "an image may change under its tag",
-    "http-public-url": "passwords and tokens cross the network unencrypted",
-    "local-build": "images built on this machine, which are other software, run in place of the official ones",
-    "no-sign-in": "whoever reaches the URL is the administrator (topology single)",
-    "open-signup": "anybody who reaches the URL may ask for an account",
-    "ports-forwarded": "a router or firewall forwards port 80 or 443 of the public address to this host",
-    "tls-terminated-elsewhere": "a proxy in front of this host speaks https and forwards http to it",
-}
-"""What can be acknowledged, and what is so of a stack that does."""
-
-
-def _acknowledgements(words: frozenset[str]) -> frozenset[str]:
-    unknown = sorted(words - ACKNOWLEDGEMENTS.keys())
-    if unknown:
-        close = {one for word in unknown for one in get_close_matches(word, ACKNOWLEDGEMENTS, n=1)}
-        there_are = "; ".join(f"{one} ({meaning})" for one, meaning in ACKNOWLEDGEMENTS.items())
-        rule = f"there is no {', '.join(map(repr, unknown))}; there are {there_are}"
-        raise values.Invalid(rule, sorted({*words, *close} & ACKNOWLEDGEMENTS.keys()))
-    return words
-
-
 class Operation(Block):
     """How the stack is verified, rotated and guarded."""
 
@@ -324,11 +299,7 @@ class Operation(Block):
         f"as a date. The names are {', '.join(SECRET_NAMES)}.",
         examples=[{"secret-key": "2026-01-31"}],
     )
-    acknowledged: Annotated[
-        frozenset[str],
-        AfterValidator(_acknowledgements),
-        WithJsonSchema({"type": "array", "items": {"enum": [*ACKNOWLEDGEMENTS]}}),
-    ] = Field(
+    acknowledged: Acknowledged = Field(
         frozenset(),
         description=f"Risks that you accept. What the word names is then not refused: {', '.join(ACKNOWLEDGEMENTS)}.",
     )

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from settings.models import GROUPS
-
-_DRAFT: Final = "http://json-schema.org/draft-07/schema#"
-"""The newest that editors of YAML know: https://github.com/redhat-developer/yaml-language-server#readme"""
 
 
 class _Generator(GenerateJsonSchema):

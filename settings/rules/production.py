@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from settings.models import ACKNOWLEDGEMENTS, FIELDS
+from settings.blocks import ACKNOWLEDGEMENTS
+from settings.models import FIELDS
 from settings.references import floats
 from settings.rules.problem import Problem
 from settings.stack import StackSettings

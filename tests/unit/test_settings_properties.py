@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from settings import KEYS, SECRET_KEYS, Settings, SettingsError
-from settings.blocks import SECRET_NAMES
-from settings.models import ACKNOWLEDGEMENTS, FIELDS
+from settings.blocks import ACKNOWLEDGEMENTS, SECRET_NAMES
+from settings.models import FIELDS
 from settings.refusal import decoded
 from settings.values import Invalid
 from tests.properties import TRIED

@@ -15,7 +15,8 @@ from components.authority import generate
 from components.limits import Pools
 from components.open_webui_environment import base_environment, ca_environment, replicated_environment
 from settings import OPEN_WEBUI_TRIED
-from settings.models import ACKNOWLEDGEMENTS, ONLY_SINGLE
+from settings.blocks import ACKNOWLEDGEMENTS
+from settings.models import ONLY_SINGLE
 from settings.rules import NOT_REPLICATED
 from settings.variables import owned
 from tests.unit.test_settings import PROJECT, REPLICATED, as_config, read, refusal
