@@ -1,8 +1,7 @@
 """Every setting there is: its key, type, bounds, default and meaning, a group of them a model.
 
-What else says something of them follows from here: ``Pulumi.yaml``, ``docs/settings.md`` and ``stacks/schema.json``
-(:mod:`settings.documents` writes them), the words of what is refused (:mod:`settings.refusal`), and the attributes of
-:class:`settings.Settings`. To add a setting, add a field, then run ``make reference``.
+To add a setting, add a field, then run ``make reference``: it writes ``Pulumi.yaml``, ``docs/settings.md`` and
+``stacks/schema.json``. The attributes of ``Settings`` and the words of :mod:`settings.refusal` follow too.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from settings import documents
 from settings.fields import keys
 from settings.models import FIELDS, GROUPS, KEYS
 from settings.schema import properties
+from tooling.documents import settings as documents
 
 STACKS = [Path(f"stacks/Pulumi.{name}.yaml") for name in ("dev", "prod", "staging")]
 SCHEMA = json.loads(Path("stacks/schema.json").read_text(encoding="utf-8"))

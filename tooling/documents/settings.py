@@ -1,7 +1,6 @@
 """Writes what follows from the models of settings: ``Pulumi.yaml``'s ``config:``, the table and the JSON schema.
 
-``python -m settings.documents`` writes them (``make reference`` does). With ``--check`` it writes nothing, and its exit
-code is 1 where one of them is not as it would be written.
+``make reference`` writes them. With ``--check`` nothing is written, and the exit code is 1 where one would change.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from settings.fields import keys
 from settings.models import FIELDS, GROUPS, ONLY_REPLICATED, ONLY_SINGLE, SECRETS
 from settings.schema import properties
 
-PROJECT: Final = Path(__file__).resolve().parents[1]
+PROJECT: Final = Path(__file__).resolve().parents[2]
 START: Final = "<!-- from settings/models.py: `make reference` writes what follows -->\n"
 END: Final = "<!-- end of what is written -->\n"
 
