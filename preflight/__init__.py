@@ -41,7 +41,8 @@ from preflight.moved import moved_advice
 from preflight.versions import downgrade_problems, postgres_problems, software_problems
 from preflight.versions import found as _found
 from settings import OPEN_WEBUI_TRIED, Names, too_old
-from settings.values import DEFAULT_PORTS, is_slim
+from settings.references import is_slim
+from settings.values import DEFAULT_PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -505,8 +506,8 @@ def _port_problems(settings: Settings, client: docker.APIClient, host: Mapping[s
 def _or_publish_elsewhere(settings: Settings, listener: Listener, free: int | str) -> str:
     """The other way out, where the settings take it: what else they need for it is in it."""
     line = f"{settings.project}:{listener.key}: {free}"
-    if settings.tls.mode == "acme" and listener.port in DEFAULT_PORTS.values():
-        asked_from = not settings.tls.directory and "ports-forwarded" not in settings.acknowledged
+    if settings.tls == "acme" and listener.port in DEFAULT_PORTS.values():
+        asked_from = not settings.acme_directory and "ports-forwarded" not in settings.acknowledged
         line += f", with {settings.project}:acknowledged: [ports-forwarded]" if asked_from else ""
     named = urlsplit(settings.public_url)
     if listener.key == "uiPort" and settings.replicated and named.port == listener.port:
@@ -643,7 +644,7 @@ def _limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str
 
     In ``single`` the limit is there to spare the host, and one that is too high for that is advised against.
     """
-    asked = {key for limits in settings.limits.by_role.values() for key, value in vars(limits).items() if value}
+    asked = {key for limits in settings.limits.values() for key, value in vars(limits).items() if value}
     unlimited = [key for key, said in LIMITED_BY.items() if key in asked and not host.get(said, True)]
     if unlimited:
         yield (
@@ -655,7 +656,7 @@ def _limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str
         )
     if not settings.replicated:
         return
-    for name, limits in settings.limits.by_role.items():
+    for name, limits in settings.limits.items():
         for key, value, there_is in (
             ("memory", limits.memory, host["MemTotal"] // MIB),
             ("cpus", limits.cpus, host["NCPU"]),
@@ -686,7 +687,7 @@ def _is_enough(settings: Settings, role: str, limits: Limits) -> bool:
 
 
 def _advice(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]:
-    limits = settings.limits.by_role
+    limits = settings.limits
     total = sum(one.memory * (settings.replicas if role == "open-webui" else 1) for role, one in limits.items())
     there_is = host["MemTotal"] // MIB
     if total > there_is:

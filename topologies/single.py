@@ -28,7 +28,7 @@ def deploy(settings: Settings) -> Deployed:
             network=network,
             save=settings.valkey_save,
             debug_port=settings.valkey_debug_port,
-            limits=settings.limits.by_role["valkey"],
+            limits=settings.limits["valkey"],
             labels=settings.labels,
         ),
     )
@@ -47,7 +47,7 @@ def deploy(settings: Settings) -> Deployed:
             extra_environment=settings.extra_environment,
             extra_hosts=settings.extra_hosts,
             ca=settings.ca,
-            limits=settings.limits.by_role["open-webui"],
+            limits=settings.limits["open-webui"],
             labels=settings.labels,
         ),
     )

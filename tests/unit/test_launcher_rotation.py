@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from settings.objects import SECRET_NAMES
+from settings.blocks import SECRET_NAMES
 from tests.unit.test_settings import read
 from tooling.errors import ToolError
 from tooling.launcher.rotation import SECRETS, listing, rotate, secrets_of
@@ -36,7 +35,7 @@ def test_a_stack_has_the_secrets_of_what_it_deploys() -> None:
     assert secrets_of(read(REPLICATED)) == ["secret-key", "postgres-password", *valkey, "admin-password"]
     assert "valkey-tls" in secrets_of(read({**REPLICATED, "valkeyTls": "true"}))
     assert "admin-password" not in secrets_of(read({**REPLICATED, "adminPassword": "one of my own"}))
-    elsewhere = replace(read(REPLICATED), valkey_url="rediss://:password@valkey.example.org:6379")
+    elsewhere = read(REPLICATED).model_copy(update={"valkey_url": "rediss://:password@valkey.example.org:6379"})
     assert secrets_of(elsewhere) == ["secret-key", "postgres-password", "admin-password"]
 
 

@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -18,7 +17,6 @@ from docker_access import elsewhere, labels
 from docker_access.client import api_client
 from docker_access.logins import LoginError
 from docker_access.versions import TooNewError
-from settings import Admin
 from tests.unit.test_settings import read
 from tooling.errors import ToolError
 from tooling.images.reference import parse
@@ -373,7 +371,7 @@ def test_images_are_built_for_a_stack_that_takes_local_builds(
         return reference
 
     monkeypatch.setattr(command_line, "ensure", ensure)
-    command_line._have_images(Mock(), replace(read(), production=production))
+    command_line._have_images(Mock(), read().model_copy(update={"production": production}))
     assert [bool(one) for one in told] == [production, production]
     assert capsys.readouterr().err.startswith("image: ghcr.io/open-webui")
 
@@ -389,7 +387,6 @@ def test_an_update_says_where_a_generated_password_is_and_nothing_of_one_that_wa
     command_line._say_how_to_sign_in(settings)
     said = "admin: admin@example.org; the generated password is admin_password in: make -s outputs STACK=team SHOW_SECR"
     assert capsys.readouterr().err.startswith(said)
-    given = Admin(email="admin@example.org", name="Admin", password="hunter2hunter2")
-    command_line._say_how_to_sign_in(replace(settings, admin=given))
-    command_line._say_how_to_sign_in(replace(settings, admin=None))
+    command_line._say_how_to_sign_in(settings.model_copy(update={"admin_password": "hunter2hunter2"}))
+    command_line._say_how_to_sign_in(settings.model_copy(update={"admin_email": ""}))
     assert capsys.readouterr().err == ""
