@@ -28,7 +28,7 @@ from docker_access.commands import Ran, run_inside
 from docker_access.ports import connected
 from docker_access.ssh import dial_stdio, explained, through
 from tests.unit.test_settings import read
-from tooling.launcher.__main__ import where_it_listens
+from tooling.launcher.deploy import where_it_listens
 
 
 @pytest.fixture

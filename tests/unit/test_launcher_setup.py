@@ -23,7 +23,8 @@ from tests.unit.test_settings import read
 from tooling.errors import ToolError
 from tooling.images.reference import parse
 from tooling.launcher import __main__ as command_line
-from tooling.launcher import docker_daemon, python_env, stack
+from tooling.launcher import deploy, docker_daemon, python_env, stack
+from tooling.launcher.verify import subject
 from tooling.machine.host import apt_install
 from topologies.deployed import Deployed
 from verification.subject import subject_of
@@ -38,7 +39,7 @@ def test_setup_has_every_image_that_the_stack_needs(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(command_line, "ensure_docker", Mock())
-    monkeypatch.setattr(command_line, "ensure", lambda _, reference, **__: asked.append(reference))
+    monkeypatch.setattr(deploy, "ensure", lambda _, reference, **__: asked.append(reference))
     assert command_line.main(["setup", "--stack", name]) == 0
     assert {parse(reference).name for reference in asked} == software
 
@@ -243,7 +244,7 @@ def test_the_verification_reads_what_the_outputs_say(monkeypatch: pytest.MonkeyP
         "subject": described, "url": "https://chat.example.org", "expected": {"web-1": {"Config.Image": "1"}},
         "verification": report,
     }  # fmt: skip
-    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(command_line.subject(outputs))))
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(subject(outputs))))
 
     read = verification.__main__.read_subject("-")
 
@@ -325,11 +326,11 @@ def test_only_one_shot_containers_that_failed_are_removed() -> None:
     others = [Container("done", "migration", 0), Container("web-postgres", "postgres", 1)]
     client = Mock()
     client.containers.list.return_value = [*failed, *others]
-    project = stack.open_project("dev")
-    removed = stack.remove_failed_one_shots(client, project, "dev")
+    dev = stack.open_stack("dev")
+    removed = stack.remove_failed_one_shots(client, dev)
     assert removed == ["web-migration (exit code 1)", "web-postgres-setup (exit code 2)"]
     assert [container.removed for container in [*failed, *others]] == [True, True, False, False]
-    marks = [f"pulumi.project={project.name}", "pulumi.stack=dev"]
+    marks = [f"pulumi.project={dev.project.name}", "pulumi.stack=dev"]
     exited = {"label": marks, "status": "exited"}
     client.containers.list.assert_called_once_with(all=True, filters=exited, ignore_removed=True)
 
@@ -341,7 +342,7 @@ def test_an_update_closes_with_the_address_the_images_and_the_verdict() -> None:
         "images": {"redis-valkey": image},
         "verification": {"summary": "proved: x"},
     }
-    assert command_line.closing(outputs).splitlines() == [
+    assert deploy.summary(outputs).splitlines() == [
         "UI: http://127.0.0.1:3000",
         "redis-valkey: valkey:8, version 8.0.1, pulled",
         "proved: x",
@@ -352,12 +353,12 @@ def test_the_last_line_of_an_update_names_every_local_build() -> None:
     made = {"open-webui": {labels.LOCAL_BUILD: "PyPI open-webui 0.12.4"}, "caddy": {labels.LOCAL_BUILD: "Go caddy"}}
     client = Mock()
     client.images.get = lambda name: Mock(labels=made.get(parse(name).name))
-    assert command_line.local_builds(client, read({"topology": "replicated", "adminEmail": "a@example.org"})) == (
+    assert deploy.local_builds(client, read({"topology": "replicated", "adminEmail": "a@example.org"})) == (
         "built on this machine, not the official images: ghcr.io/open-webui/open-webui:main (from PyPI open-webui "
         "0.12.4), docker.io/library/caddy:2.11.7-alpine (from Go caddy)"
     )
     made.clear()
-    assert command_line.local_builds(client, read()) == ""
+    assert deploy.local_builds(client, read()) == ""
 
 
 @pytest.mark.parametrize("production", [True, False])
@@ -372,24 +373,24 @@ def test_images_are_built_for_a_stack_that_takes_local_builds(
         told.append(refuse_build)
         return reference
 
-    monkeypatch.setattr(command_line, "ensure", ensure)
-    command_line._have_images(Mock(), replace(read(), production=production))
+    monkeypatch.setattr(deploy, "ensure", ensure)
+    deploy.have_images(Mock(), replace(read(), production=production))
     assert [bool(one) for one in told] == [production, production]
     assert capsys.readouterr().err.startswith("image: ghcr.io/open-webui")
 
 
 def test_an_update_without_the_proof_says_that_it_is_off() -> None:
-    assert "verification is off" in command_line.closing({"url": "http://127.0.0.1:3000", "verification": "off"})
+    assert "verification is off" in deploy.summary({"url": "http://127.0.0.1:3000", "verification": "off"})
 
 
 def test_an_update_says_where_a_generated_password_is_and_nothing_of_one_that_was_given(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     settings = read({"topology": "replicated", "adminEmail": "admin@example.org"})
-    command_line._say_how_to_sign_in(settings)
+    deploy._say_how_to_sign_in(settings)
     said = "admin: admin@example.org; the generated password is admin_password in: make -s outputs STACK=team SHOW_SECR"
     assert capsys.readouterr().err.startswith(said)
     given = Admin(email="admin@example.org", name="Admin", password="hunter2hunter2")
-    command_line._say_how_to_sign_in(replace(settings, admin=given))
-    command_line._say_how_to_sign_in(replace(settings, admin=None))
+    deploy._say_how_to_sign_in(replace(settings, admin=given))
+    deploy._say_how_to_sign_in(replace(settings, admin=None))
     assert capsys.readouterr().err == ""
