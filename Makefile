@@ -1,14 +1,14 @@
 # STACK   the environment: a file stacks/Pulumi.<stack>.yaml
 # ENGINE  auto (the Pulumi CLI if it is on PATH and works, else the embedded engine), pulumi, or embedded
-# BUILD_IMAGES  1 builds missing images here, without asking a registry
-# SECRET  the secret that `make rotate` replaces; `make rotate` alone lists those of the stack
-# YES     1 answers yes to what up, rotate and destroy would ask at a terminal
-# TAKE_OVER  1 takes over (up, destroy) what was deployed from another state, which is lost or given up
+# BUILD_IMAGES  1: build missing images here without asking a registry
+# SECRET  the secret that `make rotate` replaces
+# YES     1: agree beforehand to what up, rotate and destroy ask about at a terminal
+# TAKE_OVER  1: up and destroy take over what another state has deployed, if that state is lost or given up
 STACK ?= dev
 ENGINE ?= auto
-# Python that .venv is made with; it is made again where another one is named.
+# The Python that makes .venv. If you name one, a .venv of another Python is made again.
 PYTHON ?= python3
-# Further ones, for `make unit-pythons`.
+# Further versions, for `make unit-pythons`.
 PYTHONS ?= 3.12 3.13
 
 BIN := .venv/bin
@@ -23,7 +23,7 @@ export IMAGE_BYTECODE := $(BYTECODE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup image-contract up preview refresh verify outputs destroy pin rotate cancel drift test test-all test-cli test-docker26 bench unit unit-pythons lint fmt lock reference clean
+.PHONY: help python setup image-contract up preview refresh verify outputs destroy pin rotate cancel drift test test-all test-cli test-docker26 bench unit unit-pythons lint fmt lock reference release clean
 
 help: ## list the targets
 	@echo "usage: make TARGET [STACK=dev] [ENGINE=auto|pulumi|embedded]"
@@ -41,64 +41,64 @@ setup: python ## install what this machine lacks: Python packages, Docker, image
 image-contract: python ## compare images, pulled or built here, with the official ones (of all stacks, or STACK=NAME)
 	$(LAUNCH) $@ --stack '$(if $(filter-out file,$(origin STACK)),$(STACK))'
 
-up: python ## set up, deploy, and prove that events travel through Valkey; ask before people are interrupted (YES=1: do not ask)
+up: python ## set up, deploy, and prove that events travel through Valkey; asks before it interrupts people (YES=1: does not ask)
 	$(DEPLOY) $(if $(filter 1,$(YES)),--yes)
 
 preview: python ## show what `up` would change
 	$(DEPLOY)
 
-refresh: python ## read what is really there into the state
+refresh: python ## read into the state what Docker really has
 	$(DEPLOY)
 
-verify: python ## run the verification now, on what is deployed (IDLE=0 spares the half minute behind a gateway)
+verify: python ## run the proof now, on what is deployed (IDLE=0: without the half minute behind a gateway)
 	$(DEPLOY) $(if $(IDLE),$(if $(filter 0 no false,$(IDLE)),--no-idle,--idle))
 
-outputs: python ## print the stack's outputs as JSON (make -s outputs; SHOW_SECRETS=1: secrets too)
+outputs: python ## print the stack's outputs as JSON (make -s outputs; with the secrets: SHOW_SECRETS=1)
 	$(DEPLOY) $(if $(SHOW_SECRETS),--show-secrets)
 
-destroy: python ## remove the stack after asking (YES=1: without asking); data volumes stay unless the stack says otherwise
+destroy: python ## remove the stack once you have agreed (YES=1: does not ask); data volumes stay unless the stack says otherwise
 	$(DEPLOY) $(if $(filter 1,$(YES)),--yes)
 
 pin: python ## write the digests of the stack's image tags into its stack file
 	$(DEPLOY)
 
-rotate: python ## replace one secret, deploy and prove (SECRET=NAME)
+rotate: python ## replace one secret by a new one and prove it (SECRET=NAME; without it: list the secrets)
 	$(DEPLOY) --secret '$(SECRET)' $(if $(filter 1,$(YES)),--yes)
 
-cancel: python ## remove the lock that a run left behind (YES=1: also that of a run at work, or of another machine)
+cancel: python ## remove the lock that a run left behind (YES=1: also of a run at work, or of another machine)
 	$(DEPLOY) $(if $(filter 1,$(YES)),--yes)
 
 drift: python ## list what is no longer as the last update left it (JSON=1: as JSON)
 	$(DEPLOY) $(if $(JSON),--json)
 
-test: python ## set up, then run the tests: lint, unit, engine, containers; stop at the first tier that fails
+test: python ## set up, then run the tests: lint, unit, engine, containers; stops at the first tier that is red
 	@$(BIN)/python -m tests.tiers
 
-test-all: python ## run all tests, also those that take hours: soaks, sweeps, drills
+test-all: python ## run the same, then what takes hours: soaks, sweeps, drills
 	@$(BIN)/python -m tests.tiers --all
 
 test-cli: python ## run the tests that need the Pulumi CLI and its Docker plugin, which must be there
 	@$(BIN)/python -m tests.tiers --only cli
 
-test-docker26: setup ## run the tests of containers on Docker 26.1 of Debian 13, beside this machine's own (root, on Debian)
+test-docker26: setup ## run the tests of containers on Docker 26.1 of Debian 13, beside this machine's own (needs root, on Debian)
 	@$(BIN)/python -m tests.other_docker
 
 bench: python ## measure events, joins, outages and deployment on a stack of its own; write docs/benchmarks.md (ONLY=speed: one section)
 	@$(BIN)/python -m tests.bench --engine $(ENGINE) $(if $(ONLY),--only $(ONLY))
 
-unit: python ## run the quick tests, which need no Docker
+unit: python ## run the quick tests, without Docker
 	@$(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder -n auto --maxprocesses 4 -m "not docker and not processes" tests/unit tests/engine tests/crashes
 
-unit-pythons: python ## run the quick tests on other versions of Python, which uv finds or downloads (PYTHONS="3.12 3.13")
+unit-pythons: python ## run the same on other versions of Python, which uv finds or downloads (PYTHONS="3.12 3.13")
 	@$(BIN)/python -m tests.pythons $(PYTHONS)
 
-lint: python ## check all code with ruff and mypy, and the docstrings
+lint: python ## check everything with ruff and mypy, and what docstrings must say
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m docs.docstrings
+	@$(BIN)/python -m tooling.documents.docstrings
 
-fmt: python ## format the code, and fix what ruff can fix
+fmt: python ## format, and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
@@ -106,11 +106,15 @@ lock: ## pin all dependencies with hashes, of .venv, uv and local builds (UPGRAD
 	@$(COMPILE) pyproject.toml --group program --group dev --output-file requirements-dev.txt
 	@$(COMPILE) pyproject.toml --group program --constraints requirements-dev.txt --output-file requirements.txt
 	@echo uv | $(COMPILE) --output-file tooling/machine/uv.txt -
+	@printf 'cyclonedx-bom\nhatchling>=1.27,<2\n' | $(COMPILE) --output-file tooling/documents/release.txt -
 	@$(BIN)/python -m tooling.images.lock
 
 reference: python ## write the reference in docs/components.md from the docstrings
-	@$(BIN)/python -m docs.reference
+	@$(BIN)/python -m tooling.documents.reference
 
-clean: ## remove caches and .venv; state and data stay
-	@rm -rf .venv .cache .artifacts .mypy_cache .pytest_cache .ruff_cache
+release: python ## make a release in dist/: wheel, sdist, bill of materials, SHA-256 sums
+	@$(BIN)/python -m tooling.documents.release
+
+clean: ## remove caches, dist and .venv; state and data stay
+	@rm -rf .venv .cache .artifacts dist .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -47,7 +47,7 @@ def test_the_differences_that_are_known_are_those_that_contracts_name() -> None:
 
 
 def test_the_table_in_the_documents_is_that_of_the_code() -> None:
-    assert table() in (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert table() in (PROJECT / "docs/images.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

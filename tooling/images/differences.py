@@ -1,6 +1,6 @@
 """Where images built on this machine are not the official ones: the one table of it, and what may differ at all.
 
-An item of a contract names the difference it is allowed for; the README shows the table, and the report names its rows.
+An item of a contract names the difference it is allowed for. docs/images.md shows the table; the report names its rows.
 """
 
 from __future__ import annotations
