@@ -124,7 +124,7 @@ def test_a_cli_that_does_not_tell_is_told_with_its_words(project: Project) -> No
     (project.directory / "bin/pulumi").write_text(
         "#!/bin/sh\n[ $1 = stack ] || { echo no such environment >&2; exit 1; }\n"
     )
-    with pytest.raises(ToolError, match="does not tell the configuration of stack team:\nno such environment"):
+    with pytest.raises(ToolError, match="cannot read the configuration of stack team:\nno such environment"):
         by_the_cli(project)
 
 

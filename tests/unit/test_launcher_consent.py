@@ -312,7 +312,7 @@ PRODUCTION = yaml.safe_load((HERE / "stacks/Pulumi.prod.yaml").read_text(encodin
     ("config", "why"),
     [
         (PRODUCTION, "has production: true"),
-        ({"open-webui:uiport": 1}, r"may be one of production, its settings cannot be read"),
+        ({"open-webui:uiport": 1}, r"may be in production: its settings cannot be read"),
     ],
 )
 def test_a_stack_of_production_is_destroyed_by_name_alone(

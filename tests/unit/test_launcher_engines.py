@@ -80,6 +80,12 @@ def test_a_plugin_that_cannot_be_had_means_the_embedded_engine_and_is_not_asked_
     assert (path / "asked").read_text() == "x\n"
 
 
+def test_a_plugin_installation_that_fails_without_a_word_has_its_exit_code_told(path: Path, project: Project) -> None:
+    pulumi(path)
+    stand_in(path, "pulumi", "exit 7")
+    assert "could not be: exit code 7" in engines.choose("auto", find_stack(project, "dev")).line
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_a_cli_that_lacks_a_part_is_not_used(path: Path, project: Project, part: str) -> None:
     pulumi(path)
@@ -99,7 +105,7 @@ def test_a_cli_that_only_a_link_on_path_leads_to_has_its_parts_beside_it(
 
 
 def test_the_cli_asked_for_and_not_there_is_an_error(path: Path, project: Project) -> None:
-    with pytest.raises(ToolError, match="ENGINE=pulumi cannot be: no Pulumi CLI on PATH"):
+    with pytest.raises(ToolError, match="ENGINE=pulumi cannot be used: no Pulumi CLI on PATH"):
         engines.choose("pulumi", find_stack(project, "dev"))
 
 

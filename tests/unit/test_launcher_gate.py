@@ -165,7 +165,7 @@ def test_of_a_backend_that_is_no_directory_the_passphrase_alone_is_tried(
     [
         (PermissionError(13, "Permission denied", "/srv/x"), "error: /srv/x: Permission denied. Make it accessible"),
         (APIError("500", explanation="no space left on device"), "error: Docker refused: no space left on device"),
-        (requests.exceptions.ConnectionError("gone"), "error: Docker ceased to answer: gone."),
+        (requests.exceptions.ConnectionError("gone"), "error: Docker stopped answering: gone."),
     ],
 )
 def test_what_goes_wrong_on_the_way_is_one_line(

@@ -9,6 +9,7 @@ import tarfile
 from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import Mock
 
 import pulumi
 import pytest
@@ -149,6 +150,21 @@ def test_at_a_terminal_it_tells_more_often(
         told[terminal] = capsys.readouterr().err.count("its log says last")
     assert told[False] == 1
     assert told[True] >= 3
+
+
+def test_its_secrets_are_read_once_however_long_it_is_waited_for(
+    project: Project,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0)
+    monkeypatch.setattr(waiting, "UNWATCHED_SECONDS", 0)
+    docker: Any = Docker(inspected(), f"with {PASSWORD}\n", f"A_PASSWORD='{PASSWORD}'", looks=4)
+    read = Mock(side_effect=docker.get_archive)
+    docker.get_archive = read
+    waiting.await_one_shots(docker, find_stack(project, "team"))
+    assert capsys.readouterr().err.count("with [secret]") == 4
+    assert read.call_count == len(one_shots.SECRET_FILES)
 
 
 def test_where_none_is_at_work_nothing_is_said(project: Project, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811

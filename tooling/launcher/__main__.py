@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"error: Docker refused: {error.explanation or error}")
         return 1
     except requests.exceptions.RequestException as error:
-        say(f"error: Docker ceased to answer: {failure_text(error)}. Run it again once `docker info` answers.")
+        say(f"error: Docker stopped answering: {failure_text(error)}. Run it again once `docker info` answers.")
         return 1
     except OSError as error:
         if error.filename is None:

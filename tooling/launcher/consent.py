@@ -1,7 +1,7 @@
 """Asks before something is interrupted, removed or taken over, where a person sits at a terminal.
 
 Everything that a command will do of that kind is shown as one plan, and asked once, before anything is done. Without a
-terminal an update goes on as it was asked for, and so does the destruction of a stack that is none of production.
+terminal an update goes on as it was asked for, and so does the destruction of a stack that is not in production.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WORDS: Final = {"delete": "deletes", "replace": "replaces", "update": "updates",
 
 
 class NotAgreedError(ToolError):
-    """Somebody was asked and did not agree, or has to say so in another way; nothing was changed."""
+    """The user was asked and did not agree, or has to agree in another way; nothing was changed."""
 
 
 def confirm_update(engine: engines.Engine, client: docker.DockerClient, stack: Stack, owner: Owner) -> None:
@@ -41,7 +41,7 @@ def confirm_update(engine: engines.Engine, client: docker.DockerClient, stack: S
 
     Raises:
         NotAgreedError: It was not.
-        ToolError: What it would do cannot be told.
+        ToolError: It cannot be previewed.
     """
     if not at_a_terminal():
         return
@@ -54,7 +54,7 @@ def confirm_update(engine: engines.Engine, client: docker.DockerClient, stack: S
 
 
 def confirm_destroy(client: docker.DockerClient, stack: Stack, owner: Owner, settings: Callable[[], Settings]) -> None:
-    """Have the end of a stack agreed to: at a terminal, and of one of production by ``YES=1`` alone.
+    """Have the end of a stack agreed to: at a terminal, and in production by ``YES=1`` alone.
 
     Args:
         client: Docker.
@@ -162,15 +162,15 @@ def _preview(engine: engines.Engine, stack: Stack) -> Preview:
     if preview and not (done.returncode or preview.errors):
         return preview
     why = "\n".join(preview.errors) if preview else ""
-    raise ToolError(f"what the update would do cannot be told; nothing was changed:\n{why or done.stderr}")
+    raise ToolError(f"the update cannot be previewed; nothing was changed:\n{why or done.stderr}")
 
 
 def _production(settings: Callable[[], Settings]) -> str:
-    """Why the stack is to be treated as one of production; empty where it is none."""
+    """Why the stack is to be treated as in production; empty where it is not."""
     try:
         return "has production: true" if settings().production else ""
     except (ToolError, SettingsError) as error:
-        return f"may be one of production, its settings cannot be read ({str(error).splitlines()[0].rstrip(':')})"
+        return f"may be in production: its settings cannot be read ({str(error).splitlines()[0].rstrip(':')})"
 
 
 def _ask(plan: list[str], question: str, anyway: str) -> None:
@@ -179,4 +179,4 @@ def _ask(plan: list[str], question: str, anyway: str) -> None:
     for line in plan:
         say(f"plan: {line}")
     if not agreed(question):
-        raise NotAgreedError(f"not agreed to; nothing was changed. Without the question: {anyway}")
+        raise NotAgreedError(f"not agreed to; nothing was changed. To go on without the question: {anyway}")

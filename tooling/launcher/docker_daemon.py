@@ -64,7 +64,7 @@ def ensure_docker() -> docker.DockerClient:
         if why := refused(answer):
             raise ToolError(why)
         if other := elsewhere.of_context():
-            say(f"docker: {other.what} is not followed; to use its Docker: {other.line}")
+            say(f"docker: {other.what} is not used; to use its Docker: {other.line}")
     return client
 
 

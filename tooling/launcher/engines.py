@@ -51,7 +51,7 @@ def choose(choice: str, stack: Stack) -> Engine:
         where = f", state in {backends.described(stack)}" if stack.shared else ""
         return Engine(name="pulumi", line=f"engine: Pulumi CLI {version()}{where}")
     if choice == "pulumi":
-        raise ToolError(f"ENGINE=pulumi cannot be: {obstacle}. Correct that, or leave ENGINE out.")
+        raise ToolError(f"ENGINE=pulumi cannot be used: {obstacle}. Correct that, or leave ENGINE out.")
     return _embedded_engine(stack, obstacle)
 
 

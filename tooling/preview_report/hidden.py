@@ -29,7 +29,7 @@ WITHHELD: Final = (
 def without_secrets(errors: Iterable[str], stack: str) -> tuple[str, ...]:
     """The errors without the secrets of this process and of the stack; withheld where those of the stack are not known.
 
-    What the program says of another Docker host is never withheld: it is told without the stack's secrets too.
+    What the program says of another Docker host is never withheld: it needs none of the stack's secrets.
 
     Args:
         errors: What an engine printed.

@@ -60,8 +60,8 @@ def refuse_embedded(stack: Stack, why: str) -> None:
     """
     if stack.shared:
         raise ToolError(
-            f"the state is in {described(stack)}, which the Pulumi CLI alone can use, and it would not be used: {why}. "
-            "Correct that (https://www.pulumi.com/docs/install/), or take that backend away to work on the project's "
+            f"the state is in {described(stack)}, which only the Pulumi CLI can use, and it would not be used: {why}. "
+            "Correct that (https://www.pulumi.com/docs/install/), or unset that backend to work on the project's "
             "own state, in .pulumi-state."
         )
 

@@ -57,7 +57,7 @@ def configuration(stack: Stack) -> PlainConfig:
     select(stack)
     done = captured(["pulumi", "config", "--json", "--show-secrets", "--stack", stack.name], stack)
     if done.returncode != 0:
-        raise ToolError(f"the Pulumi CLI does not tell the configuration of stack {stack.name}:\n{done.stderr}")
+        raise ToolError(f"the Pulumi CLI cannot read the configuration of stack {stack.name}:\n{done.stderr}")
     found: dict[str, dict[str, Any]] = json.loads(done.stdout)
     values = {key: str(entry["value"]) for key, entry in found.items()}
     return values, {key for key, entry in found.items() if entry.get("secret")}
@@ -100,7 +100,7 @@ def exported(stack: Stack, *, show_secrets: bool = False) -> dict[str, Any]:
 
 def select(stack: Stack) -> None:
     """Have the stack in the backend: the first command on it makes it."""
-    variables(stack)  # a passphrase that is missing is told before anything is made
+    variables(stack)  # a passphrase that is missing is refused before anything is made
     directory = stack.backend_directory
     if directory is not None:
         if stack.backend.file.exists():
