@@ -93,5 +93,5 @@ def test_without_the_pulumi_cli_such_a_state_cannot_be_read(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with pytest.raises(ToolError, match=r"the Pulumi CLI alone can use.*no Pulumi CLI on PATH"):
+    with pytest.raises(ToolError, match=r"only the Pulumi CLI can use.*no Pulumi CLI on PATH"):
         drift.drift(elsewhere, as_json=True)

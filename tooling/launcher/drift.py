@@ -10,6 +10,7 @@ from tooling.drift.compare import differences, missing_one_shots
 from tooling.drift.observed import observe
 from tooling.drift.recorded import recorded
 from tooling.errors import ToolError
+from tooling.launcher.stack import own_labels
 from tooling.pulumi_cli.stacks import exported
 from tooling.pulumi_files.checkpoint import Checkpoint, load, salt_of
 from tooling.pulumi_files.lock import held
@@ -42,7 +43,7 @@ def drift(stack: Stack, *, as_json: bool) -> int:
         raise ToolError(f"stack {name} is not deployed: its state has no container. Run: make up STACK={name}")
     try:
         with closing(DockerView()) as view:
-            seen = observe(view, known, stack.project.name, name)
+            seen = observe(view, known, own_labels(stack))
     except CouldNotAsk as reason:
         raise ToolError(str(reason)) from None
     if _document(stack) != document:
