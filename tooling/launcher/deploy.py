@@ -129,7 +129,7 @@ def summary(outputs: dict[str, Any]) -> str:
 def local_builds(client: docker.DockerClient, settings: Settings) -> str:
     """Names every image of the stack that was built on this machine, in one line; empty where none was."""
     found = {reference: client.images.get(reference).labels or {} for reference in settings.images.values()}
-    built = [f"{name} (from {of[labels.LOCAL_BUILD]})" for name, of in found.items() if labels.LOCAL_BUILD in of]
+    built = [f"{name} (from {its[labels.LOCAL_BUILD]})" for name, its in found.items() if labels.LOCAL_BUILD in its]
     return f"built on this machine, not the official images: {', '.join(built)}" if built else ""
 
 
