@@ -338,7 +338,8 @@ def test_what_it_publishes_everywhere_is_asked_at_its_name(monkeypatch: pytest.M
     [
         (
             "127.0.0.1",
-            "UI: far publishes it for itself alone; to open it here too: ssh -N -L 3100:127.0.0.1:3100 -l deploy -p 2222 -- far",
+            "UI: far publishes it for itself alone; to open it here too: "
+            "ssh -N -L 3100:127.0.0.1:3100 -l deploy -p 2222 -- far",
         ),
         ("::", "UI: port 3100 of far"),
     ],
