@@ -333,13 +333,15 @@ def test_what_it_publishes_everywhere_is_asked_at_its_name(monkeypatch: pytest.M
             assert connection.getpeername() == listener.getsockname()
 
 
+TO_FAR = "-l deploy -p 2222 -- far"
+
+
 @pytest.mark.parametrize(
     ("bind", "line"),
     [
         (
             "127.0.0.1",
-            "UI: far publishes it for itself alone; to open it here too: "
-            "ssh -N -L 3100:127.0.0.1:3100 -l deploy -p 2222 -- far",
+            f"UI: far publishes it for itself alone; to open it here too: ssh -N -L 3100:127.0.0.1:3100 {TO_FAR}",
         ),
         ("::", "UI: port 3100 of far"),
     ],
