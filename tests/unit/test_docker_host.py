@@ -2,6 +2,7 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -123,7 +124,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     state = tmp_path / ".pulumi/stacks/open-webui/team.json"
     state.parent.mkdir(parents=True)
     state.write_text(json.dumps({"version": 3, "checkpoint": {"latest": {"resources": [resource]}}}))
-    return load_project(Path(__file__).parents[2])
+    for stack in ("team", "other"):
+        (tmp_path / f"Pulumi.{stack}.yaml").touch()
+    return replace(load_project(Path(__file__).parents[2]), stacks_directory=tmp_path)
 
 
 def test_the_launcher_refuses_another_docker_before_an_engine_begins(

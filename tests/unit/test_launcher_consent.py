@@ -18,8 +18,8 @@ from tooling.launcher import consent, engines, recovery
 from tooling.launcher.consent import NotAgreedError, confirm_destroy, confirm_update, interruptions, removals
 from tooling.launcher.gate import read_settings
 from tooling.preview_report.steps import read
-from tooling.pulumi_files.backend import Backend
-from tooling.pulumi_files.project import Project, backend_directory, load_project
+from tooling.pulumi_files.project import Project, load_project
+from tooling.pulumi_files.stack import find_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ DATA = resource("docker:index/volume:Volume", "open-webui-data", "open-webui-tea
 
 def deploy(project: Project, *resources: dict[str, Any]) -> None:
     """Have these in the stack's state."""
-    backend = Backend(backend_directory(project), project.name, "team")
+    backend = find_stack(project, "team").backend
     backend.write({"version": 3, "checkpoint": {"stack": "team", "latest": {"resources": list(resources)}}})
 
 

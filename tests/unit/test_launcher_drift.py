@@ -48,6 +48,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project whose state is in a backend that only the Pulumi CLI reads."""
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
     monkeypatch.setattr(drift, "DockerView", View)
+    (tmp_path / "Pulumi.team.yaml").touch()
     return Project(directory=tmp_path, name="open-webui", stacks_directory=tmp_path)
 
 
