@@ -36,16 +36,16 @@ def interruptible(opened: Future[Deployment], display: Display, backend: Backend
     terminals = [number for number in (1, 2) if os.isatty(number)]
 
     def interrupt(*_: Any) -> None:
-        deployment = _begun(opened)
+        deployment = _deployment_under_way(opened)
         if deployment is None or deployment.interrupted:
             _stop_at_once(display, backend, pending=deployment is not None)
         else:
             deployment.interrupted = True
-            _tell("\nStopping: steps under way are finished and saved. Ctrl-C again stops at once.\n")
+            _write_error("\nStopping: steps under way are finished and saved. Ctrl-C again stops at once.\n")
 
     def hang_up(*_: Any) -> None:
         _write_nowhere(terminals)
-        deployment = _begun(opened)
+        deployment = _deployment_under_way(opened)
         if deployment is None or not deployment.interrupted:
             interrupt()
 
@@ -60,7 +60,7 @@ def interruptible(opened: Future[Deployment], display: Display, backend: Backend
             signal.signal(number, handler)
 
 
-def _begun(opened: Future[Deployment]) -> Deployment | None:
+def _deployment_under_way(opened: Future[Deployment]) -> Deployment | None:
     return opened.result() if opened.done() and not opened.exception() else None
 
 
@@ -70,17 +70,17 @@ def _stop_at_once(display: Display, backend: Backend, *, pending: bool) -> NoRet
     with suppress(RuntimeError):  # where it was just being drawn
         display.end()
     release(backend)
-    rest = "Steps under way stay pending; the next run looks what became of them.\n" if pending else ""
-    _tell(f"Stopped at once:\n{where}\n{rest}")
+    rest = "Steps under way stay pending; the next run finds out what became of them.\n" if pending else ""
+    _write_error(f"Stopped at once:\n{where}\n{rest}")
     os._exit(130)
 
 
-def _tell(text: str) -> None:
+def _write_error(text: str) -> None:
     """Write to standard error, past its buffer: a signal may have come while that was being written."""
     os.write(2, text.encode())
 
 
-class Lasting:
+class TerminalStream:
     """A stream to a terminal that may be gone: what it does not take any more is lost, and no error of the run.
 
     The signal that says so comes a moment later than the first write that fails.
@@ -94,13 +94,13 @@ class Lasting:
 
     def write(self, text: str) -> int:
         """Write; returns the number of characters taken."""
-        with _gone():
+        with _ignoring_a_closed_terminal():
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Write what is buffered."""
-        with _gone():
+        with _ignoring_a_closed_terminal():
             self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:
@@ -108,7 +108,7 @@ class Lasting:
 
 
 @contextmanager
-def _gone() -> Iterator[None]:
+def _ignoring_a_closed_terminal() -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -32,7 +32,9 @@ def resolve_pending(snapshot: Snapshot, provider: ProviderOf, observer: Observer
     for pending in list(snapshot.operations):
         resource = pending.resource
         if pending.type == "creating" and dry_run:
-            observer.note("info", resource.urn, "creating it was interrupted; the next update looks what became of it")
+            observer.note(
+                "info", resource.urn, "creating it was interrupted; the next update finds out what became of it"
+            )
         elif pending.type == "creating" and resource.custom:
             _adopt(resource, snapshot, provider, observer)
         else:

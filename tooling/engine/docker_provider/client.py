@@ -159,8 +159,8 @@ def labels_of(inputs: dict[str, Any]) -> dict[str, str]:
 def is_the_stacks(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
     """Whether labels found on an object name the very project and stack that the inputs would write on it."""
     asked = labels_of(inputs)
-    marks = (labels.PROJECT, labels.STACK)
-    return all(mark in asked and (found or {}).get(mark) == asked[mark] for mark in marks)
+    names = (labels.PROJECT, labels.STACK)
+    return all(name in asked and (found or {}).get(name) == asked[name] for name in names)
 
 
 def is_ours(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
@@ -171,6 +171,6 @@ def is_ours(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
 
 def ownership(found: dict[str, str] | None) -> str:
     """Whose an object is, for a message."""
-    project, stack, origin = ((found or {}).get(mark) for mark in (labels.PROJECT, labels.STACK, labels.ORIGIN))
+    project, stack, origin = ((found or {}).get(name) for name in (labels.PROJECT, labels.STACK, labels.ORIGIN))
     whose = f"belongs to project {project}, stack {stack}" if project or stack else "carries no label of ours"
     return f"{whose}, of the state in {origin}" if origin else whose
