@@ -230,5 +230,5 @@ def test_what_cannot_be_searched_for_secrets_is_not_put_on_a_pull_request(
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "another")
     assert preview_report(["preview.json", "--stack", "dev"]) == 1
     stack.seen["comment"] = stack.capture.readouterr().out
-    assert "What was said is not repeated here" in stack.seen["comment"]
+    assert "The error is not repeated here" in stack.seen["comment"]
     assert stack.leaks() == {}

@@ -18,14 +18,14 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "preflight": {"settings", "components", "docker_access"},
     "topologies": {"settings", "components"},
     "__main__": {"settings", "preflight", "topologies", "verification"},
-    "tooling": {"settings", "preflight", "verification", "docker_access"},
-    "docs": {"components", "verification", "docker_access"},
+    "tooling": {"settings", "preflight", "components", "verification", "docker_access"},
 }
 """By room: the rooms of which it imports."""
 
 WITHIN_TOOLING: Final[dict[str, set[str]]] = {
     "errors": set(),
     "polling": set(),
+    "documents": set(),
     "machine": set(),
     "pulumi_files": {"errors", "polling"},
     "pulumi_cli": {"errors", "machine", "pulumi_files"},

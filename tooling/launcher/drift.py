@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-from tooling.drift.compare import differences, gone_one_shots
+from tooling.drift.compare import differences, missing_one_shots
 from tooling.drift.observed import observe
 from tooling.drift.recorded import recorded
 from tooling.drift.report import as_json, as_text
@@ -50,7 +50,7 @@ def drift(project: Project, stack: str, *, json_wanted: bool) -> int:
         raise ToolError(
             f"stack {stack} was changed while it was looked at. After that update, run again: make drift STACK={stack}"
         )
-    found, gone = differences(known, seen), gone_one_shots(known, seen)
+    found, gone = differences(known, seen), missing_one_shots(known, seen)
     print(as_json(found, stack, gone) if json_wanted else as_text(found, known, stack, gone))
     return DRIFT if found else CLEAN
 

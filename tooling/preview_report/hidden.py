@@ -21,32 +21,35 @@ from tooling.pulumi_files.values import SECRET, SIGNATURE
 from tooling.pulumi_files.workspace import Workspace
 
 WITHHELD: Final = (
-    "What was said is not repeated here: the stack's secrets could not be looked up, to take them out of it. "
-    "It is in the log of the run that previewed."
+    "The error is not repeated here: the stack's secrets could not be looked up, to take them out of it. It is in the "
+    "log of the run that previewed."
 )
 
 
 def without_secrets(errors: Iterable[str], stack: str) -> tuple[str, ...]:
     """The errors without the secrets of this process and of the stack; withheld where those of the stack are not known.
 
+    What the program says of another Docker host is never withheld: it is told without the stack's secrets too.
+
     Args:
-        errors: What an engine said.
+        errors: What an engine printed.
         stack: The stack, of the project in the current directory; empty where its secrets were not to be had.
     """
-    said = list(dict.fromkeys(errors))
+    hidden, known = secrets_of_environment(os.environ), True
     try:
-        hidden = of_environment(os.environ) | (of_stack(stack) if stack else set())
+        hidden |= secrets_of_stack(stack) if stack else set()
     except (ToolError, OSError, ValueError):
-        return tuple(dict.fromkeys(error if OTHER_HOST in error else WITHHELD for error in said))
-    return tuple(redaction.redact(error, hidden) for error in said)
+        known = False
+    shown = (redaction.redact(error, hidden) if known or OTHER_HOST in error else WITHHELD for error in errors)
+    return tuple(dict.fromkeys(shown))
 
 
-def of_environment(variables: Mapping[str, str]) -> set[str]:
+def secrets_of_environment(variables: Mapping[str, str]) -> set[str]:
     """Secrets among the variables of a process, by their names."""
     return redaction.values_within([f"{name}={value}" for name, value in variables.items()])
 
 
-def of_stack(stack: str) -> set[str]:
+def secrets_of_stack(stack: str) -> set[str]:
     """Every secret of a stack's configuration and state.
 
     Raises:
@@ -58,12 +61,12 @@ def of_stack(stack: str) -> set[str]:
     if needs_the_cli(found):
         values, secret = configuration(project, stack)
         opened = set[str]().union(*(redaction.values(values[key]) for key in secret))
-        return opened | values_of_export(exported(project, stack, show_secrets=True))
+        return opened | secrets_of_export(exported(project, stack, show_secrets=True))
     if found.shared:
         salt = read_salt(found.file)
         secrets = Secrets(salt, passphrase(project, make=False)) if salt else None
         load_config(found, secrets)
-        opened = values_of_export(exported(project, stack, show_secrets=True))
+        opened = secrets_of_export(exported(project, stack, show_secrets=True))
         return opened | (secrets.plaintexts if secrets else set())
     workspace = Workspace(found)
     document = found.backend.read()
@@ -74,7 +77,7 @@ def of_stack(stack: str) -> set[str]:
     return workspace.plaintexts
 
 
-def values_of_export(document: Any) -> set[str]:
+def secrets_of_export(document: Any) -> set[str]:
     """Secrets of a state that the Pulumi CLI has exported with them shown."""
     return set[str]().union(*(redaction.values_of(name, value) for name, value in _shown(document)))
 
