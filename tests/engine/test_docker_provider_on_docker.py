@@ -1,4 +1,7 @@
-"""The Docker provider on a real daemon: resources come, change, fail, are found again and go."""
+"""The Docker provider on a real daemon: resources come, change, fail, are found again and go.
+
+Longer than others: all of it is on one daemon, by the same two fixtures, and in one group of tests.
+"""
 
 from __future__ import annotations
 
