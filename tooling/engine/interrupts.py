@@ -1,6 +1,6 @@
-"""Ctrl-C: once finishes the steps under way and saves; twice stops at once, with these recorded as pending.
+"""Ctrl-C once: the steps under way are finished and saved. Twice: the run stops at once, and they stay pending.
 
-SIGTERM does the same. A terminal that closes (SIGHUP) counts once, however often it is told: shells tell it twice.
+SIGTERM does the same. A terminal that closes (SIGHUP) counts once, however often it is said: shells say it twice.
 
 Source: https://www.pulumi.com/docs/iac/concepts/state-and-backends/#pending-operations
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def interruptible(opened: Future[Deployment], display: Display, backend: Backend) -> Iterator[None]:
-    """Have the signals end a run as said above, while it lasts.
+    """While it lasts, the signals end a run as described above.
 
     Args:
         opened: The run's deployment, once its state is open: from then on steps may be under way.
@@ -50,7 +50,7 @@ def interruptible(opened: Future[Deployment], display: Display, backend: Backend
             interrupt()
 
     handlers = {signal.SIGINT: interrupt, signal.SIGTERM: interrupt, signal.SIGHUP: hang_up}
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup, which means it
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # Set by nohup, on purpose.
         del handlers[signal.SIGHUP]
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
@@ -81,7 +81,7 @@ def _write_error(text: str) -> None:
 
 
 class TerminalStream:
-    """A stream to a terminal that may be gone: what it does not take any more is lost, and no error of the run.
+    """A stream to a terminal that may be gone: what it takes no more is lost, which is no error of the run.
 
     The signal that says so comes a moment later than the first write that fails.
 
@@ -117,7 +117,7 @@ def _ignoring_a_closed_terminal() -> Iterator[None]:
 
 
 def _write_nowhere(descriptors: list[int]) -> None:
-    """To write to a terminal that is gone is an error; what is told from here on nobody reads."""
+    """Redirect them: writing to a terminal that is gone is an error, and nobody reads it any more."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for number in descriptors:
         os.dup2(nowhere, number)

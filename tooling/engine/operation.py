@@ -115,7 +115,7 @@ class Run:
         self.providers = providers(self.stack.project, self.display)
         dynamic = document is not None and PROVIDER_PREFIX + DYNAMIC in json.dumps(document)
         if kind == "destroy":
-            # What is only in the state is forgotten without its provider: few have a host to start for.
+            # A destroy seldom asks a dynamic provider: most of its resources only leave the state.
             self.providers.import_ahead("docker", "tooling.engine.docker_provider")
         elif dynamic:
             self.providers.start_dynamic_host()

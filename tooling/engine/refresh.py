@@ -25,8 +25,8 @@ from tooling.pulumi_files.values import equal, keep_equal, mark_secrets
 def resolve_pending(snapshot: Snapshot, provider: ProviderOf, observer: Observer, *, dry_run: bool) -> set[str]:
     """Adopt or drop interrupted creates; returns the URNs to look at for the other operations.
 
-    In a preview creates are only told: looking for one may wait for it and remove it if it is half made, and without
-    a lock it may be one that another run is making just now.
+    A preview only reports creates: looking for one may wait for it and remove it if it is half made, and without a
+    lock it may be one that another run is making just now.
     """
     doubtful = set()
     for pending in list(snapshot.operations):

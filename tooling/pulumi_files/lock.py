@@ -203,7 +203,7 @@ def _holder(content: dict[str, Any]) -> Holder:
 
 
 def _holder_by_age(pid: int, taken: datetime | None) -> Holder:
-    """The same for a lock of the CLI, which tells no more of its process than the number.
+    """Likewise for a lock of the CLI, which records only the number of its process.
 
     That is another's by now if it is younger than the lock and no Pulumi. The age alone would not do: it follows the
     clock when that is set.

@@ -150,7 +150,7 @@ def passphrase_file(project: Project) -> Path:
 
 
 def passphrase(project: Project, environ: Mapping[str, str] = os.environ, *, make: bool = True) -> str:
-    """The passphrase of Pulumi's own variables, else of :func:`passphrase_file`, made there (mode 0600) and said once.
+    """The passphrase, from Pulumi's own variables, else from :func:`passphrase_file`, where one is made (mode 0600).
 
     Args:
         project: The project.

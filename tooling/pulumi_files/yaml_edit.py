@@ -13,7 +13,7 @@ import yaml
 
 
 class NotABlockError(Exception):
-    """A place below something that is no object with one key a line.
+    """The place is below something that is not an object with one key a line.
 
     Attributes:
         line: Where that is, counted from 1.

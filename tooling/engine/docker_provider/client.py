@@ -157,14 +157,14 @@ def labels_of(inputs: dict[str, Any]) -> dict[str, str]:
 
 
 def is_the_stacks(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
-    """Whether labels found on an object name the very project and stack that the inputs would write on it."""
+    """Whether labels found on an object name the project and the stack that the inputs would write on it."""
     asked = labels_of(inputs)
     names = (labels.PROJECT, labels.STACK)
     return all(name in asked and (found or {}).get(name) == asked[name] for name in names)
 
 
 def is_ours(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
-    """Whether they name the very state too; an object that names none is from before there were any."""
+    """Whether they name the same state too. An object that names none is older than these labels."""
     states = {one[labels.STATE] for one in (labels_of(inputs), found or {}) if labels.STATE in one}
     return is_the_stacks(inputs, found) and len(states) <= 1
 
