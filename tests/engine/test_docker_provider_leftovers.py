@@ -99,7 +99,7 @@ def test_one_that_ends_within_seconds_is_waited_for(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("state", [{"ExitCode": 1, "StartedAt": RUNNING}, {"StartedAt": "0001-01-01T00:00:00Z"}])
-def test_a_migration_that_failed_or_never_began_is_made_anew(state: Any) -> None:
+def test_a_migration_that_failed_or_never_began_is_created_again(state: Any) -> None:
     api, inputs = migration(**{"Running": False, **state})
     assert provider(api).find(CONTAINER, inputs) is None
     assert "remove_container" in api.calls

@@ -60,7 +60,7 @@ def test_a_container_of_that_name_that_this_stack_lost_is_replaced() -> None:
 
 
 @pytest.mark.parametrize(
-    ("marks", "whose"),
+    ("found_labels", "whose"),
     [
         ({"pulumi.project": "other", "pulumi.stack": "prod"}, r"belongs to project other, stack prod\."),
         (
@@ -73,9 +73,9 @@ def test_a_container_of_that_name_that_this_stack_lost_is_replaced() -> None:
         ),
     ],
 )
-def test_a_network_of_another_stack_or_state_is_left_alone(marks: dict[str, str], whose: str) -> None:
+def test_a_network_of_another_stack_or_state_is_left_alone(found_labels: dict[str, str], whose: str) -> None:
     found = recording("network")["inspect"]
-    found["Labels"] = marks
+    found["Labels"] = found_labels
     api = FakeApi(networks=[[found]], inspect_network=found)
     asked = [*LABELS, {"label": "pulumi.state", "value": "0urs"}]
     with pytest.raises(ProviderError, match=whose):
@@ -93,8 +93,8 @@ def defaulted(inputs: Properties, *, ipv6: bool, options: dict[str, str]) -> tup
     """Checked inputs of a network, and what Docker tells of it under its own ``default-network-opts``."""
     asked = checked(NETWORK, {"name": "n", "labels": LABELS, **inputs})
     ipam = [{"Subnet": "10.99.5.0/24", "Gateway": "10.99.5.1", "IPRange": "10.99.5.128/25"}, *([IPV6] if ipv6 else [])]
-    marks = {entry["label"]: entry["value"] for entry in LABELS}
-    changes = {"Name": "n", "EnableIPv6": ipv6, "Options": options, "Labels": marks}
+    labels = {entry["label"]: entry["value"] for entry in LABELS}
+    changes = {"Name": "n", "EnableIPv6": ipv6, "Options": options, "Labels": labels}
     found = recording("network")["inspect"]
     return asked, {**found, **changes, "IPAM": {**found["IPAM"], "Config": ipam}}
 
@@ -131,7 +131,7 @@ def test_what_a_daemons_defaults_add_to_a_network_neither_replaces_it_nor_makes_
     assert ours.create(NETWORK, inputs, None).id == found["Id"]
 
 
-def test_a_lost_network_that_has_ipv6_and_should_not_is_made_anew() -> None:
+def test_a_lost_network_that_has_ipv6_and_should_not_is_created_again() -> None:
     inputs, found = defaulted({"ipamConfigs": [SUBNET], "options": IPV4_ONLY}, ipv6=True, options={})
     assert provider(FakeApi(networks=[[found]], inspect_network=found)).find(NETWORK, inputs) is None
 
