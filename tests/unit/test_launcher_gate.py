@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests.exceptions
@@ -147,6 +148,22 @@ def test_the_state_is_tried_before_the_cli_is_run(project: Project, monkeypatch:
     file.write_text('{"version":3')
     with pytest.raises(ToolError, match=r"team\.json is not whole JSON"):
         refuse_unusable_state(find_stack(project, "team"), dict)
+
+
+@pytest.mark.parametrize("form", [{"version": 4, "features": ["hooks"]}, {"version": 5}])
+def test_a_state_that_only_the_cli_can_use_is_no_obstacle_to_it(project: Project, form: dict[str, Any]) -> None:
+    sealed = {"checkpoint": {"latest": {"secrets_providers": {"type": "service"}}}}
+    find_stack(project, "team").backend.write({**form, **sealed})
+    refuse_unusable_state(find_stack(project, "team"), dict)
+    assert not (project.directory / ".pulumi-state/passphrase").exists(), "it would open nothing"
+
+
+def test_a_project_that_only_the_cli_can_run_is_refused_for_the_embedded_engine_alone(project: Project) -> None:
+    file = project.directory / "Pulumi.yaml"
+    file.write_text(f"{file.read_text(encoding='utf-8')}plugins: {{providers: [a]}}\n", encoding="utf-8")
+    other = load_project(project.directory)
+    with pytest.raises(ToolError, match=r"`plugins` .*: the embedded engine does not do that, the Pulumi CLI does"):
+        engines.choose("embedded", other)
 
 
 def test_of_a_backend_that_is_no_directory_the_passphrase_alone_is_tried(
