@@ -30,7 +30,7 @@ def await_one_shots(client: docker.DockerClient, project: Project, stack: str) -
     if state_file(project, stack) is not None and held(Backend(backend_directory(project), project.name, stack)):
         return
     interval = INTERVAL_SECONDS if sys.stderr.isatty() else UNWATCHED_SECONDS
-    began, told = False, time.monotonic() - interval
+    began, told, secrets = False, time.monotonic() - interval, dict[str, frozenset[str]]()
     while at_work := list(one_shots.at_work(client.api, {labels.PROJECT: project.name, labels.STACK: stack})):
         if not began:
             names = ", ".join(str(one["Name"]).lstrip("/") for one in at_work)
@@ -42,7 +42,7 @@ def await_one_shots(client: docker.DockerClient, project: Project, stack: str) -
         if time.monotonic() - told >= interval:
             told = time.monotonic()
             for one in at_work:
-                say(f"  {one_shots.told(client.api, one)}")
+                say(f"  {one_shots.current_progress(client.api, one, secrets)}")
         time.sleep(POLL_SECONDS)
     if began:
         say("it has ended: going on")

@@ -163,7 +163,7 @@ def _remove_container(api: docker.APIClient, name: str) -> None:
         return
     if found["State"]["Running"]:
         if found["Config"]["Labels"].get(labels.ROLE) in one_shots.ROLES:
-            raise ToolError(one_shots.refusal(found, one_shots.told(api, found)))
+            raise ToolError(one_shots.refusal(found, one_shots.current_progress(api, found)))
         api.stop(found["Id"])
     api.remove_container(found["Id"], v=True, force=True)
 
