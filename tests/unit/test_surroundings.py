@@ -20,7 +20,7 @@ from docker_access.surroundings import NOWHERE, home, print_in_any_encoding, use
 PROJECT = Path(__file__).resolve().parents[2]
 NAMES = ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG")
 IN_CONTAINERS = {
-    "components/migrate.py",
+    "components/open_webui/migrate.py",
     "verification/inside/probe.py",
     "verification/inside/account_probe.py",
     "tests/bench/publisher.py",
