@@ -9,6 +9,7 @@ import pulumi
 from components.building.state_labels import label_with_state
 from components.docker_host import DockerHost
 from topologies import replicated, single
+from topologies.deployed import NO_SECRETS, Secrets
 from verification.resource import Verification, VerificationArgs
 
 if TYPE_CHECKING:
@@ -16,17 +17,19 @@ if TYPE_CHECKING:
     from topologies.deployed import Deployed
 
 
-def deploy(settings: Settings, opts: pulumi.ResourceOptions | None = None) -> Deployed:
+def deploy(settings: Settings, opts: pulumi.ResourceOptions | None = None, secrets: Secrets = NO_SECRETS) -> Deployed:
     """Declare the Docker host that the stack lives on, and on it the components of the stack's topology.
 
     Args:
         settings: The stack's settings.
         opts: Options of each of them, such as ``parent``; None for none.
+        secrets: Outputs in place of texts in the settings.
     """
     host = DockerHost("docker-host", labels=settings.labels, opts=opts)
     own = pulumi.ResourceOptions(transformations=[label_with_state(host.marks)])
     labelled = pulumi.ResourceOptions.merge(opts, own)
-    return replicated.deploy(settings, labelled) if settings.replicated else single.deploy(settings, labelled)
+    topology = replicated.deploy if settings.replicated else single.deploy
+    return topology(settings, labelled, secrets)
 
 
 def prove(settings: Settings, deployed: Deployed, opts: pulumi.ResourceOptions | None = None) -> Verification | None:

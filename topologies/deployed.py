@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 
@@ -12,6 +13,18 @@ from components import DataVolume
 
 if TYPE_CHECKING:
     from settings import Settings
+
+
+Secrets = Mapping[str, pulumi.Output[str]]
+"""By the place of a text in the settings (``adminPassword``, ``valkeyUrl``, ``oidc.clientSecret``,
+``extraEnvironment.NAME``): the output that takes its place."""
+
+NO_SECRETS: Final[Secrets] = MappingProxyType({})
+
+
+def extra_environment(settings: Settings, secrets: Secrets) -> dict[str, pulumi.Input[str]]:
+    """The further variables of the settings, with outputs in place of their texts."""
+    return {name: secrets.get(f"extraEnvironment.{name}", text) for name, text in settings.extra_environment.items()}
 
 
 def data_volume(settings: Settings, name: str) -> DataVolume:

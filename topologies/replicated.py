@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pulumi
@@ -24,7 +25,7 @@ from components import (
 )
 from components.limits import database_pools
 from components.open_webui.containers import PORT
-from topologies.deployed import Deployed, data_volume
+from topologies.deployed import Deployed, Secrets, data_volume, extra_environment
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -36,15 +37,15 @@ GATEWAY_HOST_NUMBER: Final = 2
 """The gateway's place in its subnet: after the bridge, before what Docker hands out."""
 
 
-def deploy(settings: Settings, opts: pulumi.ResourceOptions) -> Deployed:
-    """Declare the components, each with these options."""
+def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -> Deployed:
+    """Declare the components, each with these options; see :func:`topologies.deploy`."""
     names = settings.names
     edge = Network("edge", NetworkArgs(name=names.network, subnet=settings.edge_subnet, labels=settings.labels), opts)
     data = Network("data", NetworkArgs(name=names.data_network, internal=True, labels=settings.labels), opts)
     gateway_address = str(ipaddress.ip_network(settings.edge_subnet)[GATEWAY_HOST_NUMBER])
-    valkey = _valkey(settings, data, opts)
+    valkey = _valkey(settings, data, opts, secrets)
     postgres = _postgres(settings, data, opts)
-    open_webui = _open_webui(settings, edge, data, valkey, postgres, gateway_address, opts)
+    open_webui = _open_webui(settings, edge, data, valkey, postgres, gateway_address, opts, secrets)
     gateway = _gateway(settings, edge, gateway_address, opts)
     reload = gateway.reload(after=open_webui.resources.containers)
     own = valkey if isinstance(valkey, Valkey) else None
@@ -79,9 +80,11 @@ def deploy(settings: Settings, opts: pulumi.ResourceOptions) -> Deployed:
     )
 
 
-def _valkey(settings: Settings, data: Network, opts: pulumi.ResourceOptions) -> Valkey | ExternalValkey:
+def _valkey(
+    settings: Settings, data: Network, opts: pulumi.ResourceOptions, secrets: Secrets
+) -> Valkey | ExternalValkey:
     if settings.valkey_url:
-        return ExternalValkey(settings.valkey_url)
+        return ExternalValkey(secrets.get("valkeyUrl", settings.valkey_url))
     return Valkey(
         "valkey",
         ValkeyArgs(
@@ -132,7 +135,11 @@ def _open_webui(
     postgres: Postgres,
     gateway_address: str,
     opts: pulumi.ResourceOptions,
+    secrets: Secrets,
 ) -> OpenWebUI:
+    admin, client_secret = settings.admin, settings.oidc.client_secret if settings.oidc else ""
+    if admin and "adminPassword" in secrets:
+        admin = replace(admin, password=secrets["adminPassword"])
     return OpenWebUI(
         "open-webui",
         OpenWebUIArgs(
@@ -154,11 +161,11 @@ def _open_webui(
                 public_url=settings.public_url,
                 cors_allow_origin=settings.cors_allow_origin,
                 enable_signup=settings.enable_signup,
-                admin=settings.admin,
+                admin=admin,
                 oidc=settings.oidc,
-                oidc_client_secret=settings.oidc.client_secret if settings.oidc else "",
+                oidc_client_secret=secrets.get("oidc.clientSecret", client_secret),
             ),
-            extra_environment=settings.extra_environment,
+            extra_environment=extra_environment(settings, secrets),
             extra_hosts=settings.extra_hosts,
             ca=settings.ca,
             generations=settings.rotated,

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from components import Network, NetworkArgs, OpenWebUI, OpenWebUIArgs, Valkey, ValkeyArgs
-from topologies.deployed import Deployed, data_volume
+from topologies.deployed import Deployed, Secrets, data_volume, extra_environment
 
 if TYPE_CHECKING:
     from settings import Settings
 
 
-def deploy(settings: Settings, opts: pulumi.ResourceOptions) -> Deployed:
-    """Declare the components, each with these options."""
+def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -> Deployed:
+    """Declare the components, each with these options; see :func:`topologies.deploy`."""
     names = settings.names
     network = Network(
         "network",
@@ -47,7 +47,7 @@ def deploy(settings: Settings, opts: pulumi.ResourceOptions) -> Deployed:
             bind_address=settings.ui_bind_address,
             port=settings.ui_port,
             log_level=settings.log_level,
-            extra_environment=settings.extra_environment,
+            extra_environment=extra_environment(settings, secrets),
             extra_hosts=settings.extra_hosts,
             ca=settings.ca,
             limits=settings.limits.by_role["open-webui"],

@@ -18,6 +18,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "preflight": {"settings", "components", "docker_access"},
     "topologies": {"settings", "components", "verification"},
     "__main__": {"settings", "preflight", "topologies"},
+    "plugin": {"settings", "preflight", "topologies"},
     "tooling": {"settings", "preflight", "verification", "docker_access"},
     "docs": {"components", "verification", "docker_access"},
 }
