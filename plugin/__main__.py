@@ -44,7 +44,8 @@ class Package(ComponentProvider):
             return super().construct(name, resource_type, inputs, options)
         except ComponentInitError as error:
             if isinstance(error.inner, pulumi.RunError):
-                raise pulumi.InputPropertiesError(str(error.inner)) from None
+                # Without a list, an empty one, the SDK fails to send the text.
+                raise pulumi.InputPropertiesError(str(error.inner), []) from None
             raise
 
 

@@ -136,10 +136,10 @@ class OpenWebUIStack(pulumi.ComponentResource):
     """The version that Valkey tells; none where the verification is off."""
 
     def __init__(self, name: str, args: OpenWebUIStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(TYPE, name, None, opts)
         values, secrets = configuration(args)
         settings = _settings(name, values)
         preflight(settings)
+        super().__init__(TYPE, name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         deployed = deploy(settings, child, secrets)
         verification = prove(settings, deployed, child)

@@ -14,6 +14,7 @@ from unittest.mock import patch
 import pulumi
 import pytest
 import yaml
+from pulumi.provider.server import ProviderServicer
 from pulumi.runtime.settings import set_root_resource
 
 from plugin.__main__ import Package
@@ -183,8 +184,12 @@ def construct(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_an_engine_is_told_of_a_refusal_without_a_traceback() -> None:
-    with pytest.raises(pulumi.InputPropertiesError, match=r"^OpenWebUIStack chat has a setting that cannot work"):
+    with pytest.raises(pulumi.InputPropertiesError) as refused:
         construct({"uiPort": 99999.0})
+    servicer: Any = ProviderServicer.__new__(ProviderServicer)
+    status = servicer.create_grpc_invalid_properties_status(refused.value.message, refused.value.errors)
+    assert status.details.startswith("OpenWebUIStack chat has a setting that cannot work")
+    assert status.trailing_metadata, "the SDK sends no status without"
 
 
 def test_an_engine_uses_the_names_of_the_schema() -> None:
