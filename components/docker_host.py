@@ -66,7 +66,7 @@ class DockerHostProvider(ResourceProvider):
         """
         with closing(api_client(SECONDS)) as client:
             _refuse_what_is_there(client, props)
-            return CreateResult("docker-host", {**props, **identity(client), "marks": Owner.new().marks})
+            return CreateResult("docker-host", {**props, **identity(client), "marks": Owner.new().labels})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """The Docker that answers, if the stack is on it. One that the stack was moved to is remembered from now on.
@@ -85,7 +85,7 @@ class DockerHostProvider(ResourceProvider):
 
     def update(self, _id: str, olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Give an identity to a state that is older than identities."""
-        return UpdateResult({**olds, "marks": Owner.new().marks})
+        return UpdateResult({**olds, "marks": Owner.new().labels})
 
 
 def _refuse_what_is_there(client: docker.APIClient, props: Mapping[str, Any]) -> None:

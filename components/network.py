@@ -20,7 +20,7 @@ class NetworkArgs:
         external: Join the network of that name instead of creating one; it is never removed.
         network_id: With ``external``, the id of a network that your own program makes (``docker.Network(...).id``).
             Containers wait for it, and are re-created when it is. None where the network exists before.
-        internal: Its containers reach each other and nothing else, and nobody else reaches them. Of no effect with
+        internal: Its containers reach each other and nothing else, and nothing else reaches them. Of no effect with
             ``external``.
         subnet: IPv4 subnet such as ``10.213.7.0/24``. There is then no IPv6, whatever the daemon's default is, so that
             a container is known by its address. Docker hands out the addresses of the upper half; the lower half is for

@@ -120,7 +120,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project whose state remembers a Docker; none answers but a stand-in."""
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
     resource = {"type": "pulumi-python:dynamic/openwebui:DockerHost", "outputs": RECORDED}
-    state = tmp_path / ".pulumi/stacks/open-webui/team.json"
+    state = tmp_path / ".pulumi/stacks/open-webui/staging.json"
     state.parent.mkdir(parents=True)
     state.write_text(json.dumps({"version": 3, "checkpoint": {"latest": {"resources": [resource]}}}))
     return load_project(Path(__file__).parents[2])
@@ -131,7 +131,7 @@ def test_the_launcher_refuses_another_docker_before_an_engine_begins(
 ) -> None:
     monkeypatch.setattr("tooling.launcher.whose.api_client", lambda: Docker(engine="BBBB"))
     with pytest.raises(ToolError, match="lives on another Docker host"):
-        owner_of(project, "team")
+        owner_of(project, "staging")
 
 
 def test_the_launcher_goes_on_only_where_docker_told_all_that_it_was_asked(
@@ -141,9 +141,9 @@ def test_the_launcher_goes_on_only_where_docker_told_all_that_it_was_asked(
     monkeypatch.setattr("tooling.launcher.whose.api_client", lambda: client)
     monkeypatch.setattr(client, "volumes", Mock(side_effect=APIError("disk is full")))
     with pytest.raises(APIError):
-        owner_of(project, "team")
+        owner_of(project, "staging")
     monkeypatch.setattr("tooling.launcher.whose.api_client", Mock(side_effect=DockerException("is not running")))
-    assert owner_of(project, "team").identity == ""
+    assert owner_of(project, "staging").identity == ""
 
 
 @pytest.mark.parametrize(("known", "refused"), [(["c1"], False), (["c0"], True), ([], False)])
@@ -155,17 +155,17 @@ def test_containers_of_before_are_of_the_state_that_knows_them(
     monkeypatch.setattr(client, "containers", lambda **_: [found])
     monkeypatch.setattr("tooling.launcher.whose.api_client", lambda: client)
     others = [{"type": "docker:index/container:Container", "id": one} for one in known]
-    (resource,) = whose.deployment_of(project, "team")["resources"]
+    (resource,) = whose.deployment_of(project, "staging")["resources"]
     monkeypatch.setattr(whose, "deployment_of", lambda *_: {"resources": [resource, *others]})
     with pytest.raises(ToolError, match="a place that is not known") if refused else nullcontext():
-        owner_of(project, "team")
+        owner_of(project, "staging")
 
 
 def test_the_launcher_leaves_a_stack_alone_that_is_not_deployed(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tooling.launcher.whose.api_client", lambda: Docker(engine="BBBB"))
-    owner_of(project, "other")
+    owner_of(project, "dev")
 
 
 def test_the_identity_is_dockers_own_id_and_the_name_of_its_machine() -> None:

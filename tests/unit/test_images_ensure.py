@@ -17,7 +17,7 @@ import docker.errors
 import pytest
 
 from docker_access import labels, logins
-from docker_access.pulls import error_of, is_silence
+from docker_access.pulls import error_of, is_unreachable
 from tooling.images import disk, pull
 from tooling.images import ensure as subject
 from tooling.images.errors import ImageError
@@ -418,7 +418,7 @@ MANIFEST = "https://registry.example/v2/valkey/valkey/manifests/8"
     ],
 )
 def test_a_registry_that_does_not_answer_is_known_by_the_words_of_either_image_store(said: str) -> None:
-    assert is_silence(said)
+    assert is_unreachable(said)
     client = Docker({}, registry={VALKEY: Image()})
     client.stream = [{"errorDetail": {"message": said}}]
     assert pull.pull(client, parse(VALKEY)).failure == said  # type: ignore[arg-type] # a stand-in

@@ -56,12 +56,12 @@ def strays(api: docker.APIClient, project: Project, stack: str, owner: Owner) ->
     there = [one for one in made(api, ownership(project, stack)) if one.kind != "volume"]
     found = []
     for one in there:
-        anothers = one.marks.get(labels.STATE, "") not in own or (shared and not known)
+        anothers = one.labels.get(labels.STATE, "") not in own or (shared and not known)
         if one.id in known or not (takes_over() if anothers else not shared):
             continue
         if anothers and one.kind == "network":
             _refuse_guests(api, one, {other.id for other in there})
-        where = one.marks.get(labels.ORIGIN, "a place that is not known")
+        where = one.labels.get(labels.ORIGIN, "a place that is not known")
         why = f"was made from another state, in {where}" if anothers else "this stack made and its state does not know"
         found.append(Stray(made=one, why=f"which {why}"))
     return found
@@ -135,7 +135,8 @@ def remove_unfinished(
     found = [
         one
         for one in made(client.api, ownership(project, stack))
-        if one.kind != "volume" and one.id not in known and one.name in names and one.marks.get(labels.STATE, "") in own
+        if one.kind != "volume" and one.id not in known
+        if one.name in names and one.labels.get(labels.STATE, "") in own
     ]
     gone = set(_remove(client.api, found))
     return [str(one) for one in found if one.id in gone]
