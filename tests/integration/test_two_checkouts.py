@@ -75,8 +75,8 @@ def test_data_that_another_checkout_left_are_not_taken_up_unasked(
 @pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
 def test_a_stack_from_before_there_were_identities_is_given_one_and_keeps_its_data(stood_in: Deployment) -> None:
     changed = {
-        "topologies/__init__.py": ("mark_what_is_made(", "("),
-        "components/docker_host.py": (', "marks": Owner.new().marks', ""),
+        "topologies/__init__.py": ("[label_with_state(host.marks)]", "[]"),
+        "components/docker_host.py": (', "marks": Owner.new().labels', ""),
     }
     originals = {name: (stood_in.directory / name).read_text(encoding="utf-8") for name in changed}
     for name, (now, before) in changed.items():

@@ -122,10 +122,10 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """A stack whose state remembers a Docker; none answers but a stand-in."""
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
     resource = {"type": "pulumi-python:dynamic/openwebui:DockerHost", "outputs": RECORDED}
-    state = tmp_path / ".pulumi/stacks/open-webui/team.json"
+    state = tmp_path / ".pulumi/stacks/open-webui/staging.json"
     state.parent.mkdir(parents=True)
     state.write_text(json.dumps({"version": 3, "checkpoint": {"latest": {"resources": [resource]}}}))
-    return replace(find_stack(load_project(Path(__file__).parents[2]), "dev"), name="team")
+    return find_stack(load_project(Path(__file__).parents[2]), "staging")
 
 
 def test_the_launcher_refuses_another_docker_before_an_engine_begins(
@@ -165,7 +165,7 @@ def test_containers_of_before_are_of_the_state_that_knows_them(
 
 def test_the_launcher_leaves_a_stack_alone_that_is_not_deployed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tooling.launcher.ownership.api_client", lambda: Docker(engine="BBBB"))
-    checked_owner(replace(stack, name="other"))
+    checked_owner(replace(stack, name="dev"))
 
 
 def test_the_identity_is_dockers_own_id_and_the_name_of_its_machine() -> None:

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.gateway import GatewayArgs, caddyfile
-from components.valkey import ACCOUNTS, RIGHTS, accounts_file
-from components.volume import DataVolume
+from components.building.volume import DataVolume
+from components.gateway.args import GatewayArgs
+from components.gateway.caddyfile import caddyfile
+from components.valkey.acl import ACCOUNTS, RIGHTS, accounts_file
 from settings.values import Invalid, https_url_or_empty, origin, plain_email_or_empty
 from tests.properties import TRIED
 from tests.unit.test_settings_properties import nearly

@@ -16,8 +16,9 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "verification": {"docker_access"},
     "settings": {"components", "docker_access"},
     "preflight": {"settings", "components", "docker_access"},
-    "topologies": {"settings", "components"},
-    "__main__": {"settings", "preflight", "topologies", "verification"},
+    "topologies": {"settings", "components", "verification"},
+    "__main__": {"settings", "preflight", "topologies"},
+    "plugin": {"settings", "preflight", "topologies"},
     "tooling": {"settings", "preflight", "components", "verification", "docker_access"},
 }
 """By room: the rooms of which it imports."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from docker_access import logins
-from docker_access.pulls import error_of, is_silence
+from docker_access.pulls import error_of, is_unreachable
 from tests.unit.image_stand_ins import (  # noqa: F401 - fixtures among them
     LONGER_THAN_DOCKER_MAY,
     VALKEY,
@@ -186,7 +186,7 @@ MANIFEST = "https://registry.example/v2/valkey/valkey/manifests/8"
     ],
 )
 def test_a_registry_that_does_not_answer_is_known_by_the_words_of_either_image_store(said: str) -> None:
-    assert is_silence(said)
+    assert is_unreachable(said)
     client = Docker({}, registry={VALKEY: Image()})
     client.stream = [{"errorDetail": {"message": said}}]
     assert pull.pull(client, parse(VALKEY)).failure == said  # type: ignore[arg-type] # a stand-in

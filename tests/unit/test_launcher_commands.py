@@ -116,8 +116,8 @@ def test_a_rotation_of_another_states_deployment_is_refused_before_it_is_written
     ("marks", "again"),
     [
         ({}, "make up STACK=team"),
-        (Owner(identity="0urs", origin=f"ann@{socket.gethostname()}:{{}}").marks, "make up STACK=team"),
-        (Owner(identity="7heirs", origin="bob@laptop:/home/bob/web").marks, "make up STACK=team TAKE_OVER=1"),
+        (Owner(identity="0urs", origin=f"ann@{socket.gethostname()}:{{}}").labels, "make up STACK=team"),
+        (Owner(identity="7heirs", origin="bob@laptop:/home/bob/web").labels, "make up STACK=team TAKE_OVER=1"),
     ],
 )
 def test_what_a_destruction_kept_is_told_with_the_line_that_uses_it_again(

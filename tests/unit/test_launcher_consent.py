@@ -33,7 +33,7 @@ RUNNING = {
     "Names": ["/open-webui-team"],
     "State": "running",
     "Created": 1,
-    "Labels": {**OWNER.marks, "pulumi.role": "open-webui"},
+    "Labels": {**OWNER.labels, "pulumi.role": "open-webui"},
 }
 
 
@@ -263,7 +263,7 @@ def test_what_is_taken_over_of_another_state_is_in_the_plan(
         deploy(project)
     for module in (consent, recovery):
         monkeypatch.setattr(module, "deployment", lambda *_: {})
-    theirs = RUNNING | {"Labels": Owner(identity="7heirs", origin="bob@laptop:/home/bob/web").marks}
+    theirs = RUNNING | {"Labels": Owner(identity="7heirs", origin="bob@laptop:/home/bob/web").labels}
 
     asks = destroying if command == "destroy" else partial(confirm_update, ENGINE, owner=OWNER)
     with pytest.raises(NotAgreedError):

@@ -163,7 +163,7 @@ def test_a_project_that_only_the_cli_can_run_is_refused_for_the_embedded_engine_
     file.write_text(f"{file.read_text(encoding='utf-8')}plugins: {{providers: [a]}}\n", encoding="utf-8")
     other = load_project(project.directory)
     with pytest.raises(ToolError, match=r"`plugins` .*: the embedded engine does not do that, the Pulumi CLI does"):
-        engines.choose("embedded", other)
+        engines.choose("embedded", find_stack(other, "team"))
 
 
 def test_of_a_backend_that_is_no_directory_the_passphrase_alone_is_tried(

@@ -13,6 +13,7 @@ from unittest.mock import Mock
 
 import pulumi
 import pytest
+from docker.errors import APIError, NotFound
 
 from docker_access import labels, one_shots
 from preflight import one_shots as preflight_one_shots
@@ -47,6 +48,7 @@ class Docker:
         self.api = self
         self.container, self.log, self.secret, self.looks = container, log, secret, looks
         self.ended: list[str] = []
+        self.read: list[str] = []
 
     def containers(self, **_: Any) -> list[dict[str, Any]]:
         self.looks -= 1
@@ -63,6 +65,7 @@ class Docker:
         return self.log.encode()
 
     def get_archive(self, _id: str, path: str) -> tuple[list[bytes], None]:
+        self.read.append(path)
         buffer, content = io.BytesIO(), self.secret.encode()
         with tarfile.open(fileobj=buffer, mode="w") as archive:
             entry = tarfile.TarInfo(path.rpartition("/")[2])
@@ -111,7 +114,16 @@ def test_of_a_log_the_last_line_with_something_in_it_is_shown(log: str, line: st
 )
 def test_no_secret_of_the_container_is_in_it(env: tuple[str, ...], secret: str) -> None:
     docker: Any = Docker(inspected(env=env), f"cannot connect with {PASSWORD}\n", secret)
-    assert one_shots.told(docker, docker.container).endswith("cannot connect with [secret]")
+    assert one_shots.current_progress(docker, docker.container).endswith("cannot connect with [secret]")
+
+
+def test_a_log_whose_secrets_cannot_be_read_is_not_shown() -> None:
+    docker: Any = Docker(inspected(), f"cannot connect with {PASSWORD}\n")
+    docker.get_archive = Mock(side_effect=APIError("500 Server Error"))
+    with pytest.raises(APIError):
+        one_shots.current_progress(docker, docker.container)
+    docker.get_archive = Mock(side_effect=NotFound("no such file"))
+    assert one_shots.current_progress(docker, docker.container).endswith(PASSWORD)
 
 
 @pytest.mark.parametrize(("role", "count"), [("migration", 1), ("postgres-setup", 1), ("open-webui", 0), ("files", 0)])
@@ -223,3 +235,4 @@ def test_an_update_that_waits_for_its_own_migration_shows_its_log_in_passing(mon
     monkeypatch.setattr(pulumi.log, "info", lambda text, *, ephemeral: shown.append((text, ephemeral)))
     preflight_one_shots._tell(MARKS, over)
     assert [(text.endswith("upgrading"), ephemeral) for text, ephemeral in shown] == [(True, True), (True, True)]
+    assert docker.read == list(one_shots.SECRET_FILES), "the secrets are read once, however often its log is"

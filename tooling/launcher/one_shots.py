@@ -47,9 +47,6 @@ def await_one_shots(client: docker.DockerClient, stack: Stack) -> None:
         if time.monotonic() - last_line >= interval:
             last_line = time.monotonic()
             for one in at_work:
-                if one["Id"] not in secrets:
-                    secrets[one["Id"]] = one_shots.secrets_of(client.api, one)
-                line = one_shots.last_line(client.api, one["Id"], secrets[one["Id"]])
-                say(f"  {one_shots.progress(one, line)}")
+                say(f"  {one_shots.current_progress(client.api, one, secrets)}")
     if waited:
         say("it has ended: going on")

@@ -54,12 +54,12 @@ def strays(api: docker.APIClient, stack: Stack, owner: Owner) -> list[Stray]:
     there = [one for one in made(api, own_labels(stack)) if one.kind != "volume"]
     found = []
     for one in there:
-        anothers = one.marks.get(labels.STATE, "") not in own or (stack.shared and not known)
+        anothers = one.labels.get(labels.STATE, "") not in own or (stack.shared and not known)
         if one.id in known or not (takes_over() if anothers else not stack.shared):
             continue
         if anothers and one.kind == "network":
             _refuse_guests(api, one, {other.id for other in there})
-        where = one.marks.get(labels.ORIGIN, "a place that is not known")
+        where = one.labels.get(labels.ORIGIN, "a place that is not known")
         why = f"was made from another state, in {where}" if anothers else "this stack made and its state does not know"
         found.append(Stray(made=one, why=f"which {why}"))
     return found
@@ -130,7 +130,8 @@ def remove_unfinished(
     found = [
         one
         for one in made(client.api, own_labels(stack))
-        if one.kind != "volume" and one.id not in known and one.name in names and one.marks.get(labels.STATE, "") in own
+        if one.kind != "volume" and one.id not in known
+        if one.name in names and one.labels.get(labels.STATE, "") in own
     ]
     gone = set(_remove(client.api, found))
     return [str(one) for one in found if one.id in gone]
@@ -157,7 +158,7 @@ def _remove_container(api: docker.APIClient, name: str) -> None:
         return
     if found["State"]["Running"]:
         if found["Config"]["Labels"].get(labels.ROLE) in one_shots.ROLES:
-            raise ToolError(one_shots.refusal(found, one_shots.told(api, found)))
+            raise ToolError(one_shots.refusal(found, one_shots.current_progress(api, found)))
         api.stop(found["Id"])
     api.remove_container(found["Id"], v=True, force=True)
 
