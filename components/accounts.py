@@ -1,4 +1,4 @@
-"""Who can sign in: what the settings read and the components deploy. Imports nothing of this project."""
+"""Accounts and sign-in: what the settings read and the components deploy. Imports nothing of this project."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Admin:
-    """The administrator's account, made by the first migration.
+    """The administrator's account, which the first migration creates.
 
     Attributes:
         email: Its e-mail address.
-        name: Its name, as others see it.
+        name: Its name, which others see.
         password: Its password, a secret of 72 bytes at most; None has one generated, of 32 hexadecimal digits.
     """
 
@@ -26,16 +26,16 @@ class Admin:
 
 @dataclass(frozen=True, kw_only=True)
 class Oidc:
-    """Sign-in by an OpenID Connect provider, without the secret of its client.
+    """Sign-in through an OpenID Connect provider, without the secret of the client.
 
     Attributes:
         provider_url: OPENID_PROVIDER_URL, its discovery document: ``https://.../.well-known/openid-configuration``.
-        client_id: OAUTH_CLIENT_ID, the client registered there.
-        provider_name: OAUTH_PROVIDER_NAME, what the button on the sign-in page says.
+        client_id: OAUTH_CLIENT_ID, the client that is registered there.
+        provider_name: OAUTH_PROVIDER_NAME, the text of the button on the sign-in page.
         scopes: OAUTH_SCOPES, separated by spaces.
-        enable_signup: ENABLE_OAUTH_SIGNUP: who signs in for the first time gets an account.
-        merge_accounts_by_email: OAUTH_MERGE_ACCOUNTS_BY_EMAIL: who has an account of the same e-mail address signs in
-            to that.
+        enable_signup: ENABLE_OAUTH_SIGNUP: whoever signs in for the first time gets an account.
+        merge_accounts_by_email: OAUTH_MERGE_ACCOUNTS_BY_EMAIL: whoever has an account with the same e-mail address
+            signs in to that one.
 
     Source: https://docs.openwebui.com/features/auth/sso
     """

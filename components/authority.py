@@ -1,4 +1,4 @@
-"""Makes a certificate authority and a server certificate under it; pure."""
+"""Generates a certificate authority and a server certificate under it; no resources."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 VALID_DAYS: Final = 3650
-"""Ten years: nothing renews it but a rotation, and only containers of the stack trust its authority."""
+"""Ten years: only a rotation renews it, and only containers of the stack trust its authority."""
 
 
 def generate(host: str) -> dict[str, str]:
-    """An authority, and a server's certificate under it; the authority's key is thrown away.
+    """Generate an authority and a server's certificate under it. The authority's key is thrown away.
 
     Args:
         host: DNS name of the server.
@@ -69,7 +69,7 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        # Clocks of containers and of who deploys may differ.
+        # The clocks of this machine and of the containers may differ.
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=VALID_DAYS))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)

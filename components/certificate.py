@@ -15,17 +15,17 @@ INPUTS: Final[tuple[str, ...]] = ("host", "generation")
 
 
 class CertificateProvider(ResourceProvider):
-    """Generates both when the resource is created; they stay until the host or the generation changes."""
+    """Generates both certificates when the resource is created. They stay until the host or the generation changes."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Generate them; called once in the life of the resource."""
-        from components.authority import generate  # noqa: PLC0415 - who declares no certificate loads no cryptography
+        """Generate both; Pulumi calls this once in the life of the resource."""
+        from components.authority import generate  # noqa: PLC0415 - not loaded where no certificate is made
 
         kept = {name: props[name] for name in INPUTS if name in props}
         return CreateResult(secrets.token_hex(8), {**kept, **generate(str(props["host"]))})
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """Another host or generation makes other ones."""
+        """Another host or generation makes new certificates."""
         replaces = [name for name in INPUTS if _olds.get(name) != _news.get(name)]
         return DiffResult(changes=bool(replaces), replaces=replaces)
 
@@ -56,10 +56,10 @@ class Certificate(Resource, module="openwebui", name="Certificate"):
         Args:
             name: Name of the Pulumi resource.
             host: DNS name of the server.
-            generation: Any text; another one makes other certificates, which is how they are rotated.
+            generation: Any text. Another text makes new certificates, which is how they are rotated; None until then.
             opts: Pulumi's options.
         """
-        # Nothing of it is anywhere but in the state: to delete it, Pulumi need not start the host of its provider.
+        # It exists in the state only: with this, Pulumi deletes it without starting its provider's process.
         own = pulumi.ResourceOptions(additional_secret_outputs=["key_pem"], retain_on_delete=True)
         super().__init__(
             CertificateProvider(),

@@ -1,6 +1,6 @@
-"""Remembers which Docker host a stack lives on, and which of what is there was made from its state.
+"""Remembers which Docker host a stack lives on, and the identity of its state.
 
-So no other host is taken for one from which everything has vanished, and no other state's deployment for its own.
+So another host is not taken for one from which everything has vanished, nor another state's deployment for the stack's.
 
 The provider is stored in state by reference to this module: never move or rename it.
 """
@@ -38,19 +38,20 @@ SECONDS: Final = 30
 
 
 class DockerHostProvider(ResourceProvider):
-    """Has an operation fail on a Docker that is not the one of the last update, or has another state's deployment."""
+    """Fails an operation on a Docker that is not that of the last update, or that has another state's deployment."""
 
     serialize_as_secret_always = False
+    """The state holds a reference to this module instead of the provider. It is no secret, and is not encrypted."""
 
     def configure(self, _request: ConfigureRequest) -> None:
         """Let errors reach the user as their message alone: Pulumi sends on the traceback of this process."""
         sys.tracebacklimit = 0
 
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """See, before a state begins, that nothing of the stack was made from another.
+        """Refuse to begin a state where the stack was deployed from another one.
 
         Raises:
-            AnothersDeploymentError: Something was.
+            AnothersDeploymentError: It was.
         """
         if not olds and not os.environ.get(WITHOUT_DOCKER):
             with closing(api_client(SECONDS)) as client:
@@ -65,30 +66,30 @@ class DockerHostProvider(ResourceProvider):
         """
         with closing(api_client(SECONDS)) as client:
             _refuse_what_is_there(client, props)
-            return CreateResult("docker-host", {**props, **identity(client), "marks": Owner.new().marks})
+            return CreateResult("docker-host", {**props, **identity(client), "marks": Owner.new().labels})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """The Docker that answers, if it is the stack's; one that the stack was moved to is remembered from then on.
+        """The Docker that answers, if the stack is on it. One that the stack was moved to is remembered from now on.
 
         Raises:
-            OtherDockerHostError: It is another, with nothing of the stack.
-            AnothersDeploymentError: What is there of the stack was made from another state.
+            OtherDockerHostError: It is another Docker, with nothing of the stack.
+            AnothersDeploymentError: The stack was deployed there from another state.
         """
         with closing(api_client(SECONDS)) as client:
             refuse_anothers(client, props["labels"], Owner.of(props, origin()), begun=True)
             return ReadResult(id_, {**props, **refuse_another(client, props, props["labels"])})
 
     def diff(self, _id: str, olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        """What is remembered follows from where the stack is, never from the program."""
+        """Nothing in the program changes what is remembered; a state without an identity gets one."""
         return DiffResult(changes=not olds.get("marks"))
 
     def update(self, _id: str, olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        """Give an identity to a state from before there were any."""
-        return UpdateResult({**olds, "marks": Owner.new().marks})
+        """Give an identity to a state that is older than identities."""
+        return UpdateResult({**olds, "marks": Owner.new().labels})
 
 
 def _refuse_what_is_there(client: docker.APIClient, props: Mapping[str, Any]) -> None:
-    """For a state that begins. Whether it made what carries no identity cannot be told from here."""
+    """For a state that begins. Objects without an identity are let be: they may have been made from this state."""
     refuse_anothers(client, props["labels"], Owner(identity="", origin=origin()), begun=True)
 
 
@@ -102,7 +103,7 @@ class DockerHost(Resource, module="openwebui", name="DockerHost"):
     Attributes:
         engine: Docker's id of itself; empty where it tells none.
         name: Name of its machine.
-        marks: Labels of what is made from this state: :data:`labels.STATE` and :data:`labels.ORIGIN`.
+        marks: Labels of everything that is made from this state: :data:`labels.STATE` and :data:`labels.ORIGIN`.
     """
 
     engine: pulumi.Output[str]
@@ -112,14 +113,14 @@ class DockerHost(Resource, module="openwebui", name="DockerHost"):
     def __init__(
         self, resource_name: str, *, labels: Mapping[str, str], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """Declare it.
+        """Declare the host.
 
         Args:
             resource_name: Name of the Pulumi resource.
-            labels: Marks of ownership: what carries them is the stack's.
+            labels: The stack's labels, project and stack, by which its objects are found.
             opts: Pulumi's options.
         """
-        # Nothing of it is anywhere but in the state: to delete it, Pulumi need not start the host of its provider.
+        # It exists in the state only: with this, Pulumi deletes it without starting its provider's process.
         own = pulumi.ResourceOptions(retain_on_delete=True)
         inputs = {"labels": dict(labels), "engine": None, "name": None, "marks": None}
         super().__init__(DockerHostProvider(), resource_name, inputs, pulumi.ResourceOptions.merge(opts, own))

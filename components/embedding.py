@@ -1,4 +1,4 @@
-"""What makes vectors of documents. One model's are noise to another: those there are must not meet a new one."""
+"""Engine and model that embed documents. The vectors of one model are noise to another, so a change must be meant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "RAG_EMBEDDING_ENGINE": "",
     "RAG_EMBEDDING_MODEL": "sentence-transformers/all-MiniLM-L6-v2",
 }
-"""Variables of Open WebUI that decide it: by default it embeds itself, with the model that its image brings.
+"""Variables of Open WebUI that choose them. By default it embeds by itself, with the model that its image brings.
 
 Source: https://docs.openwebui.com/getting-started/env-configuration
 """
@@ -19,14 +19,14 @@ def embedding(variables: Mapping[str, str]) -> str:
     """Engine and model that an environment chooses: ``local sentence-transformers/all-MiniLM-L6-v2``.
 
     Args:
-        variables: The environment; what is not in it has its default.
+        variables: The environment; a variable that is not in it has its default.
     """
     engine, model = (variables.get(name, default) for name, default in DEFAULTS.items())
     return f"{engine or LOCAL} {model}"
 
 
 LOCAL: Final = "local"
-"""Stands for no engine: Open WebUI's own process computes."""
+"""The name for an empty engine: Open WebUI's own process computes."""
 
 
 def variables_of(chosen: str) -> dict[str, str]:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one container may use at most.
+    """How much one container may use.
 
     Attributes:
-        memory: Memory in MiB; the kernel kills what needs more.
+        memory: Memory in MiB; the kernel kills a container that needs more.
         cpus: CPU time, in CPUs; None for as much as there is.
         pids: Processes and threads; None for as many as the daemon allows.
         nofile: Open files and sockets of one process; None for the daemon's default.
@@ -42,10 +42,10 @@ systemd.
 DEFAULTS_OF_SINGLE: Final[Mapping[str, Limits]] = {
     role: Limits(memory=DEFAULTS[role].memory) for role in ("open-webui", "valkey")
 }
-"""The same of a single stack: memory alone, without which a flood of events takes all that the host has."""
+"""Limits by role of a single stack: memory alone. Without that limit a flood of events takes all the host has."""
 
 ONE_SHOT: Final = Limits(memory=256)
-"""For what runs a few commands and exits."""
+"""Limits of a container that runs a few commands and exits."""
 
 LEAST: Final[Mapping[str, Limits]] = {
     "open-webui": Limits(memory=1536, cpus=0.1, pids=256, nofile=1024),
@@ -53,14 +53,14 @@ LEAST: Final[Mapping[str, Limits]] = {
     "postgres": Limits(memory=256, cpus=0.1, pids=64, nofile=1024),
     "gateway": Limits(memory=64, cpus=0.1, pids=64, nofile=1024),
 }
-"""Less than this does not carry the software.
+"""Smallest limits by role with which the software runs.
 
 Open WebUI with the official image's packages was measured at 755 MiB at rest and at 860 while it embeds a document;
 what is in ``/tmp`` counts too. On a host of 32 cores its libraries start some hundred threads.
 """
 
 LEAST_OF_SLIM: Final = Limits(memory=768, cpus=0.1, pids=128, nofile=1024)
-"""The same of Open WebUI's slim image, which embeds nothing itself: measured at 277 MiB at rest."""
+"""Smallest limits of Open WebUI's slim image, which embeds nothing itself: measured at 277 MiB at rest."""
 
 VALKEY_OWN_FILES: Final = 32
 """Files Valkey keeps for itself beside its clients (``CONFIG_MIN_RESERVED_FDS``, valkey/src/server.h)."""
@@ -73,7 +73,7 @@ Source: ``socketio`` of https://github.com/open-webui/open-webui/blob/v0.12.4/ba
 """
 
 LEAST_BUFFER: Final = 1
-"""MiB that the buffer of a subscriber has to hold: the largest packet that Open WebUI relays.
+"""MiB that the buffer of a subscriber must hold: the largest packet that Open WebUI relays.
 
 Source: ``MAX_PACKET`` of https://github.com/open-webui/open-webui/blob/v0.12.4/backend/open_webui/socket/encryption.py
 """
@@ -82,10 +82,10 @@ POSTGRES_OWN_PROCESSES: Final = 20
 """Processes of Postgres beside one for each connection: writers, checkpointer, autovacuum, parallel workers."""
 
 SUPERUSER_CONNECTIONS: Final = 3
-"""Connections Postgres keeps back: https://www.postgresql.org/docs/17/runtime-config-connection.html."""
+"""Connections that Postgres keeps for superusers: https://www.postgresql.org/docs/17/runtime-config-connection.html."""
 
 ONE_SHOT_CONNECTIONS: Final = 10
-"""Connections for what runs beside the replicas: the migration, the setup of the database, a person with psql."""
+"""Connections beside those of the replicas: the migration, the setup of the database, a person with psql."""
 
 LARGEST_POOL: Final = 40
 """More connections than worker threads are never used at once (THREAD_POOL_SIZE, 40 unless set)."""
@@ -118,7 +118,7 @@ LEAST_POOLS: Final = Pools(size=2, overflow=1, vector_size=1, vector_overflow=1)
 
 
 class LimitsError(ValueError):
-    """Limits that contradict each other; ``least`` is the smallest value that would do."""
+    """Limits that contradict each other; ``least`` is the smallest value that works."""
 
     def __init__(self, text: str, least: int) -> None:
         super().__init__(text)
@@ -136,7 +136,7 @@ def upload_space_mib(limits: Limits) -> int:
 
 
 def threads(limits: Limits) -> int:
-    """Threads a library that computes should start: it would start one for each core of the host, whatever it may use.
+    """Threads that a library which computes should start. By itself it starts one for each core of the host.
 
     Source: https://docs.pytorch.org/docs/stable/threading_environment_variables.html
     """
@@ -194,12 +194,12 @@ def database_pools(replicas_max: int, max_connections: int) -> Pools:
 
 @dataclass(frozen=True, kw_only=True)
 class Contradiction:
-    """A limit that cannot hold.
+    """A limit that cannot work.
 
     Attributes:
         field: The field of :class:`Limits`.
-        rule: Why.
-        least: The smallest number of it that would do, in that field's unit.
+        rule: Why it cannot.
+        least: The smallest number that works, in the unit of that field.
     """
 
     field: str
@@ -210,7 +210,7 @@ class Contradiction:
 def contradictions(
     role: str, limits: Limits, *, max_clients: int, max_connections: int, replicas_max: int = 1, slim: bool = False
 ) -> Iterator[Contradiction]:
-    """Limits of one container that cannot work, alone or with the settings they carry.
+    """Limits of one container that cannot work, by themselves or with the settings that depend on them.
 
     Args:
         role: A key of :data:`DEFAULTS`.

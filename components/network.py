@@ -1,4 +1,4 @@
-"""A bridge network containers meet on: our own, or one that exists already."""
+"""A bridge network on which containers find each other: a new one, or one that exists already."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class NetworkArgs:
     Attributes:
         name: Name in Docker.
         external: Join the network of that name instead of creating one; it is never removed.
-        network_id: With ``external``, its id where your own program makes it (``docker.Network(...).id``): containers
-            wait for it, and are made anew when it is. None where it is there before.
-        internal: No way out of it, and none in: only its own containers reach each other. Of no effect with
+        network_id: With ``external``, the id of a network that your own program makes (``docker.Network(...).id``).
+            Containers wait for it, and are re-created when it is. None where the network exists before.
+        internal: Its containers reach each other and nothing else, and nothing else reaches them. Of no effect with
             ``external``.
-        subnet: IPv4 subnet such as ``10.213.7.0/24``, and no IPv6, whatever the daemon's default is: who is on the
-            network is known by these addresses. Docker hands out those of its upper half, the lower one is for fixed
-            ones. None leaves all of it to Docker. Of no effect with ``external``.
-        labels: Marks of ownership of a network that is created: Docker labels, key to value.
+        subnet: IPv4 subnet such as ``10.213.7.0/24``. There is then no IPv6, whatever the daemon's default is, so that
+            a container is known by its address. Docker hands out the addresses of the upper half; the lower half is for
+            fixed ones. None leaves all of it to Docker. Of no effect with ``external``.
+        labels: Docker labels of a network that is created, key to value.
 
     Source: https://docs.docker.com/engine/network/drivers/bridge/
     """
@@ -40,7 +40,7 @@ class NetworkArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkResources:
-    """What a :class:`Network` made.
+    """The resources that a :class:`Network` makes.
 
     Attributes:
         network: The network; None for one that existed.
@@ -50,18 +50,18 @@ class NetworkResources:
 
 
 IPV4_ONLY: Final = {"com.docker.network.enable_ipv6": "false"}
-"""Driver option that keeps a daemon's own default, IPv6 on every network, away; before Docker 27 without effect.
+"""Driver option against a daemon whose default is IPv6 on every network. It has no effect before Docker 27.
 
 Pulumi's plugin cannot send ``ipv6: false``.
 Source: https://docs.docker.com/reference/cli/dockerd/#default-network-options
 """
 
 CHOSEN_BY_DOCKER: Final = ("ipv6", "options")
-"""Properties that ``default-network-opts`` of a daemon fill in, which is no change of what was asked for."""
+"""Properties that a daemon's ``default-network-opts`` fill in. A difference in them is no change that anybody made."""
 
 
 def upper_half(subnet: str) -> str:
-    """The half of a subnet that Docker hands addresses out of."""
+    """The half of a subnet from which Docker hands out addresses."""
     return str(list(ipaddress.IPv4Network(subnet).subnets())[1])
 
 
@@ -77,14 +77,14 @@ class Network(pulumi.ComponentResource):
 
     Args:
         name: Name of the Pulumi resource.
-        args: What it is asked to be.
+        args: Name and address space of the network.
         opts: Pulumi's options.
 
     Attributes:
         name: Name in Docker, known once the network exists.
-        docker_name: The same, known at once.
-        network_id: Its id in Docker; of a network that existed the id that was given, else its name.
-        resources: What was made.
+        docker_name: Name in Docker, known at once.
+        network_id: Its id in Docker. Of an external network: the id that was given, else its name.
+        resources: The resources that it makes.
 
     Raises:
         ValueError: ``subnet`` is no IPv4 network with its host part zero.

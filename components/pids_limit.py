@@ -1,4 +1,4 @@
-"""A limit on a container's processes, which Docker's Pulumi plugin cannot set: put on the running container.
+"""A limit on a container's processes. Docker's Pulumi plugin cannot set it, so it is set on the running container.
 
 The provider is stored in state by reference to this module: never move or rename it.
 """
@@ -15,16 +15,17 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Resou
 from docker_access.client import api_client
 
 SECONDS: Final = 30
-"""How long Docker may take."""
+"""How long Docker may take for one answer."""
 
 
 class PidsLimitProvider(ResourceProvider):
-    """Keeps ``HostConfig.PidsLimit`` as asked.
+    """Sets ``HostConfig.PidsLimit`` and keeps it so.
 
     Source: https://docs.docker.com/reference/cli/docker/container/update/
     """
 
     serialize_as_secret_always = False
+    """The state holds a reference to this module instead of the provider. It is no secret, and is not encrypted."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Set the limit."""
@@ -32,7 +33,7 @@ class PidsLimitProvider(ResourceProvider):
         return CreateResult(props["container_id"], props)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """The limit as it is; a container that is gone is replaced, and this with it."""
+        """The limit as it is now. A container that is gone will be replaced, and this resource with it."""
         with closing(api_client()) as client:
             try:
                 limit = client.inspect_container(id_)["HostConfig"].get("PidsLimit") or 0
@@ -41,7 +42,7 @@ class PidsLimitProvider(ResourceProvider):
         return ReadResult(id_, {**props, "limit": limit})
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Another container is another resource; another limit is set in place."""
+        """Another container makes another resource; another limit is set in place."""
         replaced = olds.get("container_id") != news.get("container_id")
         changed = replaced or _number(olds.get("limit")) != _number(news.get("limit"))
         return DiffResult(changes=changed, replaces=["container_id"] if replaced else [])
@@ -53,7 +54,7 @@ class PidsLimitProvider(ResourceProvider):
 
 
 def _number(value: Any) -> int:
-    """Pulumi's numbers are floats."""
+    """An integer, of which Pulumi makes a float."""
     return int(value or 0)
 
 
@@ -83,7 +84,7 @@ class PidsLimit(Resource, module="openwebui", name="PidsLimit"):
             limit: Processes and threads it may have at once.
             opts: Pulumi's options.
         """
-        # It ends with its container: to delete it, Pulumi need not start the host of its provider.
+        # It ends with its container: with this, Pulumi deletes it without starting its provider's process.
         own = pulumi.ResourceOptions(retain_on_delete=True)
         inputs = {"container_id": container_id, "limit": limit}
         super().__init__(PidsLimitProvider(), name, inputs, pulumi.ResourceOptions.merge(opts, own))

@@ -1,7 +1,7 @@
 """Postgres with pgvector: the database that replicas of Open WebUI share.
 
-Nobody knows the superuser's password: it is drawn at the first start and written down nowhere. What only a superuser
-may do, a one-shot container does over the server's Unix socket, which the two of them share in a volume.
+Nobody knows the superuser's password: it is random, made at the first start and stored nowhere. What only a superuser
+may do, a one-shot container does over the server's Unix socket. The two share that socket in a volume.
 """
 
 from __future__ import annotations
@@ -13,19 +13,13 @@ from typing import Any, Final
 import pulumi
 import pulumi_docker as docker
 
-from components.container import (
-    ContainerSpec,
-    Healthcheck,
-    Join,
-    create_container,
-    create_image,
-    expected_inspect,
-    succeeded,
-)
+from components.building.container import create_container, create_image
+from components.building.one_shot import succeeded
+from components.building.spec import ContainerSpec, Healthcheck, Join, expected_inspect
+from components.building.volume import DataVolume, create_volume, have_volume
 from components.limits import DEFAULTS, ONE_SHOT, Limits
 from components.network import Network
 from components.secret import Secret
-from components.volume import DataVolume, create_volume, have_volume
 from docker_access import labels
 
 PORT: Final = 5432
@@ -35,7 +29,7 @@ SERVICE_NAME: Final = "postgres"
 """Name by which Open WebUI finds Postgres on their network."""
 
 ROLE: Final = "openwebui"
-"""Open WebUI's role: owns its database, and may do nothing beyond."""
+"""Open WebUI's role: it owns its database and has no other rights."""
 
 DATABASE: Final = "openwebui"
 
@@ -62,11 +56,12 @@ until [ -n "$({PSQL} --no-align --tuples-only --command 'SHOW listen_addresses' 
 done
 exec {PSQL} --file {SETUP_FILE}
 """
-"""Waits for Postgres, then prepares it. A first start takes 3 seconds; recovering a large database takes longer. While
-the image prepares the data folder, a server answers on the socket that listens at no address."""
+"""Waits for Postgres, then prepares it. A first start takes 3 seconds; recovering a large database takes longer.
+
+While the image prepares the data folder, another server answers on the socket: the one that listens at no address."""
 
 HEALTHCHECK: Final = Healthcheck(
-    # Over TCP it stays red while the image prepares the data folder, with a server on the socket only.
+    # Over TCP, because the server that runs while the image prepares the data folder has a socket only.
     test=("CMD", "pg_isready", "--quiet", "--host", "127.0.0.1", "--username", ROLE, "--dbname", DATABASE),
     interval="5s",
     timeout="3s",
@@ -78,7 +73,7 @@ INITDB: Final = (
     "--auth-local=trust",
     "--auth-host=scram-sha-256",
     "--data-checksums",
-    # Postgres' own: another image brings another C library, whose order of letters would corrupt indexes.
+    # Postgres' own collation: another image brings another C library, whose order of letters would corrupt indexes.
     "--encoding=UTF8",
     "--locale=C.UTF-8",
     "--locale-provider=builtin",
@@ -102,13 +97,13 @@ class PostgresArgs:
         data: The volume with the database.
         socket_volume_name: Name of the volume with the Unix socket. Empty for the container's name and ``-socket``.
         network: The network to join.
-        service_name: Name it answers to there besides its container's. On a network with another container of that
+        service_name: Name it answers to on ``network`` besides its container's. Where another container there has that
             name, choose another: Docker's DNS would lead to either.
-        limits: What the container may use; a quarter of its memory are Postgres' ``shared_buffers``. 128 MiB and 2 MiB
-            a connection are needed, and 20 processes more than connections.
+        limits: How much the container may use. A quarter of its memory is Postgres' ``shared_buffers``. Postgres needs
+            128 MiB and 2 MiB a connection, and 20 processes more than connections.
         max_connections: Connections at once.
         generation: Any text; another one makes another password.
-        labels: Marks of ownership of what is created: Docker labels, key to value.
+        labels: Docker labels of what is created, key to value.
 
     Source: https://github.com/pgvector/pgvector and https://hub.docker.com/_/postgres
     """
@@ -128,7 +123,7 @@ class PostgresArgs:
 
 @dataclass(frozen=True, kw_only=True)
 class PostgresResources:
-    """What a :class:`Postgres` made.
+    """The resources that a :class:`Postgres` makes.
 
     Attributes:
         image: The image.
@@ -154,15 +149,15 @@ def postgres_command(limits: Limits, max_connections: int) -> list[str]:
         "postgres",
         "-c", f"max_connections={max_connections}",
         "-c", f"shared_buffers={limits.memory // 4}MB",
-        # A statement that fails is not logged: the one that sets the password could be.
+        # A statement that fails is not logged: it may be the one that sets the password.
         "-c", "log_min_error_statement=panic",
     ]  # fmt: skip
 
 
 def setup_sql(password: str) -> str:
-    """What psql does as superuser, again and again without harm: role, password, database, extension.
+    """The SQL that psql runs as superuser: role, password, database, extension. It may run any number of times.
 
-    The extension is made here because it is not a trusted one: the role could not.
+    The extension is created here because the role may not: it is not a trusted extension.
 
     Args:
         password: Hexadecimal digits, which need no quoting.
@@ -188,21 +183,21 @@ class Postgres(pulumi.ComponentResource):
 
     Creates a ``docker.RemoteImage``, two ``docker.Volume`` (data, socket), a :class:`components.secret.Secret` (the
     role's password), a ``docker.Container`` for the server, and one that waits for it, prepares the database and exits.
-    A password made anew, because it was rotated or its state was lost, is set on the data there is.
+    A new password, because it was rotated or the state was lost, is set on the data that is there.
 
     Args:
         name: Name of the Pulumi resource.
-        args: What it is asked to be.
+        args: Image, names, network and limits of the server.
         opts: Pulumi's options.
 
     Attributes:
         container_id: Id of the server's container.
         container_name: Its name.
         setup_name: Name of the one-shot container.
-        ready: Id of the one-shot container once it has succeeded: what serves people waits for this.
+        ready: Id of the one-shot container, known once it has succeeded; an application waits for it.
         url: Address of the database for a container on its network, ``postgresql://...``, a secret.
-        expected: What ``docker inspect`` must show of the server's container.
-        resources: What was made.
+        expected: What ``docker inspect`` must show of the server's container, by dotted path.
+        resources: The resources that it makes.
 
     Raises:
         pulumi.RunError: The one-shot container failed, for example because Postgres did not answer within 2 minutes;
@@ -219,7 +214,7 @@ class Postgres(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PostgresArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("openwebui:components:Postgres", name, None, opts)
-        args = _named(args)
+        args = _with_names(args)
         spec = ContainerSpec(
             name=args.container_name,
             role="postgres",
@@ -229,7 +224,7 @@ class Postgres(pulumi.ComponentResource):
             command=postgres_command(args.limits, args.max_connections),
             environment={
                 "PGDATA": DATA_PATH,
-                # A password is asked for, and a fresh one from the kernel given: nobody is to use it.
+                # The image asks for a password, and nobody uses it: this file has another one at each reading.
                 "POSTGRES_PASSWORD_FILE": "/proc/sys/kernel/random/uuid",
                 "POSTGRES_INITDB_ARGS": " ".join(INITDB),
             },
@@ -300,8 +295,8 @@ class Postgres(pulumi.ComponentResource):
         )
 
 
-def _named(args: PostgresArgs) -> PostgresArgs:
-    """With the names that were left to us."""
+def _with_names(args: PostgresArgs) -> PostgresArgs:
+    """The arguments, with names where none were given."""
     return replace(
         args,
         setup_name=args.setup_name or f"{args.container_name}-setup",

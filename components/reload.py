@@ -21,7 +21,7 @@ SECONDS: Final = 30
 
 
 class ReloadError(Exception):
-    """The command failed; what it said."""
+    """The command failed; the text has its output."""
 
     # Pulumi prints the type with its module in front of the text; an exception of builtins goes without.
     __module__ = "builtins"
@@ -31,18 +31,19 @@ class ReloadProvider(ResourceProvider):
     """Runs a command in a container whenever what it depends on has changed."""
 
     serialize_as_secret_always = False
+    """The state holds a reference to this module instead of the provider. It is no secret, and is not encrypted."""
 
     def configure(self, _request: ConfigureRequest) -> None:
         """Let errors reach the user as their message alone: Pulumi sends on the traceback of this process."""
         sys.tracebacklimit = 0
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Run it: who was started before the configuration was written has another one."""
+        """Run it: a container that started before the configuration was written has another one."""
         _run(props)
         return CreateResult("reload", props)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        """Run it again after any change."""
+        """Any change runs it again."""
         return DiffResult(changes=any(olds.get(key) != news.get(key) for key in ("container", "command", "triggers")))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
@@ -95,6 +96,6 @@ class Reload(Resource, module="openwebui", name="Reload"):
             opts: Pulumi's options.
         """
         inputs = {"container": container, "command": command, "triggers": triggers}
-        # Nothing of it is anywhere but in the state: to delete it, Pulumi need not start the host of its provider.
+        # It exists in the state only: with this, Pulumi deletes it without starting its provider's process.
         own = pulumi.ResourceOptions(retain_on_delete=True)
         super().__init__(ReloadProvider(), name, inputs, pulumi.ResourceOptions.merge(opts, own))

@@ -15,10 +15,10 @@ INPUTS: Final[tuple[str, ...]] = ("size_bytes", "generation")
 
 
 class SecretProvider(ResourceProvider):
-    """Generates the value when the resource is created; it then stays until the length or the generation changes."""
+    """Generates the value when the resource is created. It stays until the length or the generation changes."""
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Generate the value; called once in the life of the resource."""
+        """Generate the value; Pulumi calls this once in the life of the resource."""
         size = int(props["size_bytes"])
         kept = {name: props[name] for name in INPUTS if name in props}
         return CreateResult(secrets.token_hex(8), {**kept, "size_bytes": size, "value": secrets.token_hex(size)})
@@ -51,10 +51,10 @@ class Secret(Resource, module="openwebui", name="Secret"):
         Args:
             name: Name of the Pulumi resource.
             size_bytes: Its length in bytes, 1 or more.
-            generation: Any text; another one makes another secret, which is how it is rotated.
+            generation: Any text. Another text makes another secret, which is how it is rotated; None until then.
             opts: Pulumi's options.
         """
-        # Nothing of it is anywhere but in the state: to delete it, Pulumi need not start the host of its provider.
+        # It exists in the state only: with this, Pulumi deletes it without starting its provider's process.
         own = pulumi.ResourceOptions(additional_secret_outputs=["value"], retain_on_delete=True)
         super().__init__(
             SecretProvider(),

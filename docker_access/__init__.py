@@ -1,7 +1,8 @@
-"""The one way to Docker: a client of the daemon that ``DOCKER_HOST`` names, and to the ports its host publishes.
+"""The one way to Docker: to the daemon that ``DOCKER_HOST`` names, and to the ports that its host publishes.
 
-``ssh://`` goes through the OpenSSH client, as Docker's own command line and Pulumi's plugin do: keys, agent and
-``~/.ssh/config`` count for all three. docs/adr/0014-remote-docker-hosts.md says why.
+``client`` makes clients, over ``transport`` and ``ssh`` where the daemon is on another machine. ``ssh://`` goes through
+the OpenSSH client, as with Docker's own command line and Pulumi's plugin: keys, agent and ``~/.ssh/config`` count for
+all three. docs/adr/0014-remote-docker-hosts.md says why.
 
-Nothing is imported here: what needs no client does not wait for Docker's SDK.
+Nothing is imported here: a module that needs no client does not wait for Docker's SDK.
 """

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 SECONDS: Final = 60
 """Timeout of one call, the SDK's own."""
 SSH_SECONDS: Final = 15
-"""How much longer a first answer may take where ssh has to connect first."""
+"""How much longer an answer may take where ssh has to connect first."""
 
 
 def failure_text(error: BaseException) -> str:
-    """Why Docker does not answer: the operating system's words, or ssh's, if they are in there, else the SDK's."""
+    """Why Docker does not answer: in the words of the system or of ssh where the error has any, else in the SDK's."""
     inner = [error.__cause__, error.__context__, getattr(error, "reason", None), *error.args]
     found = (failure_text(one) for one in inner if isinstance(one, BaseException))
     return getattr(error, "strerror", None) or next(found, None) or str(error)
@@ -39,7 +39,7 @@ def api_client(seconds: int = SECONDS) -> docker.APIClient:
 
     Source: https://docs.docker.com/reference/cli/docker/#environment-variables
     """
-    # These imports take 0.2 s, which an update without Docker resources need not pay.
+    # These imports take 0.2 s. An update without Docker resources does without them.
     import requests  # noqa: PLC0415
     from docker.constants import MINIMUM_DOCKER_API_VERSION  # noqa: PLC0415
     from docker.errors import APIError, DockerException  # noqa: PLC0415
@@ -57,21 +57,19 @@ def api_client(seconds: int = SECONDS) -> docker.APIClient:
     except (APIError, requests.RequestException, KeyError, ValueError) as error:
         first.close()
         raise DockerException(f"Docker does not tell its version: {error}") from error
-    if adapter is None:  # over ssh its connection serves the next one
+    if adapter is None:  # over ssh, the next client takes over its connection
         first.close()
     return _client(settings, adapter, seconds, version)
 
 
 def docker_client(seconds: int = SECONDS) -> docker.DockerClient:
-    """The same, as the SDK's client of objects."""
+    """The SDK's client with objects (``client.containers``); arguments and errors are those of :func:`api_client`."""
     import docker  # noqa: PLC0415 - takes 0.2 s
-    from docker.constants import MINIMUM_DOCKER_API_VERSION  # noqa: PLC0415
 
-    api = api_client(seconds)
-    found = docker.DockerClient(base_url="unix:///dev/null", version=MINIMUM_DOCKER_API_VERSION)
-    found.api.close()
-    found.api = api
-    return found
+    # All that its constructor does is to make an APIClient of its own.
+    client = docker.DockerClient.__new__(docker.DockerClient)
+    client.api = api_client(seconds)
+    return client
 
 
 def _client(settings: dict[str, Any], adapter: Any, seconds: int, version: str) -> docker.APIClient:
@@ -83,13 +81,13 @@ def _client(settings: dict[str, Any], adapter: Any, seconds: int, version: str) 
 
     try:
         made = docker.APIClient(**settings, version=version, timeout=seconds)
-    except (InvalidConfigFile, ValueError) as error:  # it reads the logins for registries too
+    except (InvalidConfigFile, ValueError) as error:  # the SDK reads the logins for registries too
         raise unreadable(error) from error
     if adapter:
         made.mount("http+docker://", adapter)
     elif not made.base_url.startswith("http+docker:") and not is_loopback(name()):
         made.proxies.update(requests.utils.get_environ_proxies(made.base_url))
-    # Looked at in each request, the environment's REQUESTS_CA_BUNDLE would displace the CA of DOCKER_CERT_PATH.
+    # With it, the environment's REQUESTS_CA_BUNDLE would take the place of the CA in DOCKER_CERT_PATH.
     made.trust_env = False
     return made
 
@@ -99,7 +97,7 @@ def _settings() -> dict[str, Any]:
     from docker.utils import kwargs_from_env  # noqa: PLC0415
 
     if kind() == "local":
-        # TLS is of TCP alone, as for `docker`.
+        # TLS is for TCP alone, as with the `docker` command.
         return {"base_url": address()} if address() else {}
     example = "ssh://user@host or ssh://user@host:port" if kind() == "ssh" else "tcp://host:port"
     try:
@@ -118,7 +116,7 @@ def _settings() -> dict[str, Any]:
 
 
 def _require_certificates() -> None:
-    """The SDK says neither which file it misses nor what names it."""
+    """Refuse certificates that are not there. The SDK's own error names neither the file nor the variable."""
     from docker.errors import DockerException  # noqa: PLC0415 - takes 0.2 s
 
     if not (os.environ.get("DOCKER_CERT_PATH") or os.environ.get("DOCKER_TLS_VERIFY")):

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import docker
 
 HEADER_BYTES: Final = 8
-"""In front of each piece of output: which stream it is of, three zeros, and its length."""
+"""In front of each piece of output: the number of its stream, three zeros, and its length."""
+OUTPUT: Final = 1
+"""The number of standard output; that of standard error is 2."""
 
 
 class Ran(NamedTuple):
@@ -41,17 +43,18 @@ def run_inside(
     user: str = "",
     environment: Mapping[str, str] | None = None,
 ) -> Ran:
-    """Run a command inside a container that runs; waits for its end, however long that takes.
+    """Run a command inside a container that runs, and wait for its end, however long that takes.
 
-    Not by ``exec_start``, which has the connection upgraded and reads on from the bare socket: what has come with the
-    answer's headers is in a buffer by then, and lost. That is all a quick command prints, one time in some thousands.
+    The SDK's ``exec_start`` is not used: it upgrades the connection and reads on from the bare socket. Output that came
+    with the headers of the answer is in a buffer by then, and lost. Of a quick command that is all of it, once in some
+    thousand times.
 
     Args:
         client: A client of Docker.
         container: Name or id of the container.
         command: The command; everybody on this host can read it.
         user: User, and group after a colon, that it runs as; empty for the container's own.
-        environment: Variables on top of the container's: the place for secrets, which Docker does not show.
+        environment: Variables beside the container's own. Docker does not show them, so they may hold secrets.
 
     Raises:
         docker.errors.APIError: There is no such container, or it does not run.
@@ -59,7 +62,7 @@ def run_inside(
 
     Source: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Exec/operation/ExecStart
     """
-    import requests  # noqa: PLC0415 - 0.1 s that whoever runs nothing saves
+    import requests  # noqa: PLC0415 - takes 0.1 s
     from docker.errors import create_api_error_from_http_exception  # noqa: PLC0415
 
     identity = client.exec_create(container, list(command), user=user, environment=dict(environment or {}))["Id"]
@@ -72,15 +75,31 @@ def run_inside(
         response.raise_for_status()
     except requests.HTTPError as error:
         create_api_error_from_http_exception(error)  # raises
+    output, errors = bytearray(), bytearray()
+    for stream, piece in _complete_pieces(bytearray(response.content)):
+        (output if stream == OUTPUT else errors).extend(piece)
     code = client.exec_inspect(identity)["ExitCode"]
-    return Ran(code or 0, *(text.decode(errors="replace") for text in _streams(response.content)))
+    return Ran(code or 0, output.decode(errors="replace"), errors.decode(errors="replace"))
 
 
-OUTPUT: Final = 1
-"""The stream of a piece of standard output; 2 is standard error."""
+def _complete_pieces(received: bytearray) -> Iterator[tuple[int, bytes]]:
+    """The number of the stream and the bytes of each complete piece, which is taken off the front of what was received.
+
+    Source: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach
+    """
+    while len(received) >= HEADER_BYTES:
+        stream, length = struct.unpack_from(">BxxxL", received)
+        end = HEADER_BYTES + length
+        if len(received) < end:
+            return
+        piece = bytes(received[HEADER_BYTES:end])
+        del received[:end]
+        yield stream, piece
+
+
 PIECE_BYTES: Final = 65536
 STALLED_SECONDS: Final = 1.0
-"""How long one read or write may wait in the middle of a piece, while nothing goes the other way."""
+"""How long one read or write may wait in the middle of a piece; nothing goes the other way meanwhile."""
 
 RELAY: Final = """\
 import os, socket, sys, threading
@@ -95,20 +114,20 @@ while data := there.recv(65536):
     while data:
         data = data[os.write(1, data):]
 """
-"""Joins its standard input and output to a TCP connection, and ends with either."""
+"""A program that joins its standard input and output to a TCP connection, and ends with either."""
 
 
 @contextmanager
 def through(client: docker.APIClient, container: str, host: str, port: int) -> Iterator[socket.socket]:
-    """A TCP connection that is made from inside a container, with the Python there.
+    """A TCP connection from inside a container, made by the Python there.
 
-    A real socket, so that timeouts and TLS work as on any other. Whoever answers must not be the first to speak: what
+    It is a real socket, so that timeouts and TLS work as on any other. The far end must not be the first to speak: what
     comes with the headers of Docker's own answer is lost, see :func:`run_inside`.
 
     Args:
         client: A client of Docker.
         container: Name or id of the container; it has ``python3``.
-        host: IP address or name, as it is seen there.
+        host: IP address or name, as seen from there.
         port: TCP port.
 
     Raises:
@@ -121,33 +140,33 @@ def through(client: docker.APIClient, container: str, host: str, port: int) -> I
     upgraded: Any = client.exec_start(identity, socket=True)
     far = getattr(upgraded, "_sock", upgraded)
     ours, near = socket.socketpair()
-    said = bytearray()
-    pump = Thread(target=_pump, args=(far, near, said), daemon=True)
+    errors = bytearray()
+    pump = Thread(target=_pump, args=(far, near, errors), daemon=True)
     pump.start()
     with ours:
         try:
             yield ours
         except (OSError, ValueError) as error:
             pump.join(STALLED_SECONDS)
-            if not pump.is_alive() and said:
-                last = said.decode(errors="replace").strip().splitlines()[-1]
+            if not pump.is_alive() and errors:
+                last = errors.decode(errors="replace").strip().splitlines()[-1]
                 raise OSError(f"{last} (at {host}:{port}, from inside {container})") from error
             raise
         finally:
             with suppress(OSError):
                 ours.shutdown(socket.SHUT_RDWR)
             pump.join(STALLED_SECONDS)
-            # Its close() would wait for the SDK's answer, which has hold of it; the command ends with the connection.
+            # The SDK's answer holds on to it, and close() would wait for that. The command ends with the connection.
             socket.close(far.detach())
 
 
-def _pump(far: Any, near: socket.socket, said: bytearray) -> None:
-    """Carry bytes both ways until one side ends; by one thread, for no TLS connection is for two at once."""
-    frames = b""
+def _pump(far: Any, near: socket.socket, errors: bytearray) -> None:
+    """Carry bytes both ways until one side ends. One thread does both: a TLS connection is not for two at once."""
+    received = bytearray()
     far.settimeout(STALLED_SECONDS)
     with near, suppress(OSError):
         while True:
-            # Of TLS, what has been read and not asked for is in no file descriptor any more.
+            # TLS may have read more than was asked for, which select() does not see.
             waiting = getattr(far, "pending", lambda: 0)()
             ready = select.select([far, near], [], [], 0 if waiting else None)[0]
             if near in ready:
@@ -161,23 +180,9 @@ def _pump(far: Any, near: socket.socket, said: bytearray) -> None:
                     continue
                 if not data:
                     return
-                frames += data
-                while len(frames) >= HEADER_BYTES:
-                    stream, length = struct.unpack(">BxxxL", frames[:HEADER_BYTES])
-                    if len(frames) < HEADER_BYTES + length:
-                        break
-                    piece, frames = frames[HEADER_BYTES : HEADER_BYTES + length], frames[HEADER_BYTES + length :]
+                received += data
+                for stream, piece in _complete_pieces(received):
                     if stream == OUTPUT:
                         near.sendall(piece)
                     else:
-                        said += piece
-
-
-def _streams(content: bytes) -> tuple[bytes, bytes]:
-    """Standard output and standard error, out of what Docker sends of both in turns."""
-    pieces: dict[int, list[bytes]] = {1: [], 2: []}
-    while content:
-        stream, length = struct.unpack(">BxxxL", content[:HEADER_BYTES])
-        pieces[stream].append(content[HEADER_BYTES : HEADER_BYTES + length])
-        content = content[HEADER_BYTES + length :]
-    return b"".join(pieces[1]), b"".join(pieces[2])
+                        errors += piece

@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 from docker_access.surroundings import home
 
 WITHOUT_DOCKER: Final = "WITHOUT_DOCKER"
-"""Environment variable: with any text, the program declares what it declares, and looks at no Docker."""
+"""Environment variable: with any text in it, the program declares its resources without looking at Docker."""
 
 Kind = Literal["local", "ssh", "tcp"]
 
 
 class OutOfReach(OSError):  # noqa: N818 - it is an outcome, not a programming error
-    """A port of the Docker host cannot be asked from here; nothing is known of whoever listens on it."""
+    """A port of the Docker host cannot be reached from here, so nothing is known of what listens on it."""
 
 
 def address() -> str:
@@ -34,7 +34,7 @@ def address() -> str:
 
 
 def kind() -> Kind:
-    """How the daemon is reached: a socket of this machine, ssh, or TCP, which may lead anywhere."""
+    """How the daemon is reached: by a socket of this machine, by ssh, or by TCP, which may lead anywhere."""
     scheme = os.environ.get("DOCKER_HOST", "").strip().partition("://")[0].lower()
     if scheme == "ssh":
         return "ssh"
@@ -44,8 +44,8 @@ def kind() -> Kind:
 def is_this_machine(info: Mapping[str, Any]) -> bool:
     """Whether the daemon's host is this machine, so that its folders and rights are seen from here.
 
-    A socket may lead out of it: into a virtual machine (Docker Desktop, Colima), or from a container to its host. Those
-    have another host name.
+    A socket may lead out of this machine: into a virtual machine (Docker Desktop, Colima), or from a container to its
+    host. Those have another host name.
 
     Args:
         info: What the daemon answers to ``GET /info``.
@@ -63,7 +63,9 @@ def name() -> str:
 
 
 def context_in_use() -> str:
-    """The context that ``docker`` follows and nothing here does; empty where there is none, or ``DOCKER_HOST`` is set.
+    """The context that the ``docker`` command follows and this project does not; empty without one.
+
+    It is also empty where ``DOCKER_HOST`` is set, which comes before any context.
 
     Source: https://docs.docker.com/engine/manage-resources/contexts/
     """
@@ -86,7 +88,7 @@ def is_name(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is a machine for itself: `docker` asks no proxy for it either.
+    """Whether a host is the machine itself. The `docker` command does not go through a proxy for it either.
 
     Source: https://pkg.go.dev/net/http#ProxyFromEnvironment
     """

@@ -1,7 +1,7 @@
-"""Whose a stack's deployment on a Docker is.
+"""Which state a stack's deployment on a Docker belongs to.
 
-Project and stack have the same names in every checkout. So each state has an identity of its own, which everything
-that is made from it carries as a label: what carries another one is another state's, and is left alone.
+Project and stack have the same names in every checkout. So each state has an identity, and everything that is made from
+it carries that as a label. An object with another identity belongs to another state, and is left alone.
 docs/adr/0023-whose-a-deployment-is.md says why.
 """
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     import docker
 
 TAKE_OVER: Final = "TAKE_OVER"
-"""Environment variable; ``1`` takes over what another state has deployed."""
+"""Environment variable: ``1`` takes over what another state has deployed."""
 
 SHOWN: Final = 5
 """How many names a message lists."""
 
 
 class AnothersDeploymentError(Exception):
-    """What is deployed belongs to another state; it was not touched."""
+    """The deployment belongs to another state. It was not touched."""
 
     # Pulumi prints the type with its module in front of the text; an exception of builtins goes without.
     __module__ = "builtins"
@@ -39,11 +39,11 @@ class AnothersDeploymentError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """A state, as what is made from it names it.
+    """A state, as its objects name it in their labels.
 
     Attributes:
-        identity: Random; empty for a state that has made nothing, or nothing since there are identities.
-        origin: Where it is kept, for people: ``USER@HOST:FOLDER``, or the address of a shared backend.
+        identity: Random text; empty for a state that has made nothing, or that is older than identities.
+        origin: Where the state is kept, for people: ``USER@HOST:FOLDER``, or the address of a shared backend.
     """
 
     identity: str
@@ -60,21 +60,21 @@ class Owner:
 
         Args:
             remembered: Outputs of its :class:`components.docker_host.DockerHost`; empty where there are none.
-            origin: Where it is kept, where it does not say.
+            origin: Where it is kept, for a state that does not say so.
         """
-        marks = remembered.get("marks") or {}
-        return cls(identity=marks.get(labels.STATE, ""), origin=marks.get(labels.ORIGIN) or origin)
+        own = remembered.get("marks") or {}
+        return cls(identity=own.get(labels.STATE, ""), origin=own.get(labels.ORIGIN) or origin)
 
     @property
-    def marks(self) -> dict[str, str]:
-        """Its labels."""
+    def labels(self) -> dict[str, str]:
+        """The labels of everything that is made from it."""
         return {labels.STATE: self.identity, labels.ORIGIN: self.origin}
 
 
 def origin(environ: Mapping[str, str] = os.environ) -> str:
-    """Where the state of a program that runs in this folder is kept; without a password in it.
+    """Where the state of a program that runs in this folder is kept, without a password.
 
-    ``pulumi login`` is not asked: a backend that only it names is taken for the folder.
+    Only PULUMI_BACKEND_URL is looked at. A backend that only ``pulumi login`` names counts as this folder.
     """
     address = urlsplit(environ.get("PULUMI_BACKEND_URL", ""))
     if address.scheme in {"", "file"}:
@@ -83,14 +83,14 @@ def origin(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def is_kept_here(volume_labels: Mapping[str, str] | None, here: str) -> bool:
-    """Whether a volume was made from a state that is, or was, kept in this place; or from none that is known.
+    """Whether a volume was made from a state that is, or was, kept in this place, or from an unknown one.
 
     Args:
         volume_labels: Its labels.
-        here: The place, as :func:`origin` has it. Which of its users worked there does not count.
+        here: The place, as :func:`origin` has it. The user in it does not count.
     """
-    marks = volume_labels or {}
-    return labels.STATE not in marks or _place(marks.get(labels.ORIGIN, "")) == _place(here)
+    found = volume_labels or {}
+    return labels.STATE not in found or _place(found.get(labels.ORIGIN, "")) == _place(here)
 
 
 def _place(origin: str) -> str:
@@ -104,22 +104,22 @@ def takes_over(environ: Mapping[str, str] = os.environ) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """Something in Docker that carries a stack's labels.
+    """An object in Docker that carries a stack's labels.
 
     Attributes:
         kind: ``container``, ``network`` or ``volume``.
         id: Its id in Docker; of a volume its name.
         name: Its name.
-        since: When it was made, as Docker has it, to the minute.
-        marks: All its labels.
-        status: Of a container Docker's word for it, as ``running``; else empty.
+        since: When it was created, as Docker has it, to the minute.
+        labels: All its labels.
+        status: A container's status in Docker's word, such as ``running``; else empty.
     """
 
     kind: str
     id: str
     name: str
     since: str
-    marks: Mapping[str, str]
+    labels: Mapping[str, str]
     status: str = ""
 
     def __str__(self) -> str:
@@ -130,21 +130,22 @@ class Made:
 def refuse_anothers(
     client: docker.APIClient, ownership: Mapping[str, str], owner: Owner, *, begun: bool, take_over: bool | None = None
 ) -> None:
-    """See that what is there of a stack was made from this state, or may be used by it.
+    """Refuse a stack's objects that belong to another state.
 
-    A container of another state is another's. A network or volume is, for a state that begins, unless the volume's was
-    kept where this one is: data outlive the state they were made from. A state that has begun has its own; they may
-    carry another's identity, as they are not made anew for it. What carries none is from before there were any.
+    A container with another identity belongs to another state. For a state that begins, so does a network or a volume,
+    unless the volume's state was kept in the same place: data outlive the state that they were made from. A state that
+    has begun has networks and volumes of its own, which may carry another identity, as they are not re-created for it.
+    Objects without an identity are older than identities.
 
     Args:
         client: A client of Docker.
         ownership: The stack's labels, project and stack.
         owner: This state.
-        begun: Whether what carries no identity may have been made from this state.
-        take_over: Whether to let it be; by default what :func:`takes_over` says.
+        begun: Whether objects without an identity may have been made from this state.
+        take_over: Whether to accept all of them; None for what :func:`takes_over` says.
 
     Raises:
-        AnothersDeploymentError: It was made from another state.
+        AnothersDeploymentError: There is one.
     """
     if takes_over() if take_over is None else take_over:
         return
@@ -154,7 +155,7 @@ def refuse_anothers(
 
 
 def made(client: docker.APIClient, ownership: Mapping[str, str]) -> Iterator[Made]:
-    """What is there of a stack, whichever state made it: containers, then networks, then volumes.
+    """A stack's objects, whichever state made them: containers, then networks, then volumes.
 
     Args:
         client: A client of Docker.
@@ -163,32 +164,32 @@ def made(client: docker.APIClient, ownership: Mapping[str, str]) -> Iterator[Mad
     filters: Any = {"label": [f"{key}={value}" for key, value in sorted(ownership.items())]}
     for found in client.containers(all=True, filters=filters):
         since = dt.datetime.fromtimestamp(found["Created"], tz=dt.UTC).isoformat(timespec="minutes")
-        name, marks, status = found["Names"][0].lstrip("/"), found["Labels"], found["State"]
-        yield Made(kind="container", id=found["Id"], name=name, since=since, marks=marks, status=status)
+        name, its_labels, status = found["Names"][0].lstrip("/"), found["Labels"], found["State"]
+        yield Made(kind="container", id=found["Id"], name=name, since=since, labels=its_labels, status=status)
     for found in client.networks(filters=filters):
-        name, since, marks = found["Name"], found["Created"][:16], found["Labels"] or {}
-        yield Made(kind="network", id=found["Id"], name=name, since=since, marks=marks)
+        name, since, its_labels = found["Name"], found["Created"][:16], found["Labels"] or {}
+        yield Made(kind="network", id=found["Id"], name=name, since=since, labels=its_labels)
     for found in client.volumes(filters=filters)["Volumes"] or ():
-        name, since, marks = found["Name"], found.get("CreatedAt", "")[:16], found["Labels"] or {}
-        yield Made(kind="volume", id=name, name=name, since=since, marks=marks)
+        name, since, its_labels = found["Name"], found.get("CreatedAt", "")[:16], found["Labels"] or {}
+        yield Made(kind="volume", id=name, name=name, since=since, labels=its_labels)
 
 
 def _is_anothers(one: Made, owner: Owner, *, begun: bool) -> bool:
-    identity = one.marks.get(labels.STATE)
+    identity = one.labels.get(labels.STATE)
     if identity is None:
         return one.kind == "container" and not begun
     if identity == owner.identity:
         return False
     if one.kind == "container":
         return True
-    return not owner.identity and (one.kind == "network" or not is_kept_here(one.marks, owner.origin))
+    return not owner.identity and (one.kind == "network" or not is_kept_here(one.labels, owner.origin))
 
 
 def _message(ownership: Mapping[str, str], anothers: list[Made]) -> str:
     stack = ownership[labels.STACK]
     names = [str(one) for one in anothers]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    origins = sorted({one.marks.get(labels.ORIGIN, "") for one in anothers} - {""})
+    origins = sorted({one.labels.get(labels.ORIGIN, "") for one in anothers} - {""})
     since = min(one.since for one in anothers)
     what = f"stack {stack} of project {ownership[labels.PROJECT]} "
     what += "has data" if {one.kind for one in anothers} == {"volume"} else "is deployed"

@@ -1,4 +1,4 @@
-"""A Docker that ``DOCKER_HOST`` does not name: where the ``docker`` command looks, and a user's own.
+"""A Docker that ``DOCKER_HOST`` does not name: the one that the ``docker`` command uses, or a user's own.
 
 Neither this project nor Pulumi's plugin follows a context. To install or start another Docker beside such a one would
 give people an empty deployment next to the one they have.
@@ -22,7 +22,7 @@ from docker_access import daemon
 from docker_access.surroundings import home
 
 DEFAULT: Final = ("unix:///var/run/docker.sock", "unix:///run/docker.sock")
-"""Where Docker listens that nobody has to name."""
+"""Where Docker listens unless it is told otherwise."""
 
 IN_HOME: Final = {
     ".docker/desktop/docker.sock": "Docker Desktop",
@@ -40,11 +40,11 @@ PODMAN: Final = "Podman"
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A Docker, or what stands in for one.
+    """A Docker, or an engine in its place.
 
     Attributes:
         what: What it is, for people.
-        variables: What has this project use it; empty where that is not known.
+        variables: Environment variables that have this project use it; empty where they are not known.
     """
 
     what: str
@@ -52,14 +52,14 @@ class Elsewhere:
 
     @property
     def line(self) -> str:
-        """The line of a shell that has this project use it, or that shows where it is."""
+        """A line for a shell that has this project use it, or shows where it is."""
         if not self.variables:
             return "docker context inspect"
         return "export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in self.variables.items())
 
 
 def of_context() -> Elsewhere | None:
-    """The Docker that the ``docker`` command uses by a context, where that is not the default one.
+    """The Docker of the context that the ``docker`` command uses; None for the default one.
 
     Source: https://github.com/docker/cli/blob/v29.0.0/cli/context/store/store.go
     """
@@ -70,8 +70,8 @@ def of_context() -> Elsewhere | None:
     digest = hashlib.sha256(name.encode()).hexdigest()
     variables = {}
     with suppress(OSError, ValueError, KeyError, TypeError):
-        told = json.loads((store / "meta" / digest / "meta.json").read_text(encoding="utf-8"))
-        variables["DOCKER_HOST"] = str(told["Endpoints"]["docker"]["Host"])
+        context = json.loads((store / "meta" / digest / "meta.json").read_text(encoding="utf-8"))
+        variables["DOCKER_HOST"] = str(context["Endpoints"]["docker"]["Host"])
     if variables.get("DOCKER_HOST") in DEFAULT:
         return None
     certificates = store / "tls" / digest / "docker"
@@ -81,7 +81,7 @@ def of_context() -> Elsewhere | None:
 
 
 def of_a_user() -> Elsewhere | None:
-    """A Docker of the user's own that listens: rootless, in a virtual machine, or Podman in its place."""
+    """A Docker of the user's own that listens: rootless, in a virtual machine, or Podman; None without one."""
     places = {folder / place: what for folder in _homes() for place, what in IN_HOME.items()}
     run_time = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.environ.get('SUDO_UID') or os.geteuid()}")
     places |= {run_time / place: what for place, what in AT_RUN_TIME.items()}
@@ -94,7 +94,7 @@ def of_a_user() -> Elsewhere | None:
 
 
 def _homes() -> list[Path]:
-    """The user's home, and that of who runs this by sudo: what they have is theirs, whoever installs beside it."""
+    """The user's home, and under sudo that of the user who called it."""
     found = [home()]
     with suppress(KeyError, ValueError):
         found.append(Path(pwd.getpwuid(int(os.environ.get("SUDO_UID", ""))).pw_dir))

@@ -1,8 +1,8 @@
-"""Which Docker answers, and whether it is the one a stack lives on.
+"""Which Docker answers, and whether the stack lives on it.
 
 Every operation begins with a refresh (``options.refresh: always``). On a machine that cannot see the stack's
-containers, such as a runner that previews a pull request, it would find all of them gone: the preview would announce a
-new deployment, and an update would forget the real one.
+containers, such as a runner that previews a pull request, a refresh would find all of them gone: the preview would
+announce a new deployment, and an update would forget the real one.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from docker_access.deployments import takes_over
 
 
 class OtherDockerHostError(Exception):
-    """The Docker that answers is not the one the stack lives on; it was not touched."""
+    """The Docker that answers is not the one that the stack lives on. It was not touched."""
 
     # Pulumi prints the type with its module in front of the text; an exception of builtins goes without.
     __module__ = "builtins"
 
 
 def identity(client: docker.APIClient) -> dict[str, str]:
-    """``engine``, Docker's id of itself, empty where it tells none, and ``name``, its machine.
+    """``engine``, Docker's id of itself, empty where it has none, and ``name``, that of its machine.
 
     The id is made when Docker first starts, and kept with its data.
     Source: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System/operation/SystemInfo
@@ -36,7 +36,7 @@ def identity(client: docker.APIClient) -> dict[str, str]:
 def refuse_another(
     client: docker.APIClient, recorded: Mapping[str, Any], ownership: Mapping[str, str]
 ) -> dict[str, str]:
-    """See that this Docker is the stack's: the one recorded, or one that has something of the stack.
+    """Refuse a Docker that is not the stack's: neither the recorded one, nor one that has something of the stack.
 
     Args:
         client: A client of the Docker that answers.
@@ -52,26 +52,26 @@ def refuse_another(
     here = identity(client)
     if not recorded["engine"] or not here["engine"] or recorded["engine"] == here["engine"]:
         return here
-    marks = [f"{key}={value}" for key, value in sorted(ownership.items())]
-    if not _has_any(client, marks, (recorded.get("marks") or {}).get(labels.STATE)):
-        raise OtherDockerHostError(_message(recorded, here, ownership[labels.STACK], marks))
+    stack_labels = [f"{key}={value}" for key, value in sorted(ownership.items())]
+    if not _has_any(client, stack_labels, (recorded.get("marks") or {}).get(labels.STATE)):
+        raise OtherDockerHostError(_message(recorded, here, ownership[labels.STACK], stack_labels))
     return here
 
 
-def _has_any(client: docker.APIClient, marks: list[str], state: str | None) -> bool:
-    """Whether there is something of the stack that is not another state's, or is taken over."""
-    filters = {"label": marks}
+def _has_any(client: docker.APIClient, stack_labels: list[str], state: str | None) -> bool:
+    """Whether the stack has anything there that is not another state's, or that the user takes over."""
+    filters = {"label": stack_labels}
     found = [
         *client.containers(all=True, filters=filters),
         *(client.volumes(filters=filters)["Volumes"] or ()),
         *client.networks(filters=filters),
     ]
-    of = [(one["Labels"] or {}).get(labels.STATE) for one in found]
-    return bool(of) and (takes_over() or not {state, None}.isdisjoint(of))
+    states = [(one["Labels"] or {}).get(labels.STATE) for one in found]
+    return bool(states) and (takes_over() or not {state, None}.isdisjoint(states))
 
 
-def _message(recorded: Mapping[str, Any], here: Mapping[str, str], stack: str, marks: list[str]) -> str:
-    create = " ".join(["docker volume create", *(f"--label {mark}" for mark in marks), "NAME"])
+def _message(recorded: Mapping[str, Any], here: Mapping[str, str], stack: str, stack_labels: list[str]) -> str:
+    create = " ".join(["docker volume create", *(f"--label {label}" for label in stack_labels), "NAME"])
     return (
         f"stack {stack} lives on another Docker host: on {recorded['name']} (Docker {recorded['engine']}). The Docker "
         f"that answers is on {here['name']} ({here['engine']}) and has nothing of the stack that is this state's; "

@@ -1,7 +1,7 @@
-"""The Docker labels this project writes, and the only place their names stand.
+"""The names of the Docker labels that this project writes.
 
-Labels tell whose a container, network, volume or image is: the preflight refuses to touch one of the same name
-that carries no mark of ours, and the report says whether an image was pulled or built on this machine.
+Labels tell whose a container, network, volume or image is. The preflight refuses to touch an object of the same name
+without the stack's labels, and the report says whether an image was pulled or built on this machine.
 """
 
 from typing import Final
@@ -13,7 +13,7 @@ STACK: Final = "pulumi.stack"
 """Pulumi stack that owns the object, for example ``dev``."""
 
 STATE: Final = "pulumi.state"
-"""Identity of the state an object was made from: random, made with the state; every checkout's is another."""
+"""Identity of the state that an object was made from: random, so that each checkout's is another."""
 
 ORIGIN: Final = "pulumi.state-origin"
 """Where that state is kept, for people: ``USER@HOST:FOLDER``, or the address of a shared backend."""
@@ -26,7 +26,8 @@ IMAGE_ID: Final = "pulumi.image-id"
 """Id of the image a container was made from: a re-tagged image thereby replaces the container."""
 
 NETWORK_ID: Final = "pulumi.network-id"
-"""Ids of the networks a container joined: one that was removed by hand and made anew replaces the container."""
+"""Ids of the networks a container joined: where a network was removed by hand and created again, the container is
+replaced."""
 
 ENVIRONMENT_SHA256: Final = "pulumi.environment-sha256"
 """SHA-256 of a container's environment without its secrets: keeps diffs readable where one secret hides the list."""
@@ -44,13 +45,15 @@ FILES_SHA256: Final = "pulumi.files-sha256"
 """SHA-256 of the files a container reads at its start: changed ones replace it."""
 
 EMBEDDING: Final = "open-webui.embedding"
-"""What makes vectors of documents in an Open WebUI container, as :func:`embedding.embedding` names it."""
+"""Engine and model that embed documents in an Open WebUI container, as :func:`components.embedding.embedding` names
+them."""
 
 LOCAL_BUILD: Final = "open-webui.local-build"
 """On an image: it was built on this machine, and from what, for example ``PyPI open-webui 0.12.4``."""
 
 LOCAL_RECIPE: Final = "open-webui.local-build-recipe"
-"""On an image built on this machine: revision of the recipe it was made by, a number. Of another, it is built anew."""
+"""On an image built on this machine: revision of the recipe it was made by, a number. One of another revision is built
+again."""
 
 LOCAL_BYTECODE: Final = "open-webui.local-build-bytecode"
 """On an image built on this machine: ``true`` where Python's bytecode was compiled into it, for speed."""

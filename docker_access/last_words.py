@@ -1,4 +1,4 @@
-"""What the last lines of a container's log say of the Docker, or the host, that it ran on."""
+"""Faults of the host, or of its Docker, that show in the last lines of a container's log."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Logins for registries, as `docker login` keeps them: the one that is there, and what is wrong with it.
+"""Logins for registries, as `docker login` keeps them, and what is wrong with one.
 
-The SDK's own reading of them waits for a helper without end, and names neither the helper nor the file.
+The SDK reads them too, but waits for a credential helper without end, and names neither the helper nor the file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HELPER_SECONDS: Final = 20
 """How long a credential helper may take for one login; some ask a person for a password."""
 
 _NO_LOGIN: Final = "credentials not found in native keychain"
-"""What every helper says of a registry that it has no login for.
+"""Every helper's message for a registry without a login.
 
 Source: https://github.com/docker/docker-credential-helpers/blob/master/credentials/error.go
 """
@@ -39,7 +39,7 @@ def login(registry: str) -> dict[str, Any]:
         registry: Host of the registry; ``docker.io`` for Docker Hub.
 
     Raises:
-        LoginError: There may be one, and it cannot be read.
+        LoginError: There may be a login, and it cannot be read.
     """
     registry = auth.resolve_index_name(registry)
     try:
@@ -56,7 +56,7 @@ def login(registry: str) -> dict[str, Any]:
 
 
 def _ask(helper: str, registry: str) -> dict[str, Any]:
-    """What a helper answers: https://docs.docker.com/reference/cli/docker/login/#credential-helper-protocol."""
+    """The answer of a credential helper: https://docs.docker.com/reference/cli/docker/login/#credential-helper-protocol."""
     server = auth.INDEX_URL if registry == auth.INDEX_NAME else registry
     try:
         asked = subprocess.run(
@@ -65,16 +65,16 @@ def _ask(helper: str, registry: str) -> dict[str, Any]:
         )  # fmt: skip
         if asked.returncode == 0:
             return dict(json.loads(asked.stdout))
-        said = (asked.stdout + asked.stderr).strip()
+        message = (asked.stdout + asked.stderr).strip()
     except FileNotFoundError:
-        said = "it is not on PATH"
+        message = "it is not on PATH"
     except subprocess.TimeoutExpired:
-        said = f"no answer within {HELPER_SECONDS} s"
+        message = f"no answer within {HELPER_SECONDS} s"
     except (OSError, ValueError) as error:
-        said = str(error)
-    if _NO_LOGIN in said:
+        message = str(error)
+    if _NO_LOGIN in message:
         return {}
-    last = (said.splitlines() or ["it says nothing"])[-1]
+    last = (message.splitlines() or ["it says nothing"])[-1]
     raise LoginError(
         f"the credential helper {helper}, which {_file()} names for {registry}, does not work ({last}). "
         "Repair it, or take its name out of that file"
@@ -86,21 +86,21 @@ def _file() -> str:
 
 
 def unreadable(error: Exception) -> LoginError:
-    """What is to be said of a file of logins that the SDK does not read."""
+    """The error for a file of logins that the SDK cannot read, with the way out."""
     return LoginError(
-        f"a login in {_file()} cannot be read ({error}). Take it out of that file, then `docker login` anew"
+        f"a login in {_file()} cannot be read ({error}). Take it out of that file, then `docker login` again"
     )
 
 
-def is_refusal(said: str) -> bool:
-    """Whether a registry refused who asked, by Docker's words of a pull."""
-    return bool(_REFUSAL.search(said))
+def is_refusal(message: str) -> bool:
+    """Whether a registry refused the user, by Docker's message about a pull."""
+    return bool(_REFUSAL.search(message))
 
 
-def refused(registry: str, said: str) -> str:
-    """What is to be said where a registry refuses the login there is."""
+def refused(registry: str, message: str) -> str:
+    """The problem and the way out where a registry refuses the login that there is."""
     host = "" if registry == auth.INDEX_NAME else f" {registry}"
     return (
-        f"{registry} refuses the login that {_file()} has for it ({said}). Log in anew "
+        f"{registry} refuses the login that {_file()} has for it ({message}). Log in again "
         f"(`docker login{host}`), or out (`docker logout{host}`)"
     )

@@ -1,7 +1,7 @@
 """One-shot containers that are at work: how far they are, and why nobody may end them.
 
-A migration that is ended half-way may leave a database that no version reads. So neither an engine nor what runs before
-it removes one while it runs; ``make`` waits for it.
+A migration that is ended half-way may leave a database that no version can read. So while one runs, no engine removes
+it, nor does anything that runs before the engine; ``make`` waits for it.
 """
 
 from __future__ import annotations
@@ -29,42 +29,42 @@ SECRET_FILES: Final = ("/run/secrets", "/migration/account.env")
 """Where a one-shot has files whose content its log could show."""
 
 
-def at_work(api: docker.APIClient, marks: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def at_work(api: docker.APIClient, stack_labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """What ``docker inspect`` shows of each one-shot container with these labels that runs."""
     from docker.errors import NotFound  # noqa: PLC0415 - takes 0.2 s
 
-    wanted = [f"{key}={value}" for key, value in marks.items()]
+    wanted = [f"{key}={value}" for key, value in stack_labels.items()]
     for one in api.containers(filters={"label": wanted, "status": "running"}):
         if one["Labels"].get(labels.ROLE) in ROLES:
             with suppress(NotFound):
                 yield api.inspect_container(one["Id"])
 
 
-def progress(container: Mapping[str, Any], said: str, now: dt.datetime | None = None) -> str:
+def progress(container: Mapping[str, Any], log_line: str, now: dt.datetime | None = None) -> str:
     """How far a container is, in words.
 
     Args:
         container: What ``docker inspect`` shows of it.
-        said: The last line of its log; empty for none.
+        log_line: The last line of its log; empty for none.
         now: The time by the clock of Docker's host.
     """
     started = str(container["State"]["StartedAt"])
     since = dt.datetime.fromisoformat(started[:19]).replace(tzinfo=dt.UTC)
     seconds = max(0, int(((now or dt.datetime.now(dt.UTC)) - since).total_seconds()))
     lasted = f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"  # noqa: PLR2004 - a minute
-    log = f"its log says last: {said}" if said else "its log is empty so far"
+    log = f"its log says last: {log_line}" if log_line else "its log is empty so far"
     return (
         f"{str(container['Name']).lstrip('/')} has been running for {lasted}, since {since:%Y-%m-%d %H:%M:%S}Z; {log}"
     )
 
 
 def last_line(api: docker.APIClient, container_id: str, hidden: Iterable[str] = ()) -> str:
-    """The last line of a container's log that is not empty, without secrets; empty for none, or where it is not told.
+    """The last line of a container's log that is not empty, without secrets; empty where Docker has none.
 
     Args:
         api: Docker.
         container_id: The container.
-        hidden: What is not to be shown of it.
+        hidden: Secrets that must not be shown.
     """
     from docker.errors import APIError  # noqa: PLC0415 - takes 0.2 s
 
@@ -78,19 +78,38 @@ def last_line(api: docker.APIClient, container_id: str, hidden: Iterable[str] = 
 
 
 def secrets_of(api: docker.APIClient, container: Mapping[str, Any]) -> frozenset[str]:
-    """What a one-shot's log is not to show: values of its variables and of its files with secrets."""
+    """What the log of a one-shot must not show: the values of its variables, and of its files with secrets.
+
+    Raises:
+        docker.errors.APIError: They cannot be read.
+    """
     variables = (container.get("Config") or {}).get("Env") or []
     texts = {text for path in SECRET_FILES for text in _files(api, str(container["Id"]), path)}
     return frozenset(redaction.values_within(variables)).union(*map(redaction.values, texts))
 
 
-def told(api: docker.APIClient, container: Mapping[str, Any]) -> str:
-    """:func:`progress` of a container that runs, its log without secrets."""
-    return progress(container, last_line(api, str(container["Id"]), secrets_of(api, container)))
+def current_progress(
+    api: docker.APIClient, container: Mapping[str, Any], secrets: dict[str, frozenset[str]] | None = None
+) -> str:
+    """:func:`progress` of a container that runs, with its log without secrets.
+
+    Args:
+        api: Docker.
+        container: What ``docker inspect`` shows of it.
+        secrets: Secrets by container id, filled here: with it, a loop reads those of each container only once. None
+            reads them again.
+
+    Raises:
+        docker.errors.APIError: Its secrets cannot be read.
+    """
+    identity, known = str(container["Id"]), {} if secrets is None else secrets
+    if identity not in known:
+        known[identity] = secrets_of(api, container)
+    return progress(container, last_line(api, identity, known[identity]))
 
 
 def refusal(container: Mapping[str, Any], progress: str) -> str:
-    """Why a container that is at work is not removed, and the ways out.
+    """Why a container that is at work is not removed, with the ways out.
 
     Args:
         container: What ``docker inspect`` shows of it.
@@ -106,9 +125,10 @@ def refusal(container: Mapping[str, Any], progress: str) -> str:
 
 
 def _files(api: docker.APIClient, container_id: str, path: str) -> Iterator[str]:
-    from docker.errors import APIError  # noqa: PLC0415 - takes 0.2 s
+    """The content of a file, or of all files in a folder; nothing where there is no such path."""
+    from docker.errors import NotFound  # noqa: PLC0415 - takes 0.2 s
 
-    with suppress(APIError, tarfile.TarError):
+    with suppress(NotFound):
         chunks, _ = api.get_archive(container_id, path)
         with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
             files = [archive.extractfile(member) for member in archive if member.isfile()]

@@ -1,4 +1,4 @@
-"""Ports that the daemon's host publishes, asked as that host itself sees them."""
+"""Ports that the Docker host publishes, connected to as that host itself sees them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def connected(host: str, port: int, seconds: float) -> Iterator[socket.socket]:
         seconds: How long connecting, and each answer, may take.
 
     Raises:
-        OutOfReach: The Docker host publishes it where nobody gets to from here.
+        OutOfReach: The Docker host publishes it at an address that cannot be reached from here.
         OSError: It cannot be connected to.
     """
     if kind() == "ssh" and not is_name(host):
@@ -50,7 +50,7 @@ def _over_ssh() -> str:
 
 
 def _seen_from_here(host: str) -> str:
-    """Where an address of a daemon's host is, on the way to a daemon that TCP leads to."""
+    """The address to connect to from here, for an address of the Docker host."""
     if kind() != "tcp" or is_name(host) or not name():
         return host
     own = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)

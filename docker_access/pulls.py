@@ -1,4 +1,4 @@
-"""What Docker says while it pulls, and of a pull that failed: the one home of its wording."""
+"""Docker's messages during a pull, and why one failed: the only place that knows their wording."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-_SILENT: Final = re.compile(
+_UNREACHABLE: Final = re.compile(
     r"dial tcp|no such host|connection refused|i/o timeout|server misbehaving|TLS handshake|: EOF"
     r"|request canceled|network is unreachable|no route to host|Client\.Timeout|context deadline|connection reset"
-    # Who stands before it did answer; it did not. A proxy that lets nobody through has no number in Go's words.
+    # A proxy answered, and the registry behind it did not. Go tells of a proxy that refuses without the number.
     r"|50[234] (?:Bad Gateway|Service Unavailable|Gateway Time)"
     r'|": (?:Forbidden|Proxy Authentication Required|Bad Gateway|Service Unavailable|Gateway Time)',
     re.IGNORECASE,
@@ -18,30 +18,33 @@ _DONE: Final = frozenset({"Pull complete", "Already exists"})
 _ON_DISK: Final = _DONE | {"Download complete", "Verifying Checksum", "Extracting"}
 
 
-def is_silence(said: str) -> bool:
-    """Whether a pull failed since its registry could not be reached, or did not answer as one.
+def is_unreachable(message: str) -> bool:
+    """Whether a pull failed because its registry could not be reached, or did not answer as one.
 
-    Asked before anything else of Docker's words: those of the containerd store name the address, in which ``manifests``
-    stands, and ``not found`` where the name service has none.
-    """
-    return bool(_SILENT.search(said))
-
-
-def way_out(said: str, name: str, registry: str) -> str:
-    """What to do about a pull that failed though its registry was reached.
+    Ask this before anything else of the message. That of the containerd store has the address in it, and with it
+    ``manifests``, or ``not found`` where the name service does not know the host.
 
     Args:
-        said: Docker's words.
+        message: Docker's message.
+    """
+    return bool(_UNREACHABLE.search(message))
+
+
+def way_out(message: str, name: str, registry: str) -> str:
+    """The way out of a pull that failed although its registry was reached.
+
+    Args:
+        message: Docker's message.
         name: The image reference.
         registry: Host of its registry.
     """
-    if re.search(r"toomanyrequests|rate limit|\b429\b", said, re.IGNORECASE):
+    if re.search(r"toomanyrequests|rate limit|\b429\b", message, re.IGNORECASE):
         return f"{registry} limits how often it is asked: wait, or log in (`docker login`), which raises the limit."
-    if "x509" in said:
+    if "x509" in message:
         return f"Docker does not trust its certificate: put its CA into /etc/docker/certs.d/{registry}/ca.crt there."
-    if re.search(r"denied|unauthorized|authentication required|\b40[13]\b", said, re.IGNORECASE):
+    if re.search(r"denied|unauthorized|authentication required|\b40[13]\b", message, re.IGNORECASE):
         return f"There is no such image, or it needs a login: correct the name, or `docker login {registry}`."
-    if re.search(r"not found|manifest unknown|does not exist|no matching manifest", said, re.IGNORECASE):
+    if re.search(r"not found|manifest unknown|does not exist|no matching manifest", message, re.IGNORECASE):
         return "There is no such image at its registry, or none for this kind of machine: correct the name or the tag."
     return f"`docker pull {name}` tries it again."
 
@@ -56,7 +59,7 @@ def error_of(message: Mapping[str, Any]) -> str:
 
 
 class Layers:
-    """How far the layers of a pull are."""
+    """How far the layers of an image have been pulled."""
 
     def __init__(self) -> None:
         self._status: dict[str, str] = {}
@@ -64,7 +67,7 @@ class Layers:
     def take(self, message: Mapping[str, Any]) -> None:
         """Read one message of the stream."""
         status = str(message.get("status") or "")
-        # Of the image itself, whose tag is the id here.
+        # A message about the image itself has its tag for an id.
         if message.get("id") and not status.startswith("Pulling from"):
             self._status[message["id"]] = status
 
@@ -80,15 +83,15 @@ class Layers:
 
     @property
     def wanted(self) -> bool:
-        """Whether anything is to come over the network."""
+        """Whether anything has to come over the network."""
         return any(status != "Already exists" for status in self._status.values())
 
     @property
     def unpacking(self) -> bool:
-        """Whether this host is at work, as far as Docker says, and not the network.
+        """Whether this host is at work and not the network, as far as Docker says.
 
-        While it writes a large layer to a slow disk Docker may say nothing for minutes; with the containerd store some
-        versions say nothing of unpacking at all.
+        Docker may send nothing for minutes while it writes a large layer to a slow disk. With the containerd store some
+        versions never tell of unpacking.
         """
         here = set(self._status.values())
         return bool(here) and (bool(here & {"Extracting", "Verifying Checksum"}) or here <= _ON_DISK)

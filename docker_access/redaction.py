@@ -1,4 +1,4 @@
-"""Takes secrets out of texts by their values, whoever wrote the text: pure, and imported by all that prints."""
+"""Takes secrets out of texts by their values, whoever wrote the text; pure. Everything that prints uses it."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from urllib.parse import quote, quote_plus, unquote
 
 WORD: Final = "[secret]"
 SHORTEST: Final = 4
-"""Characters of a value that is hidden; with shorter ones taken out, a text could not be read any more."""
+"""Least characters of a value that is hidden. Without all shorter ones too, a text could not be read any more."""
 SHORTEST_PART: Final = 8
-"""Characters of a part of a value that is hidden, where nothing says that it is a password: most words are shorter."""
+"""Least characters of a part that is hidden where nothing says that it is a password: most words are shorter."""
 
-SECRET_NAME: Final = re.compile(
-    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|(^|_)(PASS|PWD?)$|TOKEN(?!I)|(?<!O)AUTH(?!_(TRUSTED|COOKIE))|CREDENTIAL"
-    r"|.(?<!VAL)KEYS?$|^content$",
-    re.IGNORECASE,
+_OF_A_SECRET: Final = re.compile(
+    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|(^|_)(PASS|PWD?)$|TOKEN|AUTH|CREDENTIAL|.KEYS?$|^content$", re.IGNORECASE
 )
-"""Names of variables and properties that hold secrets; ``content`` is that of a file.
-
-Not ``valkey``, OAUTH_PROVIDER_NAME, WEBUI_AUTH_COOKIE_SAME_SITE or RAG_TOKENIZER_MODEL: nothing could be read without
-their values.
-"""
+_OF_NO_SECRET: Final = re.compile(r"VALKEY|OAUTH|AUTH_(TRUSTED|COOKIE)|TOKENI", re.IGNORECASE)
+"""Parts of names, as in OAUTH_PROVIDER_NAME or RAG_TOKENIZER_MODEL, that look like those of a secret."""
 
 QUOTED: Final = frozenset({"containerLogs"})
-"""Properties sealed for what may stand in them, and no secret themselves: an error quotes the log of a container."""
+"""Properties that are secret only because a secret may be in them. An error may quote such a container log."""
 
 _ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Za-z_][\w.-]*)(?:\s*=\s*|:\s+)(.+)")
 _SAYS_WHO: Final = re.compile(r"_(EMAIL|NAME)$")
 _URL_PASSWORD: Final = re.compile(r"://[^/@\s]*?:([^@\s]+(?:@[^@/\s]+)*)@")
 _PLAIN: Final = frozenset({"true", "false", "none", "null", "localhost", "open-webui", "open webui", "openwebui"})
-"""What many a file with secrets says, and every report."""
+"""Values that are in many a file with secrets, and in every report."""
+
+
+def names_a_secret(name: str) -> bool:
+    """Whether a variable or a property of that name holds a secret; ``content`` is the property of a file."""
+    return bool(_OF_A_SECRET.search(_OF_NO_SECRET.sub("x", name)))
 
 
 def values(secret: str) -> set[str]:
-    """A secret text, and all of it that another text may show.
+    """A secret text, and every part of it that must not be shown either.
 
     Args:
-        secret: A password; or a list of some, JSON or a file with several, of which each is then one.
+        secret: A password; or a list, JSON or a file with several, of which each counts.
     """
     return {text for text in _values(secret.strip()) if text.lower() not in _PLAIN}
 
@@ -63,10 +63,10 @@ def _parts(text: str) -> Iterator[str]:
     for line in lines:
         assigned = _ASSIGNMENT.fullmatch(line)
         if assigned and not _SAYS_WHO.search(assigned[1]):
-            # For a shell; what it makes of it is what others see.
+            # As it is written for a shell, and as the shell hands it on.
             forms = {assigned[2], _unquoted(assigned[2])}
         else:
-            # A sentence in a file with several is none, and it would hide what is everywhere.
+            # In a file with several lines a sentence is no secret, and would hide words that are everywhere.
             forms = {line} if len(lines) == 1 or " " not in line else set()
         for form in forms:
             yield form
@@ -74,17 +74,17 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _passwords(text: str) -> Iterator[str]:
-    """Of URLs, and of variables that are named so."""
+    """Passwords in URLs, and values of variables whose names say that they are secret."""
     found = _URL_PASSWORD.findall(text)
     for line in map(str.strip, text.splitlines()):
-        if (assigned := _ASSIGNMENT.fullmatch(line)) and SECRET_NAME.search(assigned[1]):
+        if (assigned := _ASSIGNMENT.fullmatch(line)) and names_a_secret(assigned[1]):
             found.append(_unquoted(assigned[2]))
     for password in found:
         yield from (form for form in (password, unquote(password)) if len(form) >= SHORTEST)
 
 
 def _leaves(document: Any) -> Iterator[str]:
-    """Texts of a document that is secret as a whole."""
+    """The texts of a document that is secret as a whole."""
     if isinstance(document, str):
         yield from values(document)
     elif isinstance(document, Mapping | list):
@@ -100,19 +100,22 @@ def _unquoted(value: str) -> str:
 
 
 def values_of(name: str, secret: Any) -> set[str]:
-    """The secrets of a property of a resource that is secret; of one in :data:`QUOTED` none."""
+    """The secrets in a secret property of a resource; none in one of :data:`QUOTED`."""
     return set() if name in QUOTED else values_within(secret)
 
 
 def values_within(secret: Any) -> set[str]:
-    """The secrets of a value of which some is secret: of a list all, but of variables and objects those named so."""
+    """The secrets in a value that holds some.
+
+    Of a list, that is each item; of variables and objects, those whose names say that they are secret.
+    """
     return set(_within(secret, whole=True))
 
 
 def _within(value: Any, *, whole: bool) -> Iterator[str]:
     if isinstance(value, Mapping):
         for name, item in value.items():
-            yield from _within(item, whole=bool(SECRET_NAME.search(str(name))))
+            yield from _within(item, whole=names_a_secret(str(name)))
     elif isinstance(value, list | tuple):
         for item in value:
             variable = re.fullmatch(r"([A-Z_][A-Z0-9_]*)=(.*)", item, re.DOTALL) if isinstance(item, str) else None
@@ -126,7 +129,7 @@ def _within(value: Any, *, whole: bool) -> Iterator[str]:
 
 def redact(text: str, hidden: Iterable[str], word: str = WORD) -> str:
     """The text with a word in place of each secret, however it is written there, the longest first."""
-    # Taken at once: another thread may be adding to them.
+    # A copy, since another thread may be adding to them.
     found = {form for value in tuple(hidden) for form in _written(value) if form in text}
     for value in sorted(found, key=len, reverse=True):
         text = text.replace(value, word)
@@ -141,7 +144,7 @@ def _written(value: str) -> frozenset[str]:
 
 
 def _in_base64(value: str) -> Iterator[str]:
-    """What base64 makes of a value wherever it begins in what is encoded: three characters are of four others."""
+    """A value in base64, wherever it begins in what is encoded: there, four characters stand for three bytes."""
     raw = value.encode("utf-8", "surrogateescape")
     for before, of_others in enumerate((0, 2, 3)):
         whole = (before + len(raw)) * 8 // 6
@@ -151,7 +154,7 @@ def _in_base64(value: str) -> Iterator[str]:
 
 
 def redacted(value: Any, hidden: Iterable[str]) -> Any:
-    """The same of everything in a document of JSON."""
+    """:func:`redact` for every text in a JSON document."""
     if isinstance(value, str):
         return redact(value, hidden)
     if isinstance(value, Mapping):

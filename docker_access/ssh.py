@@ -1,6 +1,6 @@
 """The OpenSSH client as a connection: its standard input and output are the other end of a socket.
 
-A real socket, so that timeouts, polling and closing one direction work as on any other.
+It is a real socket, so that timeouts, polling and closing one direction work as on any other.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ ENDING_SECONDS: Final = 2.0
 """How long ssh is given to say why a connection ended."""
 
 NOBODY: Final = "connect failed: "
-"""What comes before the reason when the far end cannot connect to a port."""
+"""The words before the reason where the far end cannot connect to a port."""
 
 WAYS_OUT: Final = (
     ("Host key verification failed", "connect once by hand and compare its key: {ssh}"),
-    ("REMOTE HOST IDENTIFICATION HAS CHANGED", "find out why its key is another one, then: ssh-keygen -R {host}"),
+    ("REMOTE HOST IDENTIFICATION HAS CHANGED", "find out why its key has changed, then: ssh-keygen -R {host}"),
     ("Permission denied (", "have it let you in without a password: ssh-copy-id {to}, or ssh-add your key"),
-    ("docker daemon socket", "let the user have Docker there: usermod --append --groups docker USER, then log in anew"),
+    ("docker daemon socket", "give the user Docker there: usermod --append --groups docker USER, then log in again"),
     ("Cannot connect to the Docker daemon", "start Docker there: systemctl start docker"),
     ("administratively prohibited", "have its sshd forward to ports: AllowTcpForwarding yes, in its sshd_config"),
     (NOBODY, "see what listens there: {ssh} docker ps"),
     ("not found", "docker is to be on the PATH of `{ssh} docker version`: install Docker's command line there"),
 )
-"""By what ssh or the far end said."""
+"""A part of a message of ssh or of the far end, and the way out."""
 
 
 def destination(address: str) -> list[str]:
@@ -47,7 +47,7 @@ def destination(address: str) -> list[str]:
 
 
 def command(address: str, *options: str) -> list[str]:
-    """The ssh command up to what runs there. It asks nothing: nobody could answer amid an update."""
+    """The ssh command up to the command for the far end. It asks for nothing: nobody could answer during an update."""
     fixed = ["-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_SECONDS}"]
     return ["ssh", *fixed, *options, *destination(address)]
 
@@ -76,7 +76,7 @@ class Process:
         self._address, self._said = address, b""
         self.socket, theirs = socket.socketpair()
         try:
-            # A session of its own: Ctrl-C is for the update, which still has to speak to Docker to end well.
+            # A session of its own, since Ctrl-C is for the update, which must still speak to Docker to end well.
             self._process = subprocess.Popen(
                 words, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.PIPE, start_new_session=True
             )
@@ -89,11 +89,11 @@ class Process:
         self._listening.start()
 
     def _listen(self) -> None:
-        # Also waits for the process, as nobody else would.
+        # This also waits for the end of the process, which nothing else does.
         self._said = self._process.communicate()[1]
 
     def complaint(self) -> str:
-        """Why the connection ended, in ssh's words or the far end's, and the way out; empty where it just did."""
+        """Why the connection ended, in the words of ssh or the far end, and the way out; empty where it ended well."""
         self._listening.join(ENDING_SECONDS)
         if not self._process.poll():
             return ""
@@ -102,7 +102,7 @@ class Process:
 
 
 def explained(address: str, lines: Sequence[str], code: int) -> str:
-    """What ended a connection and the way out.
+    """Why a connection ended, and the way out.
 
     Args:
         address: As in ``DOCKER_HOST``.
@@ -114,22 +114,22 @@ def explained(address: str, lines: Sequence[str], code: int) -> str:
     shown = " ".join(["ssh", *(["-p", str(urlsplit(address).port)] if urlsplit(address).port else []), to])
     text = "\n".join(lines)
     telling = [line for sign, _ in WAYS_OUT for line in lines if sign in line]
-    said = (telling or [*lines[-1:], f"exit code {code}"])[0].rstrip(".")
+    reason = (telling or [*lines[-1:], f"exit code {code}"])[0].rstrip(".")
     found = (way for sign, way in WAYS_OUT if sign in text)
     way = next(found, "{ssh} docker version    # should answer")
-    return f"{shown}: {said}. Way out: {way.format(ssh=shown, host=words[-1], to=to)}"
+    return f"{shown}: {reason}. Way out: {way.format(ssh=shown, host=words[-1], to=to)}"
 
 
 @contextmanager
 def through(address: str, host: str, port: int) -> Iterator[socket.socket]:
-    """A TCP connection that the machine of ``address`` makes.
+    """A TCP connection, made from the machine of ``address``.
 
     Raises:
-        OutOfReach: ssh does not get there, or its server forwards nothing.
+        OutOfReach: ssh cannot connect, or its server forwards nothing.
         OSError: Nobody listens at that port.
     """
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    # Over a connection that several share, ssh does not tell whether nobody listens or forwarding is refused.
+    # Over a shared connection (ControlPath), ssh does not tell a port without listener from refused forwarding.
     process = Process(command(address, "-o", "ControlPath=none", "-W", where), address)
     with process.socket:
         try:

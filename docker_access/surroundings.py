@@ -1,6 +1,6 @@
-"""What a machine may lack that others have: a home, a name for who works, an encoding with every character.
+"""What some machines lack: a home, a name for the user, an encoding with every character.
 
-Standard library only, and nothing of the project: it serves what runs before there is a virtual environment too.
+It uses the standard library alone and nothing of the project, since it also runs before there is a virtual environment.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from pathlib import Path
 from typing import Final
 
 NOWHERE: Final = Path("/nonexistent")
-"""Home of who has none, as in Debian: https://www.debian.org/doc/debian-policy/ch-opersys.html#non-existent-home-directories"""
+"""Home of a user without one, as in Debian: https://www.debian.org/doc/debian-policy/ch-opersys.html#non-existent-home-directories"""
 
 _PLAIN: Final = {
     "✓": "+", "✗": "x", "✅": "+", "❌": "x", "❔": "?", "⚠": "!", "⚪": "-", "\ufe0f": "",
     "…": "...", "─": "-", "├": "|", "└": "`", "│": "|", "µ": "u",
 }  # fmt: skip
-"""What stands for a character that this project, or what it prints with, writes by itself."""
+"""Plain characters for those that this project, or a library it prints with, writes by itself."""
 
 _HANDLER: Final = "open-webui.plain"
 _BYTES_OF_NO_ENCODING: Final = range(0xDC80, 0xDD00)
-"""What Python makes of bytes in a name of a file that are no text: https://peps.python.org/pep-0383/"""
+"""What Python makes of bytes in the name of a file that are no text: https://peps.python.org/pep-0383/"""
 
 
 def home() -> Path:
-    """The user's home; :data:`NOWHERE` for one that has no entry in passwd and no ``HOME``, as in many containers."""
+    """The user's home; :data:`NOWHERE` without ``HOME`` and without an entry in passwd, as in many containers."""
     try:
         return Path.home()
     except RuntimeError:
@@ -36,7 +36,7 @@ def home() -> Path:
 
 
 def user_name() -> str:
-    """The user's name; the number where there is no name."""
+    """The user's name; the user's number where there is no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # before Python 3.13 the former
@@ -44,9 +44,10 @@ def user_name() -> str:
 
 
 def print_in_any_encoding() -> None:
-    r"""Have standard output and error stop at no character, whatever the locale: a plain one stands for a mark.
+    r"""Have standard output and error accept every character, whatever the locale.
 
-    Any other is written as JSON does (``\u00fc``), so that what is printed as JSON stays the same document.
+    A symbol becomes a plain character. Any other is written as in JSON (``\u00fc``), so that what is printed as JSON
+    stays the same document.
     """
     codecs.register_error(_HANDLER, _plain)
     for stream in (sys.stdout, sys.stderr):
@@ -55,7 +56,7 @@ def print_in_any_encoding() -> None:
 
 
 def print_in_utf8() -> None:
-    """Have standard output be UTF-8, whatever the locale, where a program reads it that expects nothing else."""
+    """Have standard output be UTF-8, whatever the locale, for a program that reads it and expects that."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 

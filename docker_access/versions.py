@@ -1,4 +1,4 @@
-"""Versions of Docker: which were tried, and in which version of its API one is asked."""
+"""Versions of Docker: those that were tried, and the version of the API in which a daemon is asked."""
 
 from __future__ import annotations
 
@@ -14,69 +14,69 @@ TRIED: Final = ("20.10", "26.1", "29.7")
 NEWEST_API: Final = "1.55"
 """Newest version of the API that was tried, the one of the last of :data:`TRIED`.
 
-A daemon is asked in no newer one, where something that is read here may be gone.
+A daemon is not asked in a newer version, in which something that is read here may be gone.
 Source: https://docs.docker.com/reference/api/engine/version-history/
 """
 
 
 class TooNewError(DockerException):
-    """This Docker has given up every version of its API that was tried."""
+    """This Docker does not speak any version of its API that was tried."""
 
 
-def api_to_ask_in(told: Mapping[str, Any]) -> str:
+def api_to_ask_in(answer: Mapping[str, Any]) -> str:
     """The newest version of the API that a daemon speaks and that was tried.
 
     Args:
-        told: What the daemon answers to ``GET /version``.
+        answer: What the daemon answers to ``GET /version``.
 
     Raises:
-        TooNewError: It speaks newer ones alone.
+        TooNewError: It speaks only newer ones.
         KeyError: It names none.
-        ValueError: What it names is no version.
+        ValueError: It names something else than a version.
     """
-    newest, oldest = str(told["ApiVersion"]), str(told.get("MinAPIVersion") or told["ApiVersion"])
+    newest, oldest = str(answer["ApiVersion"]), str(answer.get("MinAPIVersion") or answer["ApiVersion"])
     if _numbers(oldest) > _numbers(NEWEST_API):
         raise TooNewError(
-            f"Docker {told.get('Version')} speaks versions {oldest} to {newest} of its API, and this project up to "
+            f"Docker {answer.get('Version')} speaks versions {oldest} to {newest} of its API, and this project up to "
             f"{NEWEST_API}. Way out: a release of this project that was tried with it, or an older Docker (tried: "
             f"{', '.join(TRIED)})."
         )
     return min(newest, NEWEST_API, key=_numbers)
 
 
-def engine_of(told: Mapping[str, Any]) -> str:
+def engine_of(answer: Mapping[str, Any]) -> str:
     """The engine's name: ``Docker Engine``, or another's that answers in its place, such as ``Podman Engine``.
 
     Args:
-        told: What the daemon answers to ``GET /version``.
+        answer: What the daemon answers to ``GET /version``.
     """
-    name = next((str(part["Name"]) for part in told.get("Components") or () if part.get("Name")), "Engine")
+    name = next((str(part["Name"]) for part in answer.get("Components") or () if part.get("Name")), "Engine")
     return "Docker Engine" if name == "Engine" else name
 
 
-def refused(told: Mapping[str, Any]) -> str:
-    """Why an engine that answers in Docker's place is not deployed on, with the way out; empty for any other.
+def refused(answer: Mapping[str, Any]) -> str:
+    """Why nothing is deployed on an engine that answers in Docker's place, with the way out; empty for another engine.
 
     Args:
-        told: What the daemon answers to ``GET /version``.
+        answer: What the daemon answers to ``GET /version``.
     """
-    engine = engine_of(told)
+    engine = engine_of(answer)
     if not engine.startswith("Podman"):
         return ""
     return (
-        f"{engine} {told.get('Version')} answers in Docker's place. Its networks, rights and logs are others than "
-        "Docker's, so an update would end half-way; this project was not tried on it. Name Docker's (DOCKER_HOST)."
+        f"{engine} {answer.get('Version')} answers in Docker's place. Its networks, rights and logs differ from "
+        "Docker's, so an update would fail half-way; this project was not tried on it. Name Docker's (DOCKER_HOST)."
     )
 
 
-def untried(told: Mapping[str, Any]) -> str:
-    """What is to be said of a Docker that is older or newer than those tried, or another engine; else empty.
+def untried(answer: Mapping[str, Any]) -> str:
+    """Advice for a Docker that is older or newer than those that were tried, or for another engine; else empty.
 
     Args:
-        told: What the daemon answers to ``GET /version``.
+        answer: What the daemon answers to ``GET /version``.
     """
-    version = str(told.get("Version") or "of no known version")
-    engine = engine_of(told).removeprefix("Docker ")
+    version = str(answer.get("Version") or "of no known version")
+    engine = engine_of(answer).removeprefix("Docker ")
     found = re.match(r"(\d+)\.(\d+)", version)
     if engine != "Engine":
         what = f"{engine} {version} answers in Docker's place"
@@ -88,5 +88,5 @@ def untried(told: Mapping[str, Any]) -> str:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """As numbers: 1.9 comes before 1.41."""
+    """A version as numbers, so that 1.9 comes before 1.41."""
     return tuple(int(number) for number in version.split("."))

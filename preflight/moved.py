@@ -1,11 +1,11 @@
-"""What another Open WebUI was given that had the data before, and this stack is not: nothing of it is left unsaid."""
+"""Settings of the Open WebUI that had the data before, and that this stack does not have."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from preflight.versions import found, variables
+from preflight.objects import found, variables
 from settings.values import Invalid, extra_hosts
 from settings.variables import owned
 

@@ -1,6 +1,6 @@
-"""A migration at work: an update that would end it is refused, and one that waits for its own tells what its log says.
+"""A migration at work: an update that would end it is refused, and one that waits for it shows the end of its log.
 
-Docker's plugin waits in silence; what the program logs, the Pulumi CLI shows while it waits.
+Docker's plugin waits without a word. Meanwhile the Pulumi CLI shows what the program logs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import requests.exceptions
 from docker.errors import DockerException
 
 from docker_access.client import api_client
-from docker_access.one_shots import at_work, refusal, told
+from docker_access.one_shots import at_work, current_progress, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,40 +27,41 @@ TIMEOUT_SECONDS: Final = 10
 """How long Docker may take for one answer."""
 
 
-def refuse_at_work(marks: Mapping[str, str]) -> None:
-    """Refuse, or in a preview say, what an update that is gone has left at work.
+def refuse_at_work(stack_labels: Mapping[str, str]) -> None:
+    """Refuse to run beside a one-shot that an update which is gone has left at work; a preview only warns.
 
     Args:
-        marks: Labels of what is the stack's.
+        stack_labels: The stack's labels, project and stack.
 
     Raises:
         pulumi.RunError: An update would end it.
     """
     with closing(api_client(TIMEOUT_SECONDS)) as client:
-        found = [refusal(one, told(client, one)) for one in at_work(client, marks)]
+        found = [refusal(one, current_progress(client, one)) for one in at_work(client, stack_labels)]
     if found and not pulumi.runtime.is_dry_run():
-        raise pulumi.RunError("nothing was changed:\n" + "\n".join(f"  {words}" for words in found))
-    for words in found:
-        pulumi.log.warn(words)
+        raise pulumi.RunError("nothing was changed:\n" + "\n".join(f"  {problem}" for problem in found))
+    for problem in found:
+        pulumi.log.warn(problem)
 
 
-def tell_of_one_shots(marks: Mapping[str, str]) -> None:
+def tell_of_one_shots(stack_labels: Mapping[str, str]) -> None:
     """Have the engine show every few seconds how far a one-shot is, from now until this process ends.
 
     Args:
-        marks: Labels of what is the stack's.
+        stack_labels: The stack's labels, project and stack.
     """
     if not pulumi.runtime.is_dry_run():
-        # Who the engine is, Pulumi's SDK knows by the context.
-        told_to = contextvars.copy_context()
-        threading.Thread(target=told_to.run, args=(_tell, marks, threading.Event()), daemon=True).start()
+        # Pulumi's SDK knows the engine by the context.
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(_tell, stack_labels, threading.Event()), daemon=True).start()
 
 
-def _tell(marks: Mapping[str, str], over: threading.Event) -> None:
+def _tell(stack_labels: Mapping[str, str], over: threading.Event) -> None:
+    secrets: dict[str, frozenset[str]] = {}
     while not over.wait(TELL_SECONDS):
         with suppress(DockerException, requests.exceptions.RequestException, grpc.RpcError):
             with closing(api_client(TIMEOUT_SECONDS)) as client:
-                lines = [told(client, one) for one in at_work(client, marks)]
+                lines = [current_progress(client, one, secrets) for one in at_work(client, stack_labels)]
             for line in lines:
-                # Shown while it is so, and no diagnostic of the update's.
+                # Shown only for the moment: it is no diagnostic of the update.
                 pulumi.log.info(line, ephemeral=True)

@@ -1,6 +1,6 @@
-"""What the data volumes hold, and whether the images asked for can read it: versions only go up.
+"""Versions: whether the images can read the data that is there, and are the software that the stack needs.
 
-Docker's word is taken for it: labels of the containers that run, variables of images, and a file of Postgres' where the
+The versions come from labels of the stack's containers, from variables of images, and from a file of Postgres where the
 volume's folder can be read from here.
 """
 
@@ -11,9 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from docker.errors import NotFound
-
 from docker_access import daemon, labels
+from preflight.objects import found, variables
 from settings.references import (
     GATEWAY_TRIED,
     OLDEST_GATEWAY,
@@ -26,37 +25,23 @@ from settings.references import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     import docker
 
     from settings import Settings
 
 MIGRATED_BY: Final = frozenset({"migration", "open-webui"})
-"""Roles of containers whose Open WebUI the database has seen."""
-
-
-def found(inspect: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]:
-    """What Docker knows of an object; empty if it does not exist."""
-    try:
-        return inspect(name)
-    except NotFound:
-        return {}
-
-
-def variables(inspected: Mapping[str, Any]) -> dict[str, str]:
-    """Environment of an image or a container, as ``docker inspect`` shows it."""
-    lines = (inspected.get("Config") or {}).get("Env") or []
-    return dict(line.partition("=")[::2] for line in lines)
+"""Roles of containers whose Open WebUI has migrated the database, or began to."""
 
 
 def downgrade_problems(settings: Settings, client: docker.APIClient, containers: list[dict[str, Any]]) -> Iterator[str]:
-    """An older Open WebUI does not know the schema that a newer one left, and ends in the middle of the update.
+    """The image is an older Open WebUI, which does not know the schema of the newer one: the update would fail.
 
     Args:
-        settings: The settings.
+        settings: The stack's settings.
         client: Docker.
-        containers: The stack's, as ``docker ps`` lists them.
+        containers: The stack's containers, as ``docker ps`` lists them.
     """
     if "downgrade" in settings.acknowledged:
         return
@@ -82,12 +67,12 @@ def downgrade_problems(settings: Settings, client: docker.APIClient, containers:
 def postgres_problems(
     settings: Settings, client: docker.APIClient, containers: list[dict[str, Any]], host: Mapping[str, Any]
 ) -> Iterator[str]:
-    """Postgres reads no files of another major version, and ends at its start.
+    """The image is another major version of Postgres, which cannot read the files that are there and ends.
 
     Args:
-        settings: The settings.
+        settings: The stack's settings.
         client: Docker.
-        containers: The stack's, as ``docker ps`` lists them.
+        containers: The stack's containers, as ``docker ps`` lists them.
         host: What ``docker info`` tells.
     """
     if not settings.replicated:
@@ -112,7 +97,7 @@ def _major_of(
     if daemon.is_this_machine(host) and volume.get("Mountpoint"):
         with suppress(OSError):
             return _number((Path(volume["Mountpoint"]) / "PG_VERSION").read_text(encoding="ascii"))
-    # One that starts over and over again may do so since it cannot read what is there.
+    # A container that restarts again and again may do so because it cannot read the files.
     started = (one for one in containers if one.get("State") not in {"created", "restarting"})
     ids = (one["Id"] for one in started if one["Labels"].get(labels.ROLE) == "postgres")
     return next((_number(variables(found(client.inspect_container, one)).get("PG_MAJOR", "")) for one in ids), 0)
@@ -124,7 +109,7 @@ def _number(text: str) -> int:
 
 
 def software_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
-    """Other or older software than a stack runs on, under a name that does not tell, as a mirror or a digest may be."""
+    """An image is other or older software than the stack needs. The names of a mirror or a digest do not tell."""
     key = f"({settings.project}:"
     image = {role: settings.images.get(role, "") for role in ("valkey", "postgres", "gateway")}
     told = {role: variables(found(client.inspect_image, one)) if one else {} for role, one in image.items()}

@@ -29,7 +29,7 @@ from tooling.images.__main__ import main as ensure_images
 from tooling.images.errors import ImageError
 from tooling.launcher.__main__ import main as launch
 from tooling.launcher.gate import read_settings
-from tooling.launcher.stack import open_project
+from tooling.launcher.stack import open_stack
 from tooling.machine.progress import say
 
 MINUTES: Final = 60
@@ -187,7 +187,7 @@ def ensure_a_stand_in() -> int:
 def needed_images() -> list[str]:
     """References of the images that several modules need; two that build one would each give it another id."""
     stacks = ("dev", "staging", "prod")
-    return sorted({image for stack in stacks for image in read_settings(open_project(stack), stack).images.values()})
+    return sorted({image for stack in stacks for image in read_settings(open_stack(stack)).images.values()})
 
 
 def run_one(tier: Tier, environment: dict[str, str]) -> int:

@@ -4,16 +4,53 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pulumi
+
+from components.building.state_labels import label_with_state
 from components.docker_host import DockerHost
-from components.marks import mark_what_is_made
 from topologies import replicated, single
+from topologies.deployed import NO_SECRETS, Secrets
+from verification.resource import Verification, VerificationArgs
 
 if TYPE_CHECKING:
     from settings import Settings
     from topologies.deployed import Deployed
 
 
-def deploy(settings: Settings) -> Deployed:
-    """Declare the components of the stack's topology, and the Docker host that all of it lives on."""
-    mark_what_is_made(DockerHost("docker-host", labels=settings.labels).marks)
-    return replicated.deploy(settings) if settings.replicated else single.deploy(settings)
+def deploy(settings: Settings, opts: pulumi.ResourceOptions | None = None, secrets: Secrets = NO_SECRETS) -> Deployed:
+    """Declare the Docker host that the stack lives on, and on it the components of the stack's topology.
+
+    Args:
+        settings: The stack's settings.
+        opts: Options of each of them, such as ``parent``; None for none.
+        secrets: Outputs in place of texts in the settings.
+    """
+    host = DockerHost("docker-host", labels=settings.labels, opts=opts)
+    own = pulumi.ResourceOptions(transformations=[label_with_state(host.marks)])
+    labelled = pulumi.ResourceOptions.merge(opts, own)
+    topology = replicated.deploy if settings.replicated else single.deploy
+    return topology(settings, labelled, secrets)
+
+
+def prove(settings: Settings, deployed: Deployed, opts: pulumi.ResourceOptions | None = None) -> Verification | None:
+    """Declare the verification of what was deployed; None where the settings turn it off.
+
+    Args:
+        settings: The stack's settings.
+        deployed: What :func:`deploy` declared.
+        opts: Options of the verification, such as ``parent``; None for none.
+    """
+    if settings.verification == "off":
+        return None
+    return Verification(
+        "verification",
+        VerificationArgs(
+            **deployed.subject,
+            url=settings.url,
+            expected=deployed.expected,
+            wait_timeout_seconds=settings.verification_timeout_seconds,
+            always=settings.verification == "always",
+            triggers=dict(deployed.triggers),
+        ),
+        pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(deployed.depends_on))),
+    )

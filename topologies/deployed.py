@@ -1,17 +1,40 @@
-"""What a topology hands on: to the verification, and to the stack's outputs."""
+"""What both topologies share: the stack's data volumes, and what is handed on to the verification and the outputs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
+
+from components import DataVolume
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+
+Secrets = Mapping[str, pulumi.Output[str]]
+"""By the place of a text in the settings (``adminPassword``, ``valkeyUrl``, ``oidc.clientSecret``,
+``extraEnvironment.NAME``): the output that takes its place."""
+
+NO_SECRETS: Final[Secrets] = MappingProxyType({})
+
+
+def extra_environment(settings: Settings, secrets: Secrets) -> dict[str, pulumi.Input[str]]:
+    """The further variables of the settings, with outputs in place of their texts."""
+    return {name: secrets.get(f"extraEnvironment.{name}", text) for name, text in settings.extra_environment.items()}
+
+
+def data_volume(settings: Settings, name: str) -> DataVolume:
+    """The data volume of that name, as the settings want it."""
+    return DataVolume(name=name, external=settings.is_external(name), keep=settings.data_on_destroy == "keep")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """Names of what was deployed, and what is to be proved of it.
+    """Names of what a topology declared, and what is to be proved of it.
 
     Attributes:
         apps: Containers of Open WebUI.
@@ -19,13 +42,14 @@ class Deployed:
         valkey: Valkey's container; None where somebody else runs it.
         postgres: Container of the database; None where it is SQLite.
         gateway: Container of the gateway; None where the application is published itself.
-        expected: By container: what ``docker inspect`` must show of it.
-        triggers: Ids: when one changes, the checks run again.
-        depends_on: What the checks wait for.
-        door: Address and port on which the gateway is published, whatever the public URL says.
+        expected: By container name: what ``docker inspect`` must show of it.
+        triggers: Ids by container name: when one changes, the checks run again.
+        depends_on: The resources that the checks wait for.
+        door: The public endpoint: address and port on which the gateway is really published, whatever the public URL
+            says. None where the URL says it.
         ca: Path in the gateway's container of the certificate to trust; None for those everybody trusts.
         valkey_login: How to ask Valkey; None where it asks for no password.
-        isolation: The gateway's network, and the containers that must be out of its reach.
+        isolation: The gateway's network, and the containers that must not answer from there; None where all share one.
         app_user: The application's account in Valkey; None where it has none of its own.
         account: Container and path of the file with the first account; None where none is configured.
         admin_password: Password of the first account, a secret; None where none is configured.
@@ -49,7 +73,7 @@ class Deployed:
 
     @property
     def subject(self) -> dict[str, Any]:
-        """What the verification is about, without the URL and what is expected: for it, and for `make verify`."""
+        """What is verified, but for the URL and what is expected; for the verification and for `make verify`."""
         return {
             "apps": list(self.apps),
             "valkey": self.valkey,

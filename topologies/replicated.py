@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+import pulumi
 
 from components import (
     ExternalValkey,
@@ -21,9 +24,8 @@ from components import (
     ValkeyArgs,
 )
 from components.limits import database_pools
-from components.open_webui import PORT
-from topologies.deployed import Deployed
-from topologies.volumes import data_volume
+from components.open_webui.containers import PORT
+from topologies.deployed import Deployed, Secrets, data_volume, extra_environment
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -35,16 +37,16 @@ GATEWAY_HOST_NUMBER: Final = 2
 """The gateway's place in its subnet: after the bridge, before what Docker hands out."""
 
 
-def deploy(settings: Settings) -> Deployed:
-    """Declare the components."""
+def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -> Deployed:
+    """Declare the components, each with these options; see :func:`topologies.deploy`."""
     names = settings.names
-    edge = Network("edge", NetworkArgs(name=names.network, subnet=settings.edge_subnet, labels=settings.labels))
-    data = Network("data", NetworkArgs(name=names.data_network, internal=True, labels=settings.labels))
+    edge = Network("edge", NetworkArgs(name=names.network, subnet=settings.edge_subnet, labels=settings.labels), opts)
+    data = Network("data", NetworkArgs(name=names.data_network, internal=True, labels=settings.labels), opts)
     gateway_address = str(ipaddress.ip_network(settings.edge_subnet)[GATEWAY_HOST_NUMBER])
-    valkey = _valkey(settings, data)
-    postgres = _postgres(settings, data)
-    open_webui = _open_webui(settings, edge, data, valkey, postgres, gateway_address)
-    gateway = _gateway(settings, edge, gateway_address)
+    valkey = _valkey(settings, data, opts, secrets)
+    postgres = _postgres(settings, data, opts)
+    open_webui = _open_webui(settings, edge, data, valkey, postgres, gateway_address, opts, secrets)
+    gateway = _gateway(settings, edge, gateway_address, opts)
     reload = gateway.reload(after=open_webui.resources.containers)
     own = valkey if isinstance(valkey, Valkey) else None
     inner: dict[str, Postgres | Valkey] = {
@@ -78,9 +80,11 @@ def deploy(settings: Settings) -> Deployed:
     )
 
 
-def _valkey(settings: Settings, data: Network) -> Valkey | ExternalValkey:
+def _valkey(
+    settings: Settings, data: Network, opts: pulumi.ResourceOptions, secrets: Secrets
+) -> Valkey | ExternalValkey:
     if settings.valkey_url:
-        return ExternalValkey(settings.valkey_url)
+        return ExternalValkey(secrets.get("valkeyUrl", settings.valkey_url))
     return Valkey(
         "valkey",
         ValkeyArgs(
@@ -100,10 +104,11 @@ def _valkey(settings: Settings, data: Network) -> Valkey | ExternalValkey:
             ),
             labels=settings.labels,
         ),
+        opts,
     )
 
 
-def _postgres(settings: Settings, data: Network) -> Postgres:
+def _postgres(settings: Settings, data: Network, opts: pulumi.ResourceOptions) -> Postgres:
     return Postgres(
         "postgres",
         PostgresArgs(
@@ -118,6 +123,7 @@ def _postgres(settings: Settings, data: Network) -> Postgres:
             generation=settings.rotated.get("postgres-password"),
             labels=settings.labels,
         ),
+        opts,
     )
 
 
@@ -128,7 +134,12 @@ def _open_webui(
     valkey: Valkey | ExternalValkey,
     postgres: Postgres,
     gateway_address: str,
+    opts: pulumi.ResourceOptions,
+    secrets: Secrets,
 ) -> OpenWebUI:
+    admin = settings.admin
+    if admin and "adminPassword" in secrets:
+        admin = replace(admin, password=secrets["adminPassword"])
     return OpenWebUI(
         "open-webui",
         OpenWebUIArgs(
@@ -150,20 +161,21 @@ def _open_webui(
                 public_url=settings.public_url,
                 cors_allow_origin=settings.cors_allow_origin,
                 enable_signup=settings.enable_signup,
-                admin=settings.admin,
+                admin=admin,
                 oidc=settings.oidc,
-                oidc_client_secret=settings.oidc_client_secret,
+                oidc_client_secret=secrets.get("oidc.clientSecret", settings.oidc_client_secret),
             ),
-            extra_environment=settings.extra_environment,
+            extra_environment=extra_environment(settings, secrets),
             extra_hosts=settings.extra_hosts,
             ca=settings.ca,
             generations=settings.rotated,
             labels=settings.labels,
         ),
+        opts,
     )
 
 
-def _gateway(settings: Settings, edge: Network, address: str) -> Gateway:
+def _gateway(settings: Settings, edge: Network, address: str, opts: pulumi.ResourceOptions) -> Gateway:
     return Gateway(
         "gateway",
         GatewayArgs(
@@ -182,17 +194,18 @@ def _gateway(settings: Settings, edge: Network, address: str) -> Gateway:
             acme_root=settings.acme_root,
             bind_address=settings.ui_bind_address,
             port=settings.ui_port,
-            trusted_proxies=_seen(settings),
+            trusted_proxies=_proxies_seen_by_the_gateway(settings),
             identity_headers=sorted(set(settings.identity_headers.values())),
             http_port=settings.http_port,
             limits=settings.limits["gateway"],
             labels=settings.labels,
         ),
+        opts,
     )
 
 
-def _seen(settings: Settings) -> list[str]:
-    """The trusted proxies as the gateway sees them: for what is on this host, Docker connects from the bridge."""
+def _proxies_seen_by_the_gateway(settings: Settings) -> list[str]:
+    """The trusted proxies by the addresses the gateway sees. Docker connects from the bridge for one on this host."""
     bridge = str(ipaddress.ip_network(settings.edge_subnet)[BRIDGE_HOST_NUMBER])
     found = map(ipaddress.ip_network, settings.trusted_proxies)
     return [bridge if network.is_loopback else network.with_prefixlen for network in found]

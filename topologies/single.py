@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pulumi
+
 from components import Network, NetworkArgs, OpenWebUI, OpenWebUIArgs, Valkey, ValkeyArgs
-from topologies.deployed import Deployed
-from topologies.volumes import data_volume
+from topologies.deployed import Deployed, Secrets, data_volume, extra_environment
 
 if TYPE_CHECKING:
     from settings import Settings
 
 
-def deploy(settings: Settings) -> Deployed:
-    """Declare the components."""
+def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -> Deployed:
+    """Declare the components, each with these options; see :func:`topologies.deploy`."""
     names = settings.names
     network = Network(
         "network",
         NetworkArgs(name=names.network, external=settings.network_external, labels=settings.labels),
+        opts,
     )
     valkey = Valkey(
         "valkey",
@@ -31,6 +33,7 @@ def deploy(settings: Settings) -> Deployed:
             limits=settings.limits["valkey"],
             labels=settings.labels,
         ),
+        opts,
     )
     open_webui = OpenWebUI(
         "open-webui",
@@ -44,12 +47,13 @@ def deploy(settings: Settings) -> Deployed:
             bind_address=settings.ui_bind_address,
             port=settings.ui_port,
             log_level=settings.log_level,
-            extra_environment=settings.extra_environment,
+            extra_environment=extra_environment(settings, secrets),
             extra_hosts=settings.extra_hosts,
             ca=settings.ca,
             limits=settings.limits["open-webui"],
             labels=settings.labels,
         ),
+        opts,
     )
     return Deployed(
         apps=list(open_webui.container_ids),

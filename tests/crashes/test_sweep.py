@@ -71,15 +71,15 @@ from proof import Proof
 
 changed = pulumi.Config().require_bool("changed")
 name = pulumi.get_project()
-marks = {{"pulumi.project": name, "pulumi.stack": pulumi.get_stack()}}
-labels = [docker.ContainerLabelArgs(label=key, value=value) for key, value in marks.items()]
-volume_labels = [docker.VolumeLabelArgs(label=key, value=value) for key, value in marks.items()]
+own = {{"pulumi.project": name, "pulumi.stack": pulumi.get_stack()}}
+labels = [docker.ContainerLabelArgs(label=key, value=value) for key, value in own.items()]
+volume_labels = [docker.VolumeLabelArgs(label=key, value=value) for key, value in own.items()]
 first = pulumi.ResourceOptions(delete_before_replace=True)
 common = {{"labels": labels, "destroy_grace_seconds": 0, "stop_timeout": 1}}
 
 image = docker.RemoteImage("image", name="{IMAGE}", keep_locally=True)
 network = docker.Network("network", name=f"{{name}}-network", labels=[
-    docker.NetworkLabelArgs(label=key, value=value) for key, value in {{**marks, "changed": str(changed)}}.items()])
+    docker.NetworkLabelArgs(label=key, value=value) for key, value in {{**own, "changed": str(changed)}}.items()])
 data = docker.Volume("data", name=f"{{name}}-data", labels=volume_labels,
                      opts=pulumi.ResourceOptions(retain_on_delete=True))
 scratch = docker.Volume("scratch", name=f"{{name}}-scratch", labels=volume_labels)

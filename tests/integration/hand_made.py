@@ -17,7 +17,7 @@ import docker
 import docker.errors
 
 from components.authority import generate
-from components.valkey import ACCOUNTS, APP_ACCOUNT, accounts_file
+from components.valkey.acl import ACCOUNTS, APP_ACCOUNT, accounts_file
 from docker_access.client import docker_client
 from docker_access.commands import run_inside
 from tests import stand_in

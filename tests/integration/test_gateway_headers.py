@@ -11,8 +11,9 @@ from unittest.mock import Mock
 import docker
 import pytest
 
-from components.gateway import ADMIN, GatewayArgs, caddyfile
-from components.volume import DataVolume
+from components.building.volume import DataVolume
+from components.gateway.args import GatewayArgs
+from components.gateway.caddyfile import ADMIN, caddyfile
 from docker_access.client import docker_client
 from docker_access.commands import run_inside
 from tests.integration.deployment import remove_container

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from components.container import STOP_GRACE_SECONDS
+from components.building.spec import STOP_GRACE_SECONDS
 from components.limits import DEFAULTS, LEAST, threads
-from components.open_webui import HEALTHCHECK, USER
-from components.open_webui_environment import base_environment
+from components.open_webui.containers import HEALTHCHECK, USER
+from components.open_webui.environment import base_environment
 from docker_access.commands import run_inside
 from tests.integration.deployment import Deployment, settings_of
 from tests.integration.official_weight import EMBEDS, HOST_CORES, MIB, MODEL_FILE, official_weight

@@ -17,7 +17,7 @@ from threading import Thread
 import pytest
 
 from components.authority import generate
-from components.open_webui import HEALTHCHECK
+from components.open_webui.containers import HEALTHCHECK
 from tests.integration.deployment import Deployment, no_changes, sh
 from tests.integration.hand_made import APP_IMAGE, ensure_images
 from tests.integration.people import ask, titles, wait_until_it_answers, write_chat

@@ -7,7 +7,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from components.valkey import APP_ACCOUNT, RIGHTS
+from components.valkey.acl import APP_ACCOUNT, RIGHTS
 from tests import redis_calls
 from verification.checks.valkey import DONE_WITHOUT
 

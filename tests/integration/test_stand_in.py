@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import redis
 
-from components.open_webui import MIGRATE
+from components.open_webui.containers import MIGRATE
 from docker_access import labels
 from docker_access.client import docker_client
 from docker_access.commands import run_inside

@@ -56,7 +56,7 @@ def test_a_second_checkout_is_told_whose_it_is_and_changes_nothing_unless_it_tak
         assert f":{other.directory}" in stood_in.fail(command)
     assert ids(other) == made
     # The data were made where the first one is: it takes them up, and this one says that it takes them over.
-    assert f"make up STACK={other.stack} TAKE_OVER=1` takes it up again" in other.succeed("destroy")
+    assert f"make up STACK={other.stack} TAKE_OVER=1` uses it again" in other.succeed("destroy")
     assert other.left()["containers"] == other.left()["networks"] == []
     assert f"stack {other.stack} of project open-webui has data on this Docker from another" in other.fail("up")
 
@@ -75,8 +75,8 @@ def test_data_that_another_checkout_left_are_not_taken_up_unasked(
 @pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
 def test_a_stack_from_before_there_were_identities_is_given_one_and_keeps_its_data(stood_in: Deployment) -> None:
     changed = {
-        "topologies/__init__.py": ("mark_what_is_made(", "("),
-        "components/docker_host.py": (', "marks": Owner.new().marks', ""),
+        "topologies/__init__.py": ("[label_with_state(host.marks)]", "[]"),
+        "components/docker_host.py": (', "marks": Owner.new().labels', ""),
     }
     originals = {name: (stood_in.directory / name).read_text(encoding="utf-8") for name in changed}
     for name, (now, before) in changed.items():

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from components.authority import VALID_DAYS, generate
-from components.valkey import SERVICE_NAME
+from components.valkey.args import SERVICE_NAME
 
 
 @pytest.fixture(scope="module")

@@ -6,16 +6,16 @@ from unittest.mock import Mock
 import pulumi
 import pytest
 
-from components.container import (
+from components.building.files import files_sha256
+from components.building.one_shot import one_shot_result
+from components.building.spec import (
     ContainerSpec,
     Healthcheck,
     Join,
     PublishedPort,
     environment_sha256,
     expected_inspect,
-    one_shot_result,
 )
-from components.files import files_sha256
 from components.limits import Limits
 from docker_access import labels
 

@@ -5,19 +5,11 @@ from unittest.mock import Mock
 
 import pytest
 
-from components.gateway import (
-    ACME_ROOT_FILE,
-    ADMIN,
-    CA_FILE,
-    CADDYFILE,
-    DATA_PATH,
-    RELOAD,
-    GatewayArgs,
-    caddyfile,
-    published_ports,
-)
+from components.building.volume import DataVolume
+from components.gateway import CA_FILE, CADDYFILE, DATA_PATH, RELOAD, published_ports
+from components.gateway.args import GatewayArgs
+from components.gateway.caddyfile import ACME_ROOT_FILE, ADMIN, caddyfile
 from components.limits import DEFAULTS
-from components.volume import DataVolume
 
 
 def gateway(**changes: Any) -> GatewayArgs:

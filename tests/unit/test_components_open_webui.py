@@ -11,16 +11,11 @@ from typing import Any
 import pulumi
 import pytest
 
-import components.open_webui
+import components.open_webui.containers
 from components.accounts import Oidc
 from components.limits import Pools
-from components.open_webui import USER, preparing
-from components.open_webui_environment import (
-    as_shell,
-    base_environment,
-    migration_environment,
-    replicated_environment,
-)
+from components.open_webui.containers import USER, preparing
+from components.open_webui.environment import as_shell, base_environment, migration_environment, replicated_environment
 from components.schema import INPUTS, SchemaProvider, schema_id
 from settings.blocks import OidcBlock
 from tests.unit.recorder import LOOP
@@ -233,8 +228,8 @@ def test_arguments_reach_the_program_as_they_are(tmp_path: Path) -> None:
 def test_private_authorities_join_those_of_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own, joined = tmp_path / "own.pem", tmp_path / "joined.pem"
     own.write_text("own\n")
-    monkeypatch.setattr(components.open_webui, "PRIVATE_CA", str(own))
-    monkeypatch.setattr(components.open_webui, "CA_BUNDLE", str(joined))
+    monkeypatch.setattr(components.open_webui.containers, "PRIVATE_CA", str(own))
+    monkeypatch.setattr(components.open_webui.containers, "CA_BUNDLE", str(joined))
     python = tmp_path / "python3"
     python.write_text(f"#!/bin/sh\n[ \"$*\" = '-m certifi' ] && echo {tmp_path}/public.pem\n")
     python.chmod(0o755)

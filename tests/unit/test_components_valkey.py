@@ -9,20 +9,10 @@ from pathlib import Path
 import pytest
 
 from components.limits import DEFAULTS, Limits
-from components.open_webui_environment import HEALTH_CHECK_SECONDS
-from components.valkey import (
-    ACCOUNTS,
-    APP_ACCOUNT,
-    HEALTH_ACCOUNT,
-    IDLE_SECONDS,
-    RIGHTS,
-    VERIFY_ACCOUNT,
-    Lockdown,
-    accounts_file,
-    locked_command,
-    locked_healthcheck,
-    valkey_command,
-)
+from components.open_webui.environment import HEALTH_CHECK_SECONDS
+from components.valkey.acl import ACCOUNTS, APP_ACCOUNT, HEALTH_ACCOUNT, RIGHTS, VERIFY_ACCOUNT, accounts_file
+from components.valkey.args import Lockdown
+from components.valkey.command import IDLE_SECONDS, locked_command, locked_healthcheck, valkey_command
 from verification.ask.valkey_client import ping, statistics_of
 from verification.checks.valkey import DONE_WITHOUT
 from verification.subject import Login

@@ -16,6 +16,7 @@ from tooling.engine.docker_provider import volume
 from tooling.engine.docker_provider.client import is_ours
 from tooling.errors import ToolError
 from tooling.launcher.recovery import remove_strays
+from tooling.pulumi_files.stack import find_stack
 
 OWNERSHIP = {labels.PROJECT: "open-webui", labels.STACK: "team"}
 OURS = Owner(identity="0urs", origin="ann@chat-host:/srv/web")
@@ -27,7 +28,7 @@ class Docker:
     """A Docker with one container, network or volume of the stack."""
 
     def __init__(self, kind: str = "", owner: Owner | None = None) -> None:
-        marks = {**OWNERSHIP, **(owner.marks if owner else {})}
+        marks = {**OWNERSHIP, **(owner.labels if owner else {})}
         self.made: dict[str, list[dict[str, Any]]] = {"container": [], "network": [], "volume": []}
         if kind:
             created: Any = 1796000000 if kind == "container" else "2026-11-30T08:00:00Z"
@@ -174,7 +175,7 @@ def test_a_state_does_not_begin_where_another_has_begun_since_it_was_looked_at(m
 def test_a_refresh_fails_where_another_state_has_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.docker_host.api_client", lambda _: Docker("container", THEIRS))
     with pytest.raises(AnothersDeploymentError):
-        DockerHostProvider().read("docker-host", {"labels": OWNERSHIP, "engine": "", "marks": OURS.marks})
+        DockerHostProvider().read("docker-host", {"labels": OWNERSHIP, "engine": "", "marks": OURS.labels})
 
 
 def test_a_state_from_before_is_given_an_identity_once() -> None:
@@ -185,7 +186,7 @@ def test_a_state_from_before_is_given_an_identity_once() -> None:
     assert after["engine"] == "AAAA"
     assert after["marks"][labels.STATE]
     assert not provider.diff("docker-host", after, before).changes
-    assert Owner.of(after, "elsewhere").marks == after["marks"]
+    assert Owner.of(after, "elsewhere").labels == after["marks"]
 
 
 def test_every_state_has_an_identity_of_its_own() -> None:
@@ -194,13 +195,13 @@ def test_every_state_has_an_identity_of_its_own() -> None:
 
 @pytest.mark.parametrize(("owner", "mine"), [(OURS, True), (None, True), (THEIRS, False)])
 def test_the_engine_takes_up_what_its_own_state_has_made(owner: Owner | None, *, mine: bool) -> None:
-    inputs = {"labels": [{"label": key, "value": value} for key, value in {**OWNERSHIP, **OURS.marks}.items()]}
-    assert is_ours(inputs, {**OWNERSHIP, **(owner.marks if owner else {})}) is mine
+    inputs = {"labels": [{"label": key, "value": value} for key, value in {**OWNERSHIP, **OURS.labels}.items()]}
+    assert is_ours(inputs, {**OWNERSHIP, **(owner.labels if owner else {})}) is mine
 
 
 def test_the_engine_takes_up_data_whichever_state_they_were_made_from() -> None:
     inputs = {"name": "data", "labels": [{"label": key, "value": value} for key, value in OWNERSHIP.items()]}
-    found = {"Name": "data", "Driver": "local", "Options": None, "Mountpoint": "/", "Labels": OWNERSHIP | OURS.marks}
+    found = {"Name": "data", "Driver": "local", "Options": None, "Mountpoint": "/", "Labels": OWNERSHIP | OURS.labels}
     api = SimpleNamespace(inspect_volume=lambda _: found)
     call: Any = SimpleNamespace(docker=SimpleNamespace(api=api), log=print)
     assert volume.find(call, inputs) == "data"
@@ -228,7 +229,7 @@ def test_recovery_removes_what_its_own_state_has_made_and_says_what_was_anothers
 ) -> None:
     monkeypatch.setenv("TAKE_OVER", take_over)
     docker = Docker(kind, owner)
-    removed = remove_strays(SimpleNamespace(api=docker), project, "team", OURS)  # type: ignore[arg-type]
+    removed = remove_strays(SimpleNamespace(api=docker), find_stack(project, "team"), OURS)  # type: ignore[arg-type]
     assert removed == ([f"{kind} open-webui-team-{kind}, which {why}"] if why else [])
     assert bool(docker.removed) is bool(why)
 
@@ -243,5 +244,5 @@ def test_a_network_that_others_are_on_is_taken_over_by_nobody(
     docker.guests = ["container", "backup"]
     line = "docker network disconnect open-webui-team-network backup; join"
     with pytest.raises(ToolError, match=rf"others are on it: backup\. Nothing was changed\. Way out: {line}"):
-        remove_strays(SimpleNamespace(api=docker), project, "team", OURS)  # type: ignore[arg-type]
+        remove_strays(SimpleNamespace(api=docker), find_stack(project, "team"), OURS)  # type: ignore[arg-type]
     assert docker.removed == []

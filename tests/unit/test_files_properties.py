@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from components.gateway import GatewayArgs, caddyfile
-from components.valkey import ACCOUNTS, RIGHTS, accounts_file
-from components.volume import DataVolume
+from components.building.volume import DataVolume
+from components.gateway.args import GatewayArgs
+from components.gateway.caddyfile import caddyfile
+from components.valkey.acl import ACCOUNTS, RIGHTS, accounts_file
 from settings.fields import PlainEmail
 from settings.values import https_url, origin
 from tests.properties import TRIED

@@ -16,8 +16,9 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "verification": {"docker_access"},
     "settings": {"components", "docker_access"},
     "preflight": {"settings", "components", "docker_access"},
-    "topologies": {"settings", "components"},
-    "__main__": {"settings", "preflight", "topologies", "verification"},
+    "topologies": {"settings", "components", "verification"},
+    "__main__": {"settings", "preflight", "topologies"},
+    "plugin": {"settings", "preflight", "topologies"},
     "tooling": {"settings", "preflight", "components", "verification", "docker_access"},
 }
 """By room: the rooms of which it imports."""
@@ -30,11 +31,13 @@ WITHIN_TOOLING: Final[dict[str, set[str]]] = {
     "pulumi_files": {"errors", "polling"},
     "pulumi_cli": {"errors", "machine", "pulumi_files"},
     "engine": {"errors", "polling", "pulumi_files"},
-    "images": {"errors", "machine"},
+    "images": {"errors", "machine", "polling"},
     "drift": {"pulumi_files"},
     "preview_report": {"errors", "pulumi_cli", "pulumi_files", "engine"},
-    "launcher": {"errors", "machine", "pulumi_files", "pulumi_cli", "engine", "images", "drift", "preview_report"},
-}
+    "launcher": {
+        "errors", "polling", "machine", "pulumi_files", "pulumi_cli", "engine", "images", "drift", "preview_report",
+    },
+}  # fmt: skip
 """The same of the rooms in ``tooling``."""
 
 NAMED_BY_STATE: Final = {

@@ -9,9 +9,11 @@ import tarfile
 from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import Mock
 
 import pulumi
 import pytest
+from docker.errors import APIError, NotFound
 
 from docker_access import labels, one_shots
 from preflight import one_shots as preflight_one_shots
@@ -19,6 +21,7 @@ from tests.unit.test_launcher_backends import project  # noqa: F401 - a fixture
 from tooling.errors import ToolError
 from tooling.launcher import one_shots as waiting
 from tooling.launcher import recovery
+from tooling.pulumi_files.stack import find_stack
 
 if TYPE_CHECKING:
     from tooling.pulumi_files.project import Project
@@ -45,6 +48,7 @@ class Docker:
         self.api = self
         self.container, self.log, self.secret, self.looks = container, log, secret, looks
         self.ended: list[str] = []
+        self.read: list[str] = []
 
     def containers(self, **_: Any) -> list[dict[str, Any]]:
         self.looks -= 1
@@ -61,6 +65,7 @@ class Docker:
         return self.log.encode()
 
     def get_archive(self, _id: str, path: str) -> tuple[list[bytes], None]:
+        self.read.append(path)
         buffer, content = io.BytesIO(), self.secret.encode()
         with tarfile.open(fileobj=buffer, mode="w") as archive:
             entry = tarfile.TarInfo(path.rpartition("/")[2])
@@ -109,7 +114,16 @@ def test_of_a_log_the_last_line_with_something_in_it_is_shown(log: str, line: st
 )
 def test_no_secret_of_the_container_is_in_it(env: tuple[str, ...], secret: str) -> None:
     docker: Any = Docker(inspected(env=env), f"cannot connect with {PASSWORD}\n", secret)
-    assert one_shots.told(docker, docker.container).endswith("cannot connect with [secret]")
+    assert one_shots.current_progress(docker, docker.container).endswith("cannot connect with [secret]")
+
+
+def test_a_log_whose_secrets_cannot_be_read_is_not_shown() -> None:
+    docker: Any = Docker(inspected(), f"cannot connect with {PASSWORD}\n")
+    docker.get_archive = Mock(side_effect=APIError("500 Server Error"))
+    with pytest.raises(APIError):
+        one_shots.current_progress(docker, docker.container)
+    docker.get_archive = Mock(side_effect=NotFound("no such file"))
+    assert one_shots.current_progress(docker, docker.container).endswith(PASSWORD)
 
 
 @pytest.mark.parametrize(("role", "count"), [("migration", 1), ("postgres-setup", 1), ("open-webui", 0), ("files", 0)])
@@ -125,7 +139,7 @@ def test_make_waits_for_a_migration_that_a_gone_run_left_at_work(
 ) -> None:
     monkeypatch.setattr(waiting, "POLL_SECONDS", 0)
     docker: Any = Docker(inspected(), "upgrading\n", looks=3)
-    waiting.await_one_shots(docker, project, "team")
+    waiting.await_one_shots(docker, find_stack(project, "team"))
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith(f"waiting for {NAME}")
     assert "its log says last: upgrading" in said[1]
@@ -144,14 +158,29 @@ def test_at_a_terminal_it_tells_more_often(
     told = {}
     for terminal in (False, True):
         monkeypatch.setattr("sys.stderr.isatty", lambda terminal=terminal: terminal)
-        waiting.await_one_shots(Docker(inspected(), "upgrading\n", looks=9), project, "team")  # type: ignore[arg-type]
+        waiting.await_one_shots(Docker(inspected(), "upgrading\n", looks=9), find_stack(project, "team"))  # type: ignore[arg-type]
         told[terminal] = capsys.readouterr().err.count("its log says last")
     assert told[False] == 1
     assert told[True] >= 3
 
 
+def test_its_secrets_are_read_once_however_long_it_is_waited_for(
+    project: Project,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0)
+    monkeypatch.setattr(waiting, "UNWATCHED_SECONDS", 0)
+    docker: Any = Docker(inspected(), f"with {PASSWORD}\n", f"A_PASSWORD='{PASSWORD}'", looks=4)
+    read = Mock(side_effect=docker.get_archive)
+    docker.get_archive = read
+    waiting.await_one_shots(docker, find_stack(project, "team"))
+    assert capsys.readouterr().err.count("with [secret]") == 4
+    assert read.call_count == len(one_shots.SECRET_FILES)
+
+
 def test_where_none_is_at_work_nothing_is_said(project: Project, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
-    waiting.await_one_shots(Docker(inspected(), looks=0), project, "team")  # type: ignore[arg-type]
+    waiting.await_one_shots(Docker(inspected(), looks=0), find_stack(project, "team"))  # type: ignore[arg-type]
     assert capsys.readouterr().err == ""
 
 
@@ -161,7 +190,7 @@ def test_one_of_a_run_that_is_at_work_is_left_to_that_run(
 ) -> None:
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{project.directory}")
     monkeypatch.setattr(waiting, "held", lambda _: "process 7 of this machine")
-    waiting.await_one_shots(Docker(inspected()), project, "team")  # type: ignore[arg-type]  # it would not end
+    waiting.await_one_shots(Docker(inspected()), find_stack(project, "team"))  # type: ignore[arg-type]  # it would not end
 
 
 def test_recovery_ends_no_migration() -> None:
@@ -206,3 +235,4 @@ def test_an_update_that_waits_for_its_own_migration_shows_its_log_in_passing(mon
     monkeypatch.setattr(pulumi.log, "info", lambda text, *, ephemeral: shown.append((text, ephemeral)))
     preflight_one_shots._tell(MARKS, over)
     assert [(text.endswith("upgrading"), ephemeral) for text, ephemeral in shown] == [(True, True), (True, True)]
+    assert docker.read == list(one_shots.SECRET_FILES), "the secrets are read once, however often its log is"

@@ -16,34 +16,17 @@ from docker.errors import ImageNotFound, NotFound
 from docker_access import labels
 from docker_access.client import failure_text
 from docker_access.versions import TRIED, TooNewError
-from preflight import (
-    LIMITED_BY,
-    Listener,
-    PreflightError,
-    Taken,
-    _advice,
-    _data_left_behind,
-    _embedding_changes,
-    _host_problems,
-    _image_problems,
-    _limit_problems,
-    _low_ports,
-    _other_makings,
-    _port_problems,
-    _problems,
-    _process_holding,
-    _subnet_problems,
-    _taken,
-    _used_by_others,
-    docker_does_not_answer,
-    look,
-    other_names,
-    overlap,
-    owner_of_another,
-    publisher,
-)
-from preflight.host import pool_problems, rights_are_seen, seccomp_advice, seccomp_problems
+from preflight import PreflightError, _host_problems, _problems, docker_does_not_answer, look
+from preflight.data import data_left_behind, embedding_changes
+from preflight.host import rights_are_seen, seccomp_advice, seccomp_problems
+from preflight.images import image_problems, origin_changes
+from preflight.limits import LIMITED_BY, limit_problems, memory_advice
+from preflight.names import other_names
+from preflight.objects import owner_of_another
+from preflight.ports import Listener, low_ports, overlap, port_problems, process_holding, publisher
+from preflight.subnets import Taken, pool_problems, subnet_problems, taken_subnets
 from preflight.versions import downgrade_problems, postgres_problems, software_problems
+from preflight.volumes import used_by_others
 from settings import OPEN_WEBUI_TRIED, Settings
 from tests.unit.test_settings import read
 
@@ -60,8 +43,8 @@ APART = pytest.mark.parametrize("info", [ROOTLESS, {"Name": "docker-desktop"}], 
 def _no_process_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever runs beside the tests, a stack on port 3000 among it, is none of theirs, wherever Docker is."""
     monkeypatch.delenv("DOCKER_HOST", raising=False)
-    monkeypatch.setattr("preflight._process_holding", lambda _: "")
-    monkeypatch.setattr("preflight.host.ROUTES", Path("/no/such/table"))
+    monkeypatch.setattr("preflight.ports.process_holding", lambda _: "")
+    monkeypatch.setattr("preflight.subnets.ROUTES", Path("/no/such/table"))
 
 
 def test_an_object_with_our_marks_is_ours() -> None:
@@ -108,14 +91,14 @@ def test_the_container_that_publishes_a_port_is_found() -> None:
 def test_the_process_that_listens_is_found_and_of_a_free_port_none() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         listener = Listener(key="uiPort", address="127.0.0.1", port=server.getsockname()[1])
-        assert _process_holding(listener).startswith(f"process {os.getpid()} (")
-    assert _process_holding(listener) == ""
+        assert process_holding(listener).startswith(f"process {os.getpid()} (")
+    assert process_holding(listener) == ""
 
 
 def test_a_port_that_a_process_holds_is_refused_with_a_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
     held = {3000: "process 1 (web)", 3001: "process 2 (api)"}
-    monkeypatch.setattr("preflight._process_holding", lambda listener: held.get(listener.port, ""))
-    (problem,) = _port_problems(read(), Mock(containers=lambda **_: []), HERE)
+    monkeypatch.setattr("preflight.ports.process_holding", lambda listener: held.get(listener.port, ""))
+    (problem,) = port_problems(read(), Mock(containers=lambda **_: []), HERE)
     assert "port 3000 on 127.0.0.1 is in use by process 1 (web)" in problem
     assert "open-webui:uiPort: 3002" in problem
 
@@ -140,14 +123,14 @@ def test_the_reason_is_the_operating_systems_however_deep_it_lies() -> None:
 def test_a_floating_tag_is_judged_by_the_images_label(version: str, refused: bool) -> None:  # noqa: FBT001
     client = Mock()
     client.inspect_image.return_value = {"Config": {"Labels": {labels.IMAGE_VERSION: version}}}
-    assert bool(list(_image_problems(read(), client))) is refused
+    assert bool(list(image_problems(read(), client))) is refused
 
 
 @pytest.mark.parametrize("found", [{"Config": {"Labels": None}}, {}, ImageNotFound("no such image")])
 def test_an_image_that_tells_no_version_or_is_not_there_is_no_problem(found: Any) -> None:
     client = Mock()
     client.inspect_image.side_effect = [found] * 9
-    assert not list(_image_problems(read(), client))
+    assert not list(image_problems(read(), client))
 
 
 PRODUCTION = {**REPLICATED, "production": "true", "tls": "internal", "openWebuiImage": OPEN_WEBUI_TRIED}
@@ -171,7 +154,7 @@ def images(**marks: dict[str, str]) -> Mock:
 
 def test_production_refuses_every_local_build_and_names_what_it_is_made_from() -> None:
     client = images(pgvector=BUILT_HERE, caddy=BUILT_HERE, valkey={})
-    (problem,) = _image_problems(read(PRODUCTION), client)
+    (problem,) = image_problems(read(PRODUCTION), client)
     assert problem.startswith(
         "built on this machine: docker.io/pgvector/pgvector:0.8.7-pg17 (from PyPI open-webui 0.12.4), "
         "docker.io/library/caddy:2.11.7-alpine (from PyPI open-webui 0.12.4). Production takes the official images: "
@@ -181,7 +164,7 @@ def test_production_refuses_every_local_build_and_names_what_it_is_made_from() -
 
 @pytest.mark.parametrize("config", [REPLICATED, {**PRODUCTION, "acknowledged": '["local-build"]'}])
 def test_a_local_build_is_taken_where_it_is_acknowledged_or_nothing_is_at_stake(config: dict[str, str]) -> None:
-    assert not list(_image_problems(read(config), images(pgvector=BUILT_HERE)))
+    assert not list(image_problems(read(config), images(pgvector=BUILT_HERE)))
 
 
 @pytest.mark.parametrize(
@@ -196,7 +179,7 @@ def test_a_change_between_a_local_build_and_the_official_image_is_called_an_upgr
 ) -> None:
     client = images(sha256=runs, pgvector=here)
     client.containers.return_value = [{**POSTGRES, "ImageID": "sha256:1"}]
-    (advice,) = _other_makings(read(REPLICATED), client)
+    (advice,) = origin_changes(read(REPLICATED), client)
     assert advice.startswith(f"docker.io/pgvector/pgvector:0.8.7-pg17: {said} That is an upgrade")
     assert "back up first" in advice
 
@@ -205,16 +188,16 @@ def test_a_change_between_a_local_build_and_the_official_image_is_called_an_upgr
 def test_another_image_of_the_same_making_is_not_called_one(marks: dict[str, str]) -> None:
     client = images(sha256=marks, pgvector=marks)
     client.containers.return_value = [{**POSTGRES, "ImageID": "sha256:1"}]
-    assert not list(_other_makings(read(REPLICATED), client))
+    assert not list(origin_changes(read(REPLICATED), client))
     client.containers.return_value = [POSTGRES, {**APP, "ImageID": "sha256:1"}]
-    assert not list(_other_makings(read(REPLICATED), client))
+    assert not list(origin_changes(read(REPLICATED), client))
 
 
 def test_another_port_is_offered_that_there_is() -> None:
     client = Mock()
     ports = [{"IP": "127.0.0.1", "PublicPort": 65535, "PrivatePort": 80}]
     client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
-    (problem,) = _port_problems(read({"uiPort": "65535"}), client, HERE)
+    (problem,) = port_problems(read({"uiPort": "65535"}), client, HERE)
     assert "container web" in problem
     assert "open-webui:uiPort: 65534" in problem
 
@@ -228,7 +211,7 @@ def test_the_port_that_is_offered_is_nobodys() -> None:
     client = Mock()
     ports = [{"IP": "0.0.0.0", "PublicPort": port, "PrivatePort": 80} for port in (3100, 3101, 3103)]  # noqa: S104
     client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
-    (problem,) = _port_problems(
+    (problem,) = port_problems(
         read({**REPLICATED, "uiPort": "3100", "httpPort": "3102", "tls": "internal"}), client, HERE
     )
     assert "open-webui:uiPort: 3104" in problem
@@ -238,9 +221,9 @@ def test_an_address_that_the_host_has_not_got_is_refused_with_those_it_has() -> 
     client = Mock()
     client.containers.return_value = []
     # 203.0.113.0/24 is for documentation: https://www.rfc-editor.org/rfc/rfc5737
-    (problem,) = _port_problems(read({"uiBindAddress": "203.0.113.77"}), client, HERE)
+    (problem,) = port_problems(read({"uiBindAddress": "203.0.113.77"}), client, HERE)
     assert problem.startswith("address 203.0.113.77 is none of this host's, which has 127.0.0.1")
-    assert not list(_port_problems(read({"uiBindAddress": "203.0.113.77"}), client, {"Name": "docker-desktop"}))
+    assert not list(port_problems(read({"uiBindAddress": "203.0.113.77"}), client, {"Name": "docker-desktop"}))
 
 
 def test_what_another_port_needs_beside_it_is_said_and_the_settings_take_it() -> None:
@@ -249,10 +232,10 @@ def test_what_another_port_needs_beside_it_is_said_and_the_settings_take_it() ->
     client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
     acme = {"tls": "acme", "acmeEmail": "a@example.org", "publicUrl": "https://chat.example.org", "uiPort": "443"}
     acme |= {"acknowledged": '["ports-forwarded"]', "uiBindAddress": "127.0.0.1"}
-    (problem,) = _port_problems(read({**REPLICATED, **acme}), client, HERE)
+    (problem,) = port_problems(read({**REPLICATED, **acme}), client, HERE)
     assert problem.endswith("Stop that, or publish elsewhere (open-webui:uiPort: 444).")
     acme["uiBindAddress"], acme["acknowledged"] = "0.0.0.0", "[]"  # noqa: S104 - a setting
-    (problem,) = _port_problems(read({**REPLICATED, **acme}), client, HERE)
+    (problem,) = port_problems(read({**REPLICATED, **acme}), client, HERE)
     assert problem.endswith("(open-webui:uiPort: 444, with open-webui:acknowledged: [ports-forwarded]).")
     read({**REPLICATED, **acme, "uiPort": "444", "acknowledged": '["ports-forwarded"]'})
 
@@ -262,7 +245,7 @@ def test_the_public_url_is_named_where_it_has_the_port_that_is_taken() -> None:
     ports = [{"IP": "127.0.0.1", "PublicPort": 3443, "PrivatePort": 80}]
     client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
     settings = read({**REPLICATED, "tls": "internal", "publicUrl": "https://localhost:3443", "uiPort": "3443"})
-    (problem,) = _port_problems(settings, client, HERE)
+    (problem,) = port_problems(settings, client, HERE)
     assert problem.endswith("(open-webui:uiPort: 3444, and the port in open-webui:publicUrl if it is set).")
 
 
@@ -271,7 +254,7 @@ def test_every_published_port_of_a_stack_is_looked_at() -> None:
     ports = [{"IP": "127.0.0.1", "PublicPort": port, "PrivatePort": 80} for port in (3100, 3180)]
     client.containers.return_value = [{"Names": ["/web"], "Labels": {}, "Ports": ports}]
     settings = read({**REPLICATED, "uiPort": "3100", "httpPort": "3180", "tls": "internal"})
-    problems = list(_port_problems(settings, client, HERE))
+    problems = list(port_problems(settings, client, HERE))
     assert "uiPort: 3101" in problems[0]
     assert "httpPort: 3181" in problems[1]
 
@@ -320,10 +303,10 @@ def test_a_volume_that_another_container_writes_to_is_not_adopted() -> None:
         return {"Names": ["/chat"], "Labels": labels_of_it, "Mounts": [mount]}
 
     settings = read({"openWebuiVolume": "chat_open-webui"})
-    (problem,) = _used_by_others(settings, "chat_open-webui", Mock(containers=lambda **_: [using({}, writes=True)]))
+    (problem,) = used_by_others(settings, "chat_open-webui", Mock(containers=lambda **_: [using({}, writes=True)]))
     assert "container chat runs and writes to it. Stop it (docker stop chat)." in problem
     for harmless in (using({}, writes=False), using(OURS, writes=True)):
-        assert not list(_used_by_others(settings, "chat_open-webui", Mock(containers=lambda **_: [harmless])))  # noqa: B023
+        assert not list(used_by_others(settings, "chat_open-webui", Mock(containers=lambda **_: [harmless])))  # noqa: B023
 
 
 def test_every_name_of_a_replicated_stack_is_looked_at() -> None:
@@ -372,7 +355,7 @@ POSTGRES = deployed("postgres", "open-webui-team-postgres", "open-webui-team-pos
 
 
 def left_behind(overrides: dict[str, str], *containers: dict[str, Any]) -> list[str]:
-    return list(_data_left_behind(read(overrides), list(containers)))
+    return list(data_left_behind(read(overrides), list(containers)))
 
 
 def test_other_names_on_a_deployed_stack_do_not_leave_its_data_behind() -> None:
@@ -401,17 +384,17 @@ def test_a_stack_whose_database_was_never_made_may_change_its_topology() -> None
 def test_a_subnet_that_another_network_has_is_refused_with_one_that_is_free() -> None:
     settings = read({**REPLICATED, "edgeSubnet": "10.213.7.0/24"})
     theirs = Taken(network=IPv4Network("10.213.0.0/21"), by="10.213.0.0/21 of Docker's network lab")
-    (problem,) = _subnet_problems(settings, [theirs])
+    (problem,) = subnet_problems(settings, [theirs])
     assert problem == (
         "subnet 10.213.7.0/24 of network open-webui-team-edge overlaps 10.213.0.0/21 of Docker's network lab. "
         "Choose another (open-webui:edgeSubnet: 10.213.8.0/24)."
     )
-    assert not list(_subnet_problems(read({**REPLICATED, "edgeSubnet": "10.213.8.0/24"}), [theirs]))
+    assert not list(subnet_problems(read({**REPLICATED, "edgeSubnet": "10.213.8.0/24"}), [theirs]))
 
 
 def test_where_every_subnet_is_taken_the_way_out_still_says_what_is_wanted() -> None:
     everything = Taken(network=IPv4Network("0.0.0.0/0"), by="everything")
-    (problem,) = _subnet_problems(read(REPLICATED), [everything])
+    (problem,) = subnet_problems(read(REPLICATED), [everything])
     assert "edgeSubnet: a private /24 that nobody uses" in problem
 
 
@@ -432,13 +415,13 @@ def test_taken_are_the_subnets_of_other_networks_and_the_hosts_own_addresses(mon
         {"Name": "open-webui-team-data", "Labels": OURS, "IPAM": {"Config": [{"Subnet": "172.18.0.0/16"}]}},
         {"Name": "host", "Labels": {}, "IPAM": {"Config": None}},
     ]
-    assert [(str(one.network), one.by) for one in _taken(read(REPLICATED), client, HERE)] == [
+    assert [(str(one.network), one.by) for one in taken_subnets(read(REPLICATED), client, HERE)] == [
         ("10.213.9.0/24", "10.213.9.0/24 of Docker's network lab (it carries no label of a Pulumi stack)"),
         ("172.18.0.0/16", "172.18.0.0/16 of Docker's network open-webui-team-data (it is this stack's own)"),
         ("192.0.2.2/32", "address 192.0.2.2 of this host's interface eth0"),
     ]
     monkeypatch.setenv("DOCKER_HOST", "ssh://deploy@192.0.2.9")
-    assert len(list(_taken(read(REPLICATED), client, HERE))) == 2
+    assert len(list(taken_subnets(read(REPLICATED), client, HERE))) == 2
 
 
 def table(monkeypatch: pytest.MonkeyPatch, folder: Path, *lines: tuple[str, str, str, str]) -> None:
@@ -452,7 +435,7 @@ def table(monkeypatch: pytest.MonkeyPatch, folder: Path, *lines: tuple[str, str,
         f"{one}\t{written(to)}\t{written(by)}\t0003\t0\t0\t0\t{written(mask)}\t0\t0\t0\n" for one, to, mask, by in lines
     ]
     (folder / "route").write_text(head + "".join(rows), encoding="ascii")
-    monkeypatch.setattr("preflight.host.ROUTES", folder / "route")
+    monkeypatch.setattr("preflight.subnets.ROUTES", folder / "route")
     monkeypatch.setattr("psutil.net_if_addrs", dict)
 
 
@@ -466,13 +449,13 @@ def test_a_subnet_inside_a_vpns_route_is_refused_with_one_that_no_route_leads_to
 ) -> None:
     table(monkeypatch, tmp_path, DEFAULT, HALF, VPN)
     client = docker_with(network={}, volume={})
-    (problem,) = _subnet_problems(read(REPLICATED), list(_taken(read(REPLICATED), client, HERE)))
+    (problem,) = subnet_problems(read(REPLICATED), list(taken_subnets(read(REPLICATED), client, HERE)))
     assert "overlaps the route to 10.213.0.0/16 by this host's interface d0. Choose another" in problem
     assert "edgeSubnet: 172.28.0.0/24" in problem
     client.networks.return_value = [
         {"Name": "lab", "Labels": {}, "IPAM": {"Config": [{"Subnet": "172.28.0.0/16"}]}},
     ]
-    (problem,) = _subnet_problems(read(REPLICATED), list(_taken(read(REPLICATED), client, HERE)))
+    (problem,) = subnet_problems(read(REPLICATED), list(taken_subnets(read(REPLICATED), client, HERE)))
     assert "edgeSubnet: 192.168.0.0/24" in problem
     read({**REPLICATED, "edgeSubnet": "192.168.0.0/24"})
 
@@ -484,13 +467,13 @@ def test_a_network_that_is_there_does_not_move_for_a_route_that_came_later(
     settings = read(REPLICATED)
     own = {"Name": settings.names.network, "Labels": OURS, "IPAM": {"Config": [{"Subnet": settings.edge_subnet}]}}
     client = Mock(networks=lambda: [own])
-    assert not list(_subnet_problems(settings, list(_taken(settings, client, HERE))))
+    assert not list(subnet_problems(settings, list(taken_subnets(settings, client, HERE))))
 
 
 def test_a_route_of_dockers_own_bridge_is_no_obstacle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     table(monkeypatch, tmp_path, ("br-1", "10.213.0.0", "255.255.0.0", "0.0.0.0"))  # noqa: S104 - none
     lab = {"Name": "lab", "Labels": {}, "IPAM": {"Config": [{"Subnet": "10.213.0.0/16"}]}}
-    (taken,) = _taken(read(REPLICATED), Mock(networks=lambda: [lab]), HERE)
+    (taken,) = taken_subnets(read(REPLICATED), Mock(networks=lambda: [lab]), HERE)
     assert "Docker's network lab" in taken.by
 
 
@@ -544,7 +527,7 @@ def test_routes_of_this_machine_are_no_obstacle_to_a_docker_with_networks_of_its
 ) -> None:
     table(monkeypatch, tmp_path, VPN, ("tun0", "128.0.0.0", "128.0.0.0", "0.0.0.0"))  # noqa: S104 - none
     assert not pools({}, [], **info)
-    assert not list(_taken(read(REPLICATED), Mock(networks=list), info))
+    assert not list(taken_subnets(read(REPLICATED), Mock(networks=list), info))
 
 
 def test_a_network_whose_addresses_a_dhcp_server_gives_takes_no_subnet() -> None:
@@ -552,7 +535,7 @@ def test_a_network_whose_addresses_a_dhcp_server_gives_takes_no_subnet() -> None
     client = docker_with(network={}, volume={})
     client.networks.return_value = [lan]
     assert not list(_host_problems(read(REPLICATED), client, client.info()))
-    assert not list(_taken(read(REPLICATED), client, {}))
+    assert not list(taken_subnets(read(REPLICATED), client, {}))
 
 
 LOW = {**REPLICATED, "tls": "internal", "uiPort": "443", "httpPort": "80"}
@@ -566,24 +549,24 @@ def test_a_rootless_docker_is_not_asked_for_ports_that_it_may_not_have(
     monkeypatch.setattr("preflight.host.UNPRIVILEGED_PORTS", first)
     monkeypatch.setattr("preflight.host._may_bind_low_ports", lambda: False)
     client = Mock(containers=list)
-    https, http = _low_ports(read(LOW), client, ROOTLESS)
+    https, http = low_ports(read(LOW), client, ROOTLESS)
     assert https.startswith("port 443 (open-webui:uiPort) is one that a rootless Docker publishes only if its host all")
     assert "net.ipv4.ip_unprivileged_port_start=80), or publish elsewhere (open-webui:httpPort: 8080)" in http
-    assert not list(_low_ports(read(LOW), client, {"SecurityOptions": ["name=seccomp,profile=default"]}))
+    assert not list(low_ports(read(LOW), client, {"SecurityOptions": ["name=seccomp,profile=default"]}))
     ports = [{"IP": "0.0.0.0", "PublicPort": port, "PrivatePort": port} for port in (80, 443)]  # noqa: S104
     ours = Mock(containers=lambda: [{"Labels": OURS, "Ports": ports}])
-    assert not list(_low_ports(read(LOW), ours, ROOTLESS)), "it publishes them already"
+    assert not list(low_ports(read(LOW), ours, ROOTLESS)), "it publishes them already"
     first.write_text("80\n")
-    assert not list(_low_ports(read(LOW), client, ROOTLESS))
+    assert not list(low_ports(read(LOW), client, ROOTLESS))
     first.write_text("1024\n")
     monkeypatch.setattr("preflight.host._may_bind_low_ports", lambda: True)
-    assert not list(_low_ports(read(LOW), client, ROOTLESS))
+    assert not list(low_ports(read(LOW), client, ROOTLESS))
 
 
 def test_a_public_ca_is_asked_for_what_another_port_needs_beside_it() -> None:
     acme = {**LOW, "tls": "acme", "acmeEmail": "a@example.org", "publicUrl": "https://chat.example.org"}
     settings = read({**acme, "uiBindAddress": "0.0.0.0"})  # noqa: S104 - a setting
-    https, _ = _low_ports(settings, Mock(containers=list), {**ROOTLESS, "Name": "far"})
+    https, _ = low_ports(settings, Mock(containers=list), {**ROOTLESS, "Name": "far"})
     assert https.endswith("(open-webui:uiPort: 8443, with open-webui:acknowledged: [ports-forwarded]).")
 
 
@@ -599,7 +582,7 @@ def test_what_a_rootless_docker_may_do_is_advice_where_its_rights_are_not_seen(
     client = docker_with(network={"Labels": OURS}, volume={"Labels": OURS})
     client.info.return_value |= {**ROOTLESS, "Name": host or HERE["Name"]}
     monkeypatch.setattr("preflight.api_client", lambda _: client)
-    monkeypatch.setattr("preflight._port_problems", lambda *_: ())
+    monkeypatch.setattr("preflight.port_problems", lambda *_: ())
     monkeypatch.setattr("shutil.which", lambda _: program)
     monkeypatch.setattr("preflight.host.UNPRIVILEGED_PORTS", Path("/no/such/file"))
     assert rights_are_seen(client.info()) is refused
@@ -786,26 +769,26 @@ def host(*, memory_mib: int, cpus: int) -> dict[str, int]:
 
 
 def test_a_limit_the_host_has_not_got_is_refused() -> None:
-    problems = list(_limit_problems(read(REPLICATED), host(memory_mib=2000, cpus=1)))
+    problems = list(limit_problems(read(REPLICATED), host(memory_mib=2000, cpus=1)))
     assert problems[0].startswith("limit memory of open-webui is 3072 MiB, and Docker's host has 2000 MiB. ")
     assert 'Set open-webui:limits: {"open-webui": {"memory": 2000}}' in problems[0]
     assert [problem.split(", and")[0] for problem in problems[1:]] == [
         "limit cpus of open-webui is 2.0",
         "limit cpus of postgres is 2.0",
     ]
-    assert not list(_limit_problems(read(REPLICATED), host(memory_mib=4096, cpus=2)))
+    assert not list(limit_problems(read(REPLICATED), host(memory_mib=4096, cpus=2)))
 
 
 def test_no_limit_is_proposed_that_the_settings_refuse() -> None:
-    (problem, *_) = _limit_problems(read(REPLICATED), host(memory_mib=1500, cpus=2))
+    (problem, *_) = limit_problems(read(REPLICATED), host(memory_mib=1500, cpus=2))
     assert problem.endswith("and Docker's host has 1500 MiB. Deploy on a larger host.")
     slim = {**REPLICATED, "openWebuiImage": f"{OPEN_WEBUI_TRIED}-slim"}
-    (problem, *_) = _limit_problems(read(slim), host(memory_mib=1500, cpus=2))
+    (problem, *_) = limit_problems(read(slim), host(memory_mib=1500, cpus=2))
     line = problem.partition("open-webui:limits: ")[2].partition(", or deploy on a larger host")[0]
     read({**slim, "limits": line})
     many = {**REPLICATED, "replicasMax": "32", "postgresMaxConnections": "300"}
     many |= {"limits": '{"valkey": {"memory": 2048}}'}
-    problem = list(_limit_problems(read(many), host(memory_mib=383, cpus=2)))[1]
+    problem = list(limit_problems(read(many), host(memory_mib=383, cpus=2)))[1]
     assert problem.startswith("limit memory of valkey is 2048 MiB")
     assert problem.endswith("Deploy on a larger host.")
 
@@ -815,22 +798,22 @@ def test_a_host_that_cannot_limit_is_refused_before_docker_drops_the_limits(
     given: dict[str, str], unlimited: str
 ) -> None:
     raspberry = {**host(memory_mib=8192, cpus=4), "MemoryLimit": False, "CpuCfsQuota": False, "PidsLimit": False}
-    (problem,) = _limit_problems(read(given), raspberry)
+    (problem,) = limit_problems(read(given), raspberry)
     assert problem.startswith(f"Docker's host cannot limit {unlimited} (")
     assert "/boot/firmware/cmdline.txt" in problem
-    assert not list(_limit_problems(read(given), {**raspberry, **dict.fromkeys(LIMITED_BY.values(), True)}))
+    assert not list(limit_problems(read(given), {**raspberry, **dict.fromkeys(LIMITED_BY.values(), True)}))
 
 
 def test_limits_that_add_up_to_more_than_the_host_has_are_advice_only() -> None:
-    (advice,) = _advice(read(REPLICATED), host(memory_mib=4096, cpus=2))
+    (advice,) = memory_advice(read(REPLICATED), host(memory_mib=4096, cpus=2))
     assert "add up to 8704 MiB, and Docker's host has 4096 MiB" in advice
-    assert not list(_advice(read(REPLICATED), host(memory_mib=8704, cpus=2)))
+    assert not list(memory_advice(read(REPLICATED), host(memory_mib=8704, cpus=2)))
 
 
 def test_a_small_laptop_is_advised_and_not_refused() -> None:
     small = host(memory_mib=2048, cpus=1)
-    assert not list(_limit_problems(read(), small))
-    (advice,) = _advice(read(), small)
+    assert not list(limit_problems(read(), small))
+    (advice,) = memory_advice(read(), small)
     assert "add up to 4096 MiB, and Docker's host has 2048 MiB" in advice
 
 
@@ -839,7 +822,7 @@ def test_docker_is_asked_about_its_host_once(config: dict[str, str], monkeypatch
     client = docker_with(network={"Labels": OURS}, volume={"Labels": OURS})
     client.info.return_value = host(memory_mib=65536, cpus=16)
     monkeypatch.setattr("preflight.api_client", lambda _: client)
-    monkeypatch.setattr("preflight._port_problems", lambda *_: ())
+    monkeypatch.setattr("preflight.port_problems", lambda *_: ())
     assert look(read(config)) == []
     assert client.info.call_count == 1
 
@@ -863,14 +846,14 @@ def with_extra(variables: dict[str, str], **changes: str) -> Settings:
 
 def test_the_same_embedding_under_another_image_is_no_change() -> None:
     settings = with_extra(OPENAI)
-    assert not list(_embedding_changes(settings, replica({labels.EMBEDDING: settings.embedding})))
+    assert not list(embedding_changes(settings, replica({labels.EMBEDDING: settings.embedding})))
     # Replicas of before this label: what the stack file says beside their environment, they were given too.
-    assert not list(_embedding_changes(settings, replica({}, "RAG_EMBEDDING_ENGINE=")))
-    assert not list(_embedding_changes(read(REPLICATED), replica({}, "WEBSOCKET_MANAGER=redis")))
+    assert not list(embedding_changes(settings, replica({}, "RAG_EMBEDDING_ENGINE=")))
+    assert not list(embedding_changes(read(REPLICATED), replica({}, "WEBSOCKET_MANAGER=redis")))
 
 
 def test_another_embedding_names_both_and_the_way_to_keep_what_there_was() -> None:
-    (said,) = _embedding_changes(with_extra(OPENAI), replica({labels.EMBEDDING: LOCAL_MODEL}))
+    (said,) = embedding_changes(with_extra(OPENAI), replica({labels.EMBEDDING: LOCAL_MODEL}))
     assert f"were embedded by {LOCAL_MODEL}, and its settings choose openai text-embedding-3-small" in said
     assert (
         'open-webui:extraEnvironment: {RAG_EMBEDDING_ENGINE: "", '
@@ -880,12 +863,12 @@ def test_another_embedding_names_both_and_the_way_to_keep_what_there_was() -> No
 
 
 def test_an_image_that_chose_another_engine_is_seen_without_a_label() -> None:
-    (said,) = _embedding_changes(read(REPLICATED), replica({}, "RAG_EMBEDDING_ENGINE=openai"))
+    (said,) = embedding_changes(read(REPLICATED), replica({}, "RAG_EMBEDDING_ENGINE=openai"))
     assert "were embedded by openai sentence-transformers/all-MiniLM-L6-v2" in said
 
 
 def test_in_single_the_database_remembers_what_embeds() -> None:
-    assert not list(_embedding_changes(read(), replica({labels.EMBEDDING: "openai a"})))
+    assert not list(embedding_changes(read(), replica({labels.EMBEDDING: "openai a"})))
 
 
 @pytest.mark.parametrize(
@@ -905,7 +888,7 @@ def test_production_refuses_another_embedding_and_others_are_told(
     client.containers.return_value = [{"Id": "1", "Names": ["/app"], "Labels": {**OURS, labels.EMBEDDING: "openai a"}}]
     client.info.return_value = host(memory_mib=65536, cpus=16)
     monkeypatch.setattr("preflight.api_client", lambda _: client)
-    monkeypatch.setattr("preflight._port_problems", lambda *_: ())
+    monkeypatch.setattr("preflight.port_problems", lambda *_: ())
     settings = with_extra({}, **production, **config)
     if refused:
         with pytest.raises(PreflightError, match="were embedded by openai a"):
@@ -919,7 +902,7 @@ def test_a_docker_that_is_not_among_those_tried_is_advice_and_stops_nothing(monk
     client.version.return_value = {"Version": "19.03.15"}
     client.info.return_value = host(memory_mib=65536, cpus=16)
     monkeypatch.setattr("preflight.api_client", lambda _: client)
-    monkeypatch.setattr("preflight._port_problems", lambda *_: ())
+    monkeypatch.setattr("preflight.port_problems", lambda *_: ())
     (advice,) = look(read())
     assert advice.startswith(f"Docker 19.03.15 is here, and this project was tried on Docker {', '.join(TRIED)} only")
 

@@ -134,6 +134,6 @@ def test_a_base_that_fails_is_named(checkouts: tuple[Path, Path], capsys: pytest
 
 def test_the_made_up_outputs_are_of_resources_there_are() -> None:
     tokens = (PROJECT / "docs/components.md").read_text(encoding="utf-8") + "".join(
-        path.read_text(encoding="utf-8") for path in (PROJECT / "components").glob("*.py")
+        path.read_text(encoding="utf-8") for path in (PROJECT / "components").rglob("*.py")
     )
     assert all(f'name="{name}"' in tokens for name in declared.MADE)

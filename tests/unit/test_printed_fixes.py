@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from components.container import one_shot_result
+from components.building.one_shot import one_shot_result
 from tests.unit.test_verification_checks import FAULTS, app, container, evidence, result
 from verification.checks import judge
 from verification.checks.evidence import Container, Evidence, Reach

@@ -13,7 +13,7 @@ from components import embedding
 from components.accounts import Oidc
 from components.authority import generate
 from components.limits import Pools
-from components.open_webui_environment import base_environment, ca_environment, replicated_environment
+from components.open_webui.environment import base_environment, ca_environment, replicated_environment
 from settings import OPEN_WEBUI_TRIED
 from settings.blocks import ACKNOWLEDGEMENTS
 from settings.models import ONLY_SINGLE

@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 
-from components import gateway, open_webui, valkey
-from components.files import SECRETS_PATH
+from components.building.files import SECRETS_PATH
+from components.gateway import CA_FILE as GATEWAY_CA
+from components.gateway import CADDYFILE
+from components.gateway.caddyfile import ACME_ROOT_FILE, HTTPS_PORT
+from components.open_webui.containers import ACCOUNT_FILE, ENVIRONMENT_FILE, preparing
+from components.valkey.acl import APP_ACCOUNT, VERIFY_ACCOUNT
+from components.valkey.command import CA_FILE
 from docker_access import labels
 from tests.unit.test_verification_checks import evidence
 from topologies.deployed import Deployed
@@ -318,7 +323,7 @@ def replicated(stack: str = "prod") -> list[Container]:
             both,
             marks=ours("migration", stack),
             status="exited",
-            command=open_webui.preparing(variables=[open_webui.ENVIRONMENT_FILE, open_webui.ACCOUNT_FILE]),
+            command=preparing(variables=[ENVIRONMENT_FILE, ACCOUNT_FILE]),
         ),
         container(f"{stack}-postgres", "pgvector:17", inner, marks=ours("postgres", stack)),
         container(f"{stack}-valkey", VALKEY, inner, marks=ours("valkey", stack)),
@@ -337,13 +342,13 @@ PROCESS = {"WEBSOCKET_REDIS_URL": "rediss://openwebui:***@redis:6379/1?ssl_ca_ce
 def test_a_stack_of_ours_is_found_as_its_own_outputs_describe_it() -> None:
     described = Deployed(
         apps=["prod-1", "prod-2"], migration="prod-migration", valkey="prod-valkey", postgres="prod-postgres",
-        gateway="prod-gateway", door={"address": "127.0.0.1", "port": 3443, "tls": True}, ca=gateway.CA_FILE,
+        gateway="prod-gateway", door={"address": "127.0.0.1", "port": 3443, "tls": True}, ca=GATEWAY_CA,
         valkey_login={
-            "user": valkey.VERIFY_ACCOUNT, "password_file": f"{SECRETS_PATH}/{valkey.VERIFY_ACCOUNT}",
-            "ca_file": f"{SECRETS_PATH}/{valkey.CA_FILE}",
+            "user": VERIFY_ACCOUNT, "password_file": f"{SECRETS_PATH}/{VERIFY_ACCOUNT}",
+            "ca_file": f"{SECRETS_PATH}/{CA_FILE}",
         },
-        isolation={"edge": "prod-edge", "private": ["prod-postgres", "prod-valkey"]}, app_user=valkey.APP_ACCOUNT,
-        account={"container": "prod-migration", "path": open_webui.ACCOUNT_FILE},
+        isolation={"edge": "prod-edge", "private": ["prod-postgres", "prod-valkey"]}, app_user=APP_ACCOUNT,
+        account={"container": "prod-migration", "path": ACCOUNT_FILE},
         expected={}, triggers={}, depends_on=[],
     ).subject  # fmt: skip
 
@@ -359,9 +364,9 @@ def test_a_stack_of_ours_is_found_as_its_own_outputs_describe_it() -> None:
 
 
 def test_the_gateways_files_are_where_the_component_puts_them() -> None:
-    assert (gateway.CADDYFILE, gateway.CA_FILE) == (module.CADDYFILE, module.GATEWAY_CA)
-    assert gateway.ACME_ROOT_FILE == module.ACME_ROOT
-    assert f"{gateway.HTTPS_PORT}/tcp" == module.HTTPS_PORT
+    assert (CADDYFILE, GATEWAY_CA) == (module.CADDYFILE, module.GATEWAY_CA)
+    assert ACME_ROOT_FILE == module.ACME_ROOT
+    assert f"{HTTPS_PORT}/tcp" == module.HTTPS_PORT
 
 
 def test_a_stack_without_tls_and_accounts_has_neither() -> None:

@@ -15,7 +15,7 @@ import docker.errors
 import requests.exceptions
 
 from docker_access import logins
-from docker_access.pulls import Layers, error_of, is_silence
+from docker_access.pulls import Layers, error_of, is_unreachable
 from tooling.images.disk import shortage, to_pull
 from tooling.images.errors import ImageError
 from tooling.images.reference import Reference
@@ -77,10 +77,10 @@ def _pull_as(login: Mapping[str, Any], client: docker.DockerClient, reference: R
                 if first and layers.wanted and (lacking := shortage(client, reference, to_pull(reference))):
                     raise ImageError(lacking)
                 stage.text = f"{layers.complete} of {layers.total} layers complete"
-            unreachable = is_silence(failure)
+            unreachable = is_unreachable(failure)
         except docker.errors.APIError as error:
             failure = str(error.explanation or error)
-            unreachable = is_silence(failure)
+            unreachable = is_unreachable(failure)
         except queue.Empty:
             if layers.unpacking:
                 failure = f"Docker reported nothing for {UNPACK_STALL_SECONDS} s while it unpacked the layers"

@@ -55,7 +55,7 @@ def ask_account(view: View, subject: Subject) -> Account:
 def read_account(text: str) -> dict[str, str]:
     """The account from shell lines, ``NAME='value'``; empty where e-mail or password is missing.
 
-    Source: ``as_shell`` of :mod:`components.open_webui_environment`
+    Source: ``as_shell`` of :mod:`components.open_webui.environment`
     """
     try:
         pairs = (word.partition("=") for word in shlex.split(text, comments=True))

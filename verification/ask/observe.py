@@ -507,7 +507,7 @@ def secrets_in_files(view: View, subject: Subject) -> frozenset[str]:
     for name in names:
         variables = (view.container(name).inspect.get("Config") or {}).get("Env") or []
         named = filter(None, map(FILE_VARIABLE.fullmatch, variables))
-        places += [(name, it[2]) for it in named if redaction.SECRET_NAME.search(it[1]) or it[1].endswith("URL")]
+        places += [(name, it[2]) for it in named if redaction.names_a_secret(it[1]) or it[1].endswith("URL")]
     if subject.account:
         places.append((subject.account.container, subject.account.path))
     texts = {text for name, path in places for text in view.read_files(name, path)}

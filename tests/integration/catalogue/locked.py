@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from components.valkey import APP_ACCOUNT
+from components.valkey.acl import APP_ACCOUNT
 from tests.integration.catalogue.fault import Fault, Inject
 from tests.integration.catalogue.pair import app_with
 from tests.integration.catalogue.stand_ins import stand_in, stand_in_app

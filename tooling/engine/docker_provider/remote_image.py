@@ -9,7 +9,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from docker_access.pulls import error_of, is_silence
+from docker_access.pulls import error_of, is_unreachable
 from tooling.engine.docker_provider.client import NOT_FOUND, Call, Docker, DockerRefused, docker_errors, look
 from tooling.engine.docker_provider.properties import META, block, boolean, mapping, set_of, string
 from tooling.engine.docker_provider.recording import recorded, time_limits
@@ -152,7 +152,7 @@ def follow_pull(name: str, messages: Iterable[dict[str, Any]], log: Callable[[st
 
 def pull_failure(name: str, said: str) -> ProviderError:
     """Tell a registry that cannot be reached from an image that does not exist, by what Docker said."""
-    if is_silence(said):
+    if is_unreachable(said):
         return ProviderError(
             f"the image {name} is not on this machine, and its registry does not answer: {said}. "
             "`make setup STACK=NAME` builds the images of a stack locally; or load the image with `docker load`."

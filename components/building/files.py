@@ -1,7 +1,7 @@
-"""Files a container reads at its start: configuration and secrets, out of sight of ``docker inspect``.
+"""Files that a container reads at its start: configuration and secrets, which ``docker inspect`` does not show.
 
-They lie in a volume. Docker's plugin uploads into a container before it starts, and refuses a container whose root is
-read-only; so a container of their own, created and never started, has them put into the volume it mounts.
+The files lie in a volume. Docker's plugin can upload only into a container that has not started and whose root can be
+written. So another container, which is created and never started, mounts the volume and takes the uploads.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Final
 import pulumi
 import pulumi_docker as docker
 
-from components.container import ContainerSpec, create_container
-from components.volume import create_volume
+from components.building.container import create_container
+from components.building.spec import ContainerSpec
+from components.building.volume import create_volume
 
 SECRETS_PATH: Final = "/run/secrets"
 """Where containers find their files, as in Swarm and Kubernetes."""
@@ -24,12 +25,12 @@ SECRETS_PATH: Final = "/run/secrets"
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """Files in a volume, to be mounted where it was filled.
+    """Files in a volume; mount it at the path where it was filled.
 
     Attributes:
         volume: The volume's name in Docker.
-        sha256: Hash of all of them; no secret, since each secret in them is too long to be guessed.
-        container: The container that put them there: who reads them depends on it.
+        sha256: Hash of all of them. It is not a secret, since each secret in them is too long to be guessed.
+        container: The container that put them there. A container that reads them depends on it.
     """
 
     volume: pulumi.Input[str]
@@ -56,7 +57,7 @@ def create_files(
         contents: Path of a file, below ``path``, to its content.
         image: Image of the container that reads them, which is there anyway.
         image_reference: The same, as written in the settings.
-        labels: Marks of ownership.
+        labels: Docker labels of the stack, key to value.
         parent: The component they belong to.
         path: Where the volume is mounted.
     """

@@ -1,4 +1,4 @@
-"""Marks everything that a program makes in Docker with the state it is made from."""
+"""Labels everything that is made in Docker with the state that it is made from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 import pulumi
 import pulumi_docker as docker
-from pulumi import ResourceTransformationArgs, ResourceTransformationResult
+from pulumi import ResourceTransformation, ResourceTransformationArgs, ResourceTransformationResult
 
 from docker_access import labels
 
@@ -16,25 +16,26 @@ LABELS: Final[dict[str, Any]] = {
     "docker:index/volume:Volume": docker.VolumeLabelArgs,
 }
 REPLACED: Final = "docker:index/container:Container"
-"""Which of them is replaced for another mark: networks and volumes keep what they were made with, and volumes data."""
+"""The one type of these that another state's labels replace. Networks and volumes keep those they were made with, since
+a replaced volume would lose its data."""
 
 
-def mark_what_is_made(marks: pulumi.Output[dict[str, str]]) -> None:
-    """Add marks to the labels of every container, network and volume that the program makes from here on.
+def label_with_state(state_labels: pulumi.Output[dict[str, str]]) -> ResourceTransformation:
+    """A transformation for components: it labels every container, network and volume below them.
 
     Args:
-        marks: :attr:`components.docker_host.DockerHost.marks`.
+        state_labels: :attr:`components.docker_host.DockerHost.marks`.
 
     Source: https://www.pulumi.com/docs/iac/concepts/options/transformations/
     """
 
-    def marked(args: ResourceTransformationArgs) -> ResourceTransformationResult | None:
+    def labelled(args: ResourceTransformationArgs) -> ResourceTransformationResult | None:
         label, given = LABELS.get(args.type_), cast("list[Any] | None", args.props.get("labels"))
         if label is None or not given:
             return None
-        added = [label(label=key, value=marks[key]) for key in (labels.STATE, labels.ORIGIN)]
+        added = [label(label=key, value=state_labels[key]) for key in (labels.STATE, labels.ORIGIN)]
         props = {**args.props, "labels": sorted([*given, *added], key=lambda one: str(one.label))}
         kept = pulumi.ResourceOptions(ignore_changes=[] if args.type_ == REPLACED else ["labels"])
         return ResourceTransformationResult(props, pulumi.ResourceOptions.merge(args.opts, kept))
 
-    pulumi.runtime.register_stack_transformation(marked)
+    return labelled

@@ -1,4 +1,4 @@
-"""Volumes: those with data, which outlive their containers, and those a component only passes something through."""
+"""Volumes: those with data outlive their containers, the others only pass something from one container to another."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class DataVolume:
 def create_volume(
     resource_name: str, *, name: str, owner: Mapping[str, str], parent: pulumi.Resource, keep: bool = False
 ) -> docker.Volume:
-    """A volume of our own.
+    """Create a volume.
 
     Args:
         resource_name: Name of the Pulumi resource.
         name: Name in Docker.
-        owner: Marks of ownership.
+        owner: Docker labels of the stack, key to value.
         parent: The component the volume belongs to.
         keep: It stays in place when the stack is destroyed.
     """
@@ -48,7 +48,7 @@ def create_volume(
 def have_volume(
     resource_name: str, volume: DataVolume, *, owner: Mapping[str, str], parent: pulumi.Resource
 ) -> tuple[pulumi.Input[str], docker.Volume | None]:
-    """The name to mount a data volume by, and the volume itself unless it existed; see :func:`create_volume`."""
+    """The name to mount a data volume by, and its resource; None where it existed. See :func:`create_volume`."""
     if volume.external:
         return volume.name, None
     created = create_volume(resource_name, name=volume.name, owner=owner, parent=parent, keep=volume.keep)
