@@ -11,7 +11,7 @@ DEFAULT_WAIT_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Door:
+class PublishedPort:
     """Where the gateway's published port really is; host name and SNI still come from the URL.
 
     Attributes:
@@ -99,7 +99,7 @@ class Subject:
     gateway: str = ""
     migration: str = ""
     url: str = ""
-    door: Door | None = None
+    door: PublishedPort | None = None
     ca: str = ""
     valkey_login: Login | None = None
     isolation: Isolation | None = None
@@ -131,7 +131,9 @@ def subject_of(inputs: Mapping[str, Any], *, wait_seconds: float = DEFAULT_WAIT_
         gateway=inputs.get("gateway") or "",
         migration=inputs.get("migration") or "",
         url=inputs.get("url") or "",
-        door=Door(address=door["address"], port=int(door["port"]), tls=door.get("tls", True)) if door else None,
+        door=PublishedPort(address=door["address"], port=int(door["port"]), tls=door.get("tls", True))
+        if door
+        else None,
         ca=inputs.get("ca") or "",
         valkey_login=Login(user=login["user"], password_file=login["password_file"], ca_file=login.get("ca_file") or "")
         if login

@@ -24,7 +24,7 @@ from components.valkey import (
     valkey_command,
 )
 from verification.ask.valkey_client import ping, statistics_of
-from verification.checks.valkey import DONE_WITHOUT
+from verification.checks.rights import DONE_WITHOUT
 from verification.subject import Login
 
 GOLDEN = Path(__file__).parent / "golden"

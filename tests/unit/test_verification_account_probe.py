@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit import passing_time
 from verification.inside import account_probe
-from verification.inside.account_probe import Account, Replica, Unexpected, run
+from verification.inside.account_probe import Account, Replica, run
 
 
 class Database:
@@ -208,11 +208,6 @@ def test_an_account_is_taken_from_the_process_that_was_given_it(monkeypatch: pyt
     monkeypatch.setenv("WEBUI_ADMIN_PASSWORD", "secret")
 
     assert account_probe.credentials() == ("admin@example.org", "secret")
-
-
-def test_an_answer_that_does_not_come_has_words() -> None:
-    assert account_probe.words_of(TimeoutError()) == "TimeoutError"
-    assert account_probe.words_of(Unexpected("api", "a\nb")) == "a b"
 
 
 def test_a_replica_without_an_address_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:

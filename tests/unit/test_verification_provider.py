@@ -13,7 +13,7 @@ from pulumi.dynamic import dynamic
 
 from verification import provider as provider_module
 from verification.ask.docker_view import CouldNotAsk
-from verification.checks.evidence import Container
+from verification.evidence.container import Container
 from verification.provider import UNKNOWN, VerificationError, VerificationProvider, fingerprint
 from verification.report.terminal import report_unasked
 from verification.subject import Subject

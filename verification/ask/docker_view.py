@@ -9,12 +9,11 @@ import io
 import json
 import socket
 import tarfile
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import docker.errors
 import requests
@@ -23,16 +22,15 @@ from docker_access import daemon, elsewhere, labels
 from docker_access.client import api_client, failure_text
 from docker_access.commands import run_inside, through
 from docker_access.versions import TooNewError
+from verification.ask.background import bounded
 from verification.checks.causes import Cause
-from verification.checks.evidence import Container, Image
+from verification.evidence.container import Container, Image
 
 API_SECONDS: Final = 30
 """How long Docker may take for one answer: on a machine at its limit it took more than ten seconds for a small file."""
 LOG_LINES: Final = 20
 MOST_BYTES: Final = 1 << 20
 """Of files with secrets, all in one folder together."""
-
-_T = TypeVar("_T")
 
 
 class CouldNotAsk(Exception):  # noqa: N818 - it is an outcome of the verification, not a programming error
@@ -310,24 +308,3 @@ def unreachable(error: Exception) -> CouldNotAsk:
         elsewhere.way_out()
         or "start it (`systemctl start docker`) or point DOCKER_HOST at a daemon that answers `docker version`",
     )
-
-
-def bounded(call: Callable[[], _T], seconds: float) -> _T:
-    """Result of ``call``, or TimeoutError after ``seconds``; a call that hangs is left behind on a daemon thread."""
-    results: list[_T] = []
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            results.append(call())
-        except Exception as error:  # noqa: BLE001 - handed to the caller below
-            errors.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise TimeoutError
-    if errors:
-        raise errors[0]
-    return results[0]

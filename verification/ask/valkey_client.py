@@ -10,13 +10,21 @@ import json
 import re
 import shlex
 import socket
+import time
 from dataclasses import replace
 from typing import Final
 
+from docker_access.polling import Clock, poll
 from verification.ask.docker_view import Executed
-from verification.checks.evidence import SOCKETIO_CHANNEL, Denial, Valkey
+from verification.ask.view import View
+from verification.evidence.container import Container
+from verification.evidence.valkey import SOCKETIO_CHANNEL, Denial, Valkey
 from verification.subject import Login
 
+VALKEY_SECONDS: Final = 8.0
+"""How long a command in Valkey's container may take."""
+SETTLE_SECONDS: Final = 3.0
+"""How long a number of subscribers that is not the expected one is asked again: connections close a little late."""
 SEPARATOR: Final = "---"
 
 PORT: Final = r"""p=$(cat /proc/[1-9]/cmdline 2>/dev/null | tr '\0' '\n' |
@@ -71,6 +79,43 @@ def statistics_of(login: Login | None) -> str:
     return _client(login) + f"; echo; echo {SEPARATOR}; ".join(questions)
 
 
+def ask_valkey(view: View, name: str, login: Login | None) -> Valkey:
+    """PING with the client in Valkey's own container."""
+    started = time.monotonic()
+    executed = view.execute(name, ["sh", "-c", ping(login)], seconds=VALKEY_SECONDS)
+    client, _, answer = executed.output.strip().partition("\n")
+    problem = executed.problem or {124: "timeout", 127: "no-client", 143: "timeout"}.get(executed.exit_code, "")
+    return Valkey(
+        container=Container(name=name),
+        client=client,
+        login=login.user if login else "",
+        answer=answer or executed.error.strip(),
+        problem=problem,
+        seconds=time.monotonic() - started,
+    )
+
+
+def ask_statistics(view: View, valkey: Valkey, login: Login | None, expected: int, clock: Clock) -> Valkey:
+    """Subscribers, denials and INFO, asked in Valkey's own container.
+
+    Args:
+        view: Docker.
+        valkey: What PING was answered.
+        login: The account to ask with.
+        expected: How many are to subscribe; asked again for a moment where it is another number.
+        clock: Time.
+    """
+    if valkey.problem:
+        return valkey
+    command = ["sh", "-c", statistics_of(login)]
+    return poll(
+        lambda: read_statistics(valkey, view.execute(valkey.name, command, seconds=VALKEY_SECONDS * 2)),
+        lambda found: found.subscribers in {None, expected},
+        seconds=SETTLE_SECONDS,
+        clock=clock,
+    )
+
+
 def read_statistics(valkey: Valkey, executed: Executed) -> Valkey:
     """Read the answers to :func:`statistics_of`; each part may have been refused."""
     answers = [part.strip() for part in executed.output.split(f"\n{SEPARATOR}\n")]
@@ -86,22 +131,22 @@ def read_statistics(valkey: Valkey, executed: Executed) -> Valkey:
         subscriber_addresses=tuple(sorted(match[1] for match in found if match)) if lines else None,
         version=info.get("valkey_version") or info.get("redis_version", ""),
         info=info,
-        listening=tuple(sorted({_address(*found) for found in SOCKET.findall(executed.output)})) or None,
-        denials=_denials(denials),
+        listening=tuple(sorted({_socket_address(*found) for found in SOCKET.findall(executed.output)})) or None,
+        denials=_read_denials(denials),
         nobody=nobody,
     )
 
 
-def _address(host: str, port: str) -> str:
+def _socket_address(host: str, port: str) -> str:
     """An address as people write it: the kernel writes each four bytes of it with the last one first."""
     packed = b"".join(bytes.fromhex(host[start : start + 8])[::-1] for start in range(0, len(host), 8))
     name = socket.inet_ntop(socket.AF_INET if len(packed) == len(b"ipv4") else socket.AF_INET6, packed)
     return f"[{name}]:{int(port, 16)}" if ":" in name else f"{name}:{int(port, 16)}"
 
 
-def _denials(text: str) -> tuple[Denial, ...] | None:
+def _read_denials(text: str) -> tuple[Denial, ...] | None:
     """Entries of the ACL LOG, latest first; None when it was not told."""
     try:
-        return tuple(map(Denial.of, json.loads(text)))
+        return tuple(map(Denial.from_entry, json.loads(text)))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -1,6 +1,6 @@
 """The checks: each is a question, the evidence it reads and the verdict it gives; pure, to test on recorded text.
 
-To add one: write a function from :class:`~verification.checks.evidence.Evidence` to :class:`Finding` into the module of
+To add one: write a function from :class:`~verification.evidence.Evidence` to :class:`Finding` into the module of
 its theme, put it into :data:`CHECKS` (in causal order: what breaks other things stands first), raise
 :data:`CHECKS_VERSION`, add its tests.
 """
@@ -12,28 +12,24 @@ from typing import Final
 
 from verification.checks.account import account
 from verification.checks.answers import (
-    front_door,
-    front_door_event,
     health,
     idle_socket,
     open_webui_version,
+    public_endpoint,
+    public_endpoint_event,
     ready,
     version,
 )
 from verification.checks.configuration import as_asked, environment, log_line, replicas_agree
+from verification.checks.connections import connect, connect_redis_url
 from verification.checks.containers import containers_running, migration
 from verification.checks.events import live_event, pubsub_subscribers, sending
-from verification.checks.evidence import Evidence
 from verification.checks.finding import Check, CheckResult, for_stack
 from verification.checks.isolation import gateway_replicas, isolation
-from verification.checks.valkey import (
-    connect,
-    connect_redis_url,
-    name_resolution,
-    valkey_acl,
-    valkey_pong,
-    valkey_writes,
-)
+from verification.checks.name_resolution import name_resolution
+from verification.checks.rights import valkey_acl
+from verification.checks.valkey import valkey_pong, valkey_writes
+from verification.evidence import Evidence
 
 __all__ = ["CHECKS", "CHECKS_VERSION", "CheckResult", "judge", "open_webui_version"]
 
@@ -115,13 +111,13 @@ CHECKS: Final = (
         id="front-door",
         weight="must",
         question="Does a websocket open through the URL, for its own pages only?",
-        judge=front_door,
+        judge=public_endpoint,
     ),
     Check(
         id="front-door-event",
         weight="must",
         question="Does an event through Valkey reach a page at the URL?",
-        judge=front_door_event,
+        judge=public_endpoint_event,
     ),
     Check(
         id="idle-socket",

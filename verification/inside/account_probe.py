@@ -1,9 +1,8 @@
-"""Runs inside an Open WebUI container as its administrator, against all replicas; prints one line of JSON.
+"""Asks all replicas as Open WebUI's administrator; runs inside the first one's container, see ``runner.py``.
 
-``docker exec -e WEBUI_ADMIN_EMAIL=... -e WEBUI_ADMIN_PASSWORD=... CONTAINER python3 -c SOURCE CONFIG``, with
-``{"replicas": {name: address}}``, an empty address for what is out of reach. The first one is signed in to and out of;
-one sign-in serves for all: Open WebUI allows 15 in three minutes, people's own among them. It uses what Open WebUI
-itself depends on (python-socketio) and nothing of this project. Neither the password nor the token leaves it.
+Its argument is ``{"replicas": {name: address}}``, an empty address for what is out of reach; the environment has the
+account. The first replica is signed in to and out of, and one sign-in serves for all: Open WebUI allows 15 in three
+minutes, people's own among them. Neither the password nor the token leaves the program.
 
 Source: https://github.com/open-webui/open-webui/blob/v0.12.4/backend/open_webui/routers/auths.py
 """
@@ -15,8 +14,6 @@ import contextlib
 import json
 import os
 import re
-import signal
-import sys
 import time
 from collections.abc import Coroutine
 from http.client import HTTPConnection
@@ -25,6 +22,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from verification.inside.environment import read_environ
+from verification.inside.errors import one_line
+from verification.inside.program import print_answer
 
 HTTP_SECONDS: Final = 8.0
 SOCKET_SECONDS: Final = 6.0
@@ -64,17 +65,11 @@ def credentials() -> tuple[str, str]:
     environments: list[dict[str, str]] = [dict(os.environ)]
     for file in sorted(Path("/proc").glob("[0-9]*/environ")):
         with contextlib.suppress(OSError):
-            pairs = file.read_bytes().decode(errors="replace").split("\0")
-            environments.append(dict(pair.split("=", 1) for pair in pairs if "=" in pair))
+            environments.append(read_environ(file))
     for found in environments:
         if found.get(EMAIL) and found.get(PASSWORD):
             return found[EMAIL], found[PASSWORD]
     return "", ""
-
-
-def words_of(error: BaseException) -> str:
-    """An exception in one line."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def detail_of(answer: Any) -> str:
@@ -120,7 +115,7 @@ class Replica:
         try:
             status, text = await asyncio.to_thread(request, method, self.address + path, token, body)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer
-            words = f"{self.name}: {method} {path}: {words_of(error)}"
+            words = f"{self.name}: {method} {path}: {one_line(error)}"
             out_of_reach = isinstance(error, OSError) and not isinstance(error, TimeoutError | ConnectionResetError)
             raise Unexpected("out-of-reach" if out_of_reach else "api", words) from None
         with contextlib.suppress(ValueError):
@@ -163,7 +158,7 @@ class Replica:
             # Its answer says that the rooms are joined: the connection is confirmed before.
             joined = await self.socket.call("user-join", {"auth": {"token": token}}, timeout=SOCKET_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer
-            raise Unexpected("api", f"{self.name}: no socket of the account's opens: {words_of(error)}") from None
+            raise Unexpected("api", f"{self.name}: no socket of the account's opens: {one_line(error)}") from None
         return bool(joined)
 
     def _received(self, event: Any) -> None:
@@ -230,7 +225,7 @@ class Account:
         self.chat = str((await self.first.must("POST", "/api/v1/chats/new", self.token, {"chat": chat}))["id"])
 
     async def _chats(self) -> list[dict[str, Any]]:
-        found = await self.first.must("GET", "/api/v1/chats/?page=1", self.token)
+        found = await self.first.must("GET", "/api/v1/chats/?url_event=1", self.token)
         return [chat for chat in found if isinstance(chat, dict)] if isinstance(found, list) else []
 
     async def _enter(self, replica: Replica) -> None:
@@ -326,7 +321,7 @@ async def run(account: Account, email: str, password: str) -> dict[str, Any]:
     try:
         await asyncio.wait_for(account.ask(email, password), ASK_SECONDS)
     except Unexpected as unexpected:
-        answer.update(problem=unexpected.problem, error=words_of(unexpected))
+        answer.update(problem=unexpected.problem, error=one_line(unexpected))
     except TimeoutError:
         answer.update(problem="api", error=f"not done after {ASK_SECONDS:.0f} s")
     finally:
@@ -351,7 +346,4 @@ async def main(config: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    signal.alarm(int(ASK_SECONDS + CLEAN_SECONDS) + 4)
-    sys.stdout.write(json.dumps(asyncio.run(main(json.loads(sys.argv[1])))) + "\n")
-    sys.stdout.flush()
-    os._exit(0)
+    print_answer(main, seconds=ASK_SECONDS + CLEAN_SECONDS + 4)

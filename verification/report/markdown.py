@@ -32,7 +32,7 @@ def _row(row: dict[str, Any]) -> str:
 
 
 def _opened(row: dict[str, Any]) -> list[str]:
-    fix = ["", "To mend it:", "", *fenced(row["fix"])] if row["fix"] else []
+    fix = ["", "To fix it:", "", *fenced(row["fix"])] if row["fix"] else []
     return [
         "",
         f"<details><summary>{MARKS[kind(row)]} <code>{row['id']}</code>: {row['cause']}</summary>",

@@ -12,7 +12,7 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from verification.ask.observe import Progress
+    from verification.ask.view import Progress
 
 FIRST: Final = "asking the containers"
 

@@ -18,7 +18,8 @@ from rich.text import Text
 from docker_access import redaction
 from verification.ask.docker_view import CouldNotAsk
 from verification.checks import CHECKS, CheckResult, open_webui_version
-from verification.checks.evidence import Container, Evidence
+from verification.evidence import Evidence
+from verification.evidence.container import Container
 from verification.subject import Subject
 
 Verdict = Literal["proved", "failed", "unknown"]
