@@ -5,7 +5,6 @@ Never move or rename this module or the class: a deployment's state stores its i
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any, Final
@@ -13,7 +12,6 @@ from typing import Any, Final
 from pulumi.dynamic import (
     CheckFailure,
     CheckResult,
-    ConfigureRequest,
     CreateResult,
     DiffResult,
     ReadResult,
@@ -21,6 +19,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from docker_access.provider_errors import message_alone
 from docker_access.surroundings import print_in_utf8
 from verification.ask.docker_view import CouldNotAsk, DockerView
 from verification.subject import Subject, subject_of
@@ -46,9 +45,6 @@ Fits = Callable[[Any], bool]
 class VerificationError(Exception):
     """The deployment is not proved; its text is the whole report."""
 
-    # Pulumi prints the type with its module in front of the text; an exception of builtins goes without.
-    __module__ = "builtins"
-
 
 class VerificationProvider(ResourceProvider):
     """Proves a deployment when it is created and whenever something about it changed.
@@ -60,10 +56,6 @@ class VerificationProvider(ResourceProvider):
     """
 
     serialize_as_secret_always = False
-
-    def configure(self, _request: ConfigureRequest) -> None:
-        """Let errors reach the user as their message alone: Pulumi sends on the traceback of this process."""
-        sys.tracebacklimit = 0
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Validate without I/O; runs in previews too, where values may be unknown."""
@@ -80,6 +72,7 @@ class VerificationProvider(ResourceProvider):
         drifted = olds.get("observed") != olds.get("proved")
         return DiffResult(changes=changed or drifted or news.get("always") is True)
 
+    @message_alone()
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Prove the deployment.
 
@@ -88,6 +81,7 @@ class VerificationProvider(ResourceProvider):
         """
         return CreateResult("verification", _prove(props))
 
+    @message_alone()
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Prove it again.
 
@@ -96,6 +90,7 @@ class VerificationProvider(ResourceProvider):
         """
         return UpdateResult(_prove({**news, "report": olds.get("report")}))
 
+    @message_alone()
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Look whether the proved containers still run; asks nothing of the app.
 
