@@ -114,11 +114,11 @@ def _prove(props: dict[str, Any]) -> dict[str, Any]:
     # Both engines take what this process prints for UTF-8.
     print_in_utf8()
     subject = _subject(props)
-    report = verify(subject, _say)
+    report = verify(subject, _print_line)
     if report["verdict"] != "proved":
         raise VerificationError(f"{report['summary']}\n\n{as_text(report)}")
     for line in as_text(report).splitlines():
-        _say(line)
+        _print_line(line)
     seen = fingerprint(subject)
     return {
         **{name: props[name] for name in INPUTS if name in props},
@@ -131,7 +131,7 @@ def _prove(props: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     """What the provider process prints reaches the user at once."""
     print(line, flush=True)
 
@@ -168,19 +168,19 @@ def _has_unknown(value: Any) -> bool:
     return bool(value == UNKNOWN)
 
 
-def _names(value: Any) -> bool:
+def _is_names(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, str) and item for item in value)
 
 
-def _name(value: Any) -> bool:
+def _is_name(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _path(value: Any) -> bool:
+def _is_path(value: Any) -> bool:
     return isinstance(value, str) and value.startswith("/")
 
 
-def _port(value: Any) -> bool:
+def _is_port(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= LAST_PORT
 
 
@@ -193,23 +193,27 @@ def _has(**members: Fits) -> Fits:
 
 
 RULES: Final[tuple[tuple[str, Fits, str], ...]] = (
-    ("apps", _names, "name at least one container of Open WebUI"),
-    ("valkey", _or_none(_name), "name Valkey's container, or leave it out where it is elsewhere"),
-    ("postgres", _or_none(_name), "name Postgres' container, or leave it out"),
-    ("gateway", _or_none(_name), "name the gateway's container, or leave it out"),
-    ("migration", _or_none(_name), "name the migration container, or leave it out"),
-    ("door", _or_none(_has(address=_name, port=_port)), "address and port of the published port: {address, port}"),
-    ("ca", _or_none(_path), "an absolute path inside the gateway's container"),
+    ("apps", _is_names, "name at least one container of Open WebUI"),
+    ("valkey", _or_none(_is_name), "name Valkey's container, or leave it out where it is elsewhere"),
+    ("postgres", _or_none(_is_name), "name Postgres' container, or leave it out"),
+    ("gateway", _or_none(_is_name), "name the gateway's container, or leave it out"),
+    ("migration", _or_none(_is_name), "name the migration container, or leave it out"),
+    (
+        "door",
+        _or_none(_has(address=_is_name, port=_is_port)),
+        "address and port of the published port: {address, port}",
+    ),
+    ("ca", _or_none(_is_path), "an absolute path inside the gateway's container"),
     (
         "valkey_login",
-        _or_none(_has(user=_name, password_file=_path)),
+        _or_none(_has(user=_is_name, password_file=_is_path)),
         "a user and files inside Valkey's container: {user, password_file, ca_file}",
     ),
-    ("isolation", _or_none(_has(edge=_name, private=_names)), "a network and containers: {edge, private: [...]}"),
-    ("app_user", _or_none(_name), "name the apps' user in Valkey, or leave it out"),
+    ("isolation", _or_none(_has(edge=_is_name, private=_is_names)), "a network and containers: {edge, private: [...]}"),
+    ("app_user", _or_none(_is_name), "name the apps' user in Valkey, or leave it out"),
     (
         "account",
-        _or_none(_has(container=_name, path=_path)),
+        _or_none(_has(container=_is_name, path=_is_path)),
         "a container and a file inside it with the administrator's account: {container, path}",
     ),
     (

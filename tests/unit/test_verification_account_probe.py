@@ -234,4 +234,4 @@ def test_without_an_account_nothing_is_asked(asked: Asked, monkeypatch: pytest.M
     ],
 )
 def test_what_was_sent_is_not_repeated(answer: Any, words: str) -> None:
-    assert account_probe.detail_of(answer) == words
+    assert account_probe.detail_in(answer) == words

@@ -1,9 +1,8 @@
 """A websocket over a connection that is there already, as the library ``websockets`` reads and writes it.
 
-Of the library it takes the part without I/O. Its own ``connect()`` reads on a second thread, and no TLS connection is
-for two threads at once (https://github.com/python/cpython/issues/124984); it answers pings unseen, which are part of
-what is measured here; and for a redirection over a connection that is there already it raises another error, without
-the answer.
+Of the library it takes the part without I/O. Its own ``connect()`` reads on a second thread, and to read and to write a
+TLS connection on two threads may crash Python (https://github.com/python/cpython/issues/143756). It also answers pings
+unseen, which are part of what is measured here, and for a redirection it raises an error without the server's answer.
 """
 
 from __future__ import annotations

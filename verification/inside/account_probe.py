@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from verification.inside.environment import read_environ
 from verification.inside.errors import one_line
+from verification.inside.polling import poll
 from verification.inside.program import print_answer
 
 HTTP_SECONDS: Final = 8.0
@@ -72,7 +73,7 @@ def credentials() -> tuple[str, str]:
     return "", ""
 
 
-def detail_of(answer: Any) -> str:
+def detail_in(answer: Any) -> str:
     """Open WebUI's own words for what is wrong; not a list of them, which repeats what was sent."""
     found = (answer.get("detail") or answer.get("next_step")) if isinstance(answer, dict) else ""
     return found[:200] if isinstance(found, str) else ""
@@ -122,7 +123,7 @@ class Replica:
             return status, json.loads(text)
         return status, text
 
-    async def must(self, method: str, path: str, token: str, body: Any = None) -> Any:
+    async def ask_ok(self, method: str, path: str, token: str, body: Any = None) -> Any:
         """Body of the answer to a request that a sound Open WebUI answers with 200.
 
         Raises:
@@ -130,7 +131,7 @@ class Replica:
         """
         status, found = await self.ask(method, path, token, body)
         if status != OK:
-            raise Unexpected("api", f"{self.name}: {method} {path} answers {status} {detail_of(found)}".strip())
+            raise Unexpected("api", f"{self.name}: {method} {path} answers {status} {detail_in(found)}".strip())
         return found
 
     async def accepts(self, token: str) -> bool:
@@ -212,7 +213,7 @@ class Account:
         if status == OK and isinstance(found, dict) and found.get("token"):
             return str(found["token"])
         problem = "refused" if status == OK else PASSWORD_REFUSED.get(status, "api")
-        words = f"{self.first.name}: POST /api/v1/auths/signin answers {status} {detail_of(found)}"
+        words = f"{self.first.name}: POST /api/v1/auths/signin answers {status} {detail_in(found)}"
         raise Unexpected(problem, words.strip())
 
     async def _make_chat(self) -> None:
@@ -222,10 +223,10 @@ class Account:
                 await self.first.ask("DELETE", f"/api/v1/chats/{chat['id']}", self.token)
         self.title = f"verification {os.urandom(16).hex()}"
         chat = {"title": self.title, "history": {"messages": {}}, "messages": []}
-        self.chat = str((await self.first.must("POST", "/api/v1/chats/new", self.token, {"chat": chat}))["id"])
+        self.chat = str((await self.first.ask_ok("POST", "/api/v1/chats/new", self.token, {"chat": chat}))["id"])
 
     async def _chats(self) -> list[dict[str, Any]]:
-        found = await self.first.must("GET", "/api/v1/chats/?url_event=1", self.token)
+        found = await self.first.ask_ok("GET", "/api/v1/chats/?url_event=1", self.token)
         return [chat for chat in found if isinstance(chat, dict)] if isinstance(found, list) else []
 
     async def _enter(self, replica: Replica) -> None:
@@ -267,23 +268,19 @@ class Account:
 
     async def _post(self, replica: Replica, nonce: str) -> None:
         event = {"type": "verification", "data": {"nonce": nonce}}
-        await replica.must("POST", f"/api/v1/chats/{self.chat}/messages/{nonce}/event", self.token, event)
+        await replica.ask_ok("POST", f"/api/v1/chats/{self.chat}/messages/{nonce}/event", self.token, event)
 
     async def _sign_out(self) -> None:
         """Sign out at the first replica; the token must be refused by all, and their sockets of it dropped."""
         await together(*(self._reopen(replica) for replica in self.replicas))
-        await self.first.must("POST", "/api/v1/auths/signout", self.token)
+        await self.first.ask_ok("POST", "/api/v1/auths/signout", self.token)
         token, self.token = self.token, ""
         end = time.monotonic() + SIGN_OUT_SECONDS
-        await together(*(self._refused(replica, token, end) for replica in self.replicas))
+        await together(*(self._await_sign_out(replica, token, end) for replica in self.replicas))
 
-    async def _refused(self, replica: Replica, token: str, end: float) -> None:
-        accepted = True
-        while accepted and time.monotonic() < end:
-            accepted = await replica.accepts(token)
-            if accepted:
-                await asyncio.sleep(0.1)
-        if accepted:
+    async def _await_sign_out(self, replica: Replica, token: str, end: float) -> None:
+        seconds = max(end - time.monotonic(), 0)
+        if await poll(lambda: replica.accepts(token), lambda accepted: not accepted, seconds=seconds, every=0.1):
             self.answer["accepting"].append(replica.name)
         try:
             await asyncio.wait_for(replica.dropped.wait(), max(end - time.monotonic(), 0.001))
@@ -297,7 +294,7 @@ class Account:
             Unexpected: Open WebUI does not delete it.
         """
         path = f"/api/v1/chats/{self.chat}"
-        if await self.first.must("DELETE", path, self.token) is not True:
+        if await self.first.ask_ok("DELETE", path, self.token) is not True:
             raise Unexpected("api", f"{self.first.name}: DELETE {path} does not delete")
         self.title = self.chat = ""
 
