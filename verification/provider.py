@@ -141,7 +141,7 @@ def _subject(props: dict[str, Any]) -> Subject:
 
 
 def fingerprint(subject: Subject) -> dict[str, str]:
-    """What tells a container that is as it was from one restarted, replaced, stopped or gone bad since.
+    """Per container a text that changes when it is restarted, replaced, stopped or becomes unhealthy.
 
     Raises:
         CouldNotAsk: Docker does not answer.

@@ -1,4 +1,4 @@
-"""Finds what there is to verify: each Open WebUI among the containers, and its Valkey, as Docker tells of them."""
+"""Finds what there is to verify: each Open WebUI among the containers, and its Valkey, by what Docker shows of them."""
 
 from __future__ import annotations
 

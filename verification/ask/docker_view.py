@@ -108,7 +108,7 @@ class DockerView:
             return Container(name=name)
 
     def siblings(self, container: Container) -> list[str]:
-        """Names of running containers of the same stack and role; none where it is no stack's of this project."""
+        """Names of running containers of the same stack and role; none where no stack of this project has made it."""
         if not container.is_own:
             return []
         same = [f"{key}={container.labels[key]}" for key in (labels.PROJECT, labels.STACK, labels.ROLE)]

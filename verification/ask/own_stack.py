@@ -17,7 +17,7 @@ GATEWAY_CA: Final = "/var/tmp/caddy/pki/authorities/local/root.crt"  # noqa: S10
 ACME_ROOT: Final = "/etc/caddy/acme-root.pem"
 ACCOUNT_FILE: Final = "/migration/account.env"
 HTTPS_PORT: Final = "8443/tcp"
-"""Where this project's own stacks keep what is asked for: of another's container nobody knows."""
+"""Where stacks of this project keep these things; of other containers that is not known."""
 
 
 class View(Protocol):

@@ -1,4 +1,4 @@
-"""Asks at the address people open: GET, and websockets as a page there has them."""
+"""Asks at the address people open: GET, and websockets as a page there would open them."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ JOINED: Final = b"40{"
 EVENT: Final = b"42"
 ENGINE_PING: Final = b"2"
 ENGINE_PONG: Final = b"3"
-"""Messages of socket.io: a page joins the main namespace, and the server says as what; then events come. The server
-asks whether the page is there, and it answers.
+"""Messages of socket.io: a page joins the main namespace, and the server answers with an id; then events come. The
+server pings, and the page answers.
 
 Source: https://socket.io/docs/v4/engine-io-protocol/
 """

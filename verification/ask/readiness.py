@@ -108,7 +108,7 @@ def answers(view: View, subject: Subject, container: Container, *, ask: bool) ->
 
 
 def is_up_to_date(view: View, subject: Subject, container: Container, elapsed: float) -> bool:
-    """Docker's verdict stands: an ``unhealthy`` may be from before, and only its next healthcheck changes it."""
+    """Whether Docker's verdict is current: an ``unhealthy`` may be old until the next healthcheck."""
     if container.health != "unhealthy" or elapsed > container.healthcheck_seconds:
         return True
     if container.name == subject.valkey:

@@ -1,4 +1,4 @@
-"""What stands in the containers' files with secrets."""
+"""The values in the containers' files with secrets."""
 
 from __future__ import annotations
 

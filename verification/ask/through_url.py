@@ -108,7 +108,7 @@ def ask_idle_socket(view: View, subject: Subject, seen: UrlAnswers) -> IdleSocke
 
 
 def ask_url_event(view: View, subject: Subject, route: InsideRoute | None) -> UrlEvent:
-    """Have events published for pages at the URL, from inside the first app; enough to come to every replica and on."""
+    """Have events published for pages at the URL, from inside the first app; one more than there are replicas."""
 
     def publish(nonces: Mapping[str, str]) -> UrlEvent:
         executed = runner.run(view, subject.apps[0], "publish", {"nonces": dict(nonces)}, seconds=PUBLISH_SECONDS)

@@ -1,7 +1,7 @@
 """The questions Valkey is asked with the client in its own container, and how its answers are read.
 
 A password never leaves the container: the shell there reads it from its file into the client's environment, so that
-it stands in no command line, neither of ``docker exec`` nor of the client.
+it is in no command line, neither of ``docker exec`` nor of the client.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Source: https://github.com/valkey-io/valkey/blob/8.0.1/valkey.conf (``acllog-max
 
 
 def _client(login: Login | None) -> str:
-    """Shell that defines ``ask``, bounded in time; with a login also ``nobody``, who asks without an account."""
+    """Shell that defines ``ask``, bounded in time; with a login also ``nobody``, which asks without an account."""
     # redis-cli first, as the tutorial asks; without -e NOAUTH exits 0, and even so it is the answer that is compared.
     client = "n=$(command -v redis-cli || command -v valkey-cli) || exit 127; " + PORT
     if login is None:
@@ -70,7 +70,7 @@ def ping(login: Login | None) -> str:
 
 
 def statistics_of(login: Login | None) -> str:
-    """Shell that prints who subscribes, the clients and INFO; with a login also denials and PING of nobody; sockets."""
+    """Shell that prints subscribers, clients, INFO, sockets; with a login also denials and PING without an account."""
     questions = [f"ask pubsub numsub {SOCKETIO_CHANNEL}", "ask client list", "ask info"]
     if login:
         # JSON, because a denied key or channel may be any text, with line breaks too.
@@ -145,7 +145,7 @@ def _socket_address(host: str, port: str) -> str:
 
 
 def _read_denials(text: str) -> tuple[Denial, ...] | None:
-    """Entries of the ACL LOG, latest first; None when it was not told."""
+    """Entries of the ACL LOG, latest first; None when Valkey refused."""
     try:
         return tuple(map(Denial.from_entry, json.loads(text)))
     except (ValueError, TypeError, KeyError, AttributeError):

@@ -21,7 +21,7 @@ from verification.inside.environment import mask
 ASK_SECONDS: Final = 12.0
 HERE: Final = "this host"
 UNREACHED: Final = frozenset({"resolve", "refused", "timeout", "tls", "other"})
-"""Problems that somebody on another network may not have."""
+"""Problems that a client on another network may not have."""
 
 Keys = list[tuple[int, str]]
 

@@ -11,7 +11,7 @@ from verification.evidence.container import Container, Image
 from verification.inside import runner
 
 Progress = Callable[[str], None]
-"""Is told in one line at a time what is being waited for."""
+"""Called with one line at a time that says what is being waited for."""
 
 
 class View(runner.View, Protocol):

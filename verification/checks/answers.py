@@ -203,7 +203,7 @@ def _no_upgrade(evidence: Evidence, answer: HttpAnswer, origin: str, allowed: se
 
 
 def _origin_allowed(origin: str, allowed: set[str]) -> bool:
-    """Whether pages of an origin may come, by CORS_ALLOW_ORIGIN; where no app tells, nothing speaks against it."""
+    """Whether pages of an origin may come, by CORS_ALLOW_ORIGIN; where no app could be asked, they may."""
     return not allowed or any({"*", origin} & set(value.split(";")) for value in allowed)
 
 
@@ -285,7 +285,7 @@ def version(evidence: Evidence) -> Finding:
 
 
 def open_webui_version(app: App) -> str:
-    """Version the app tells, empty when it tells none."""
+    """Version of Open WebUI that the app reports; empty when it reports none."""
     return _version_in(app.probe.http.get("/api/version", HttpAnswer()))
 
 

@@ -94,7 +94,7 @@ def connection_fault(app: App, variable: str, connection: Connection, evidence: 
 
 
 def _refused_connection(variable: str, connection: Connection, valkey: Valkey | None) -> tuple[Cause, str]:
-    """Nobody listens where the URL leads to: what Valkey itself listens on tells why, where that is known."""
+    """The connection is refused: where it is known what Valkey listens on, that explains it."""
     container = valkey.container if valkey else None
     if not valkey or not container:
         return "valkey-unreachable", ""

@@ -18,7 +18,7 @@ from verification.evidence.container import Container
 from verification.evidence.url import HttpAnswer
 
 GONE: Final[Mapping[str, str]] = {"missing": "no such container", "removing": "is being removed"}
-"""By Docker's word for it, what is left of a container that nobody can start any more."""
+"""In words, the statuses of a container that cannot be started any more."""
 
 
 def containers_running(evidence: Evidence) -> Finding:
@@ -157,7 +157,7 @@ def _migration_ended(container: Container, apps: Sequence[App]) -> Finding:
 
 
 def _revision(app: App, migrated: Container | None) -> Finding:
-    """The database of an app is at what its image's migrations lead to; where nobody tells, by the images' ids."""
+    """The app's database is at the revision its image's migrations lead to; if that is unknown, by the images' ids."""
     name, seen = app.container.name, app.probe.schema
     if seen.error or not seen.heads:
         return _same_image(app.container, migrated, seen.error or f"no migrations were found in {name}")

@@ -1,4 +1,4 @@
-"""Do live events travel, and does everybody listen who should?"""
+"""Do live events travel, and does every app process listen?"""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ SETTINGS: Final[Mapping[str, Judge]] = {
     "name-resolution": name_resolution,
     "connect": connect,
 }
-"""Checks by name whose failure explains why nobody listens, and that no restart fixes."""
+"""Checks by name whose failure explains why an app does not listen; no restart fixes it."""
 
 
 def _websocket(app: App) -> Connection:

@@ -12,7 +12,7 @@ from verification.evidence.inside import WEBSOCKET_URL, Connection
 from verification.evidence.valkey import Valkey
 
 ANNOUNCE: Final = "have Sentinel name an address that the apps reach: replica-announce-ip of each Valkey, or host names"
-"""It takes and tells names with `resolve-hostnames yes` and `announce-hostnames yes` in its configuration."""
+"""Sentinel works with host names where its configuration has `resolve-hostnames yes` and `announce-hostnames yes`."""
 
 
 def name_resolution(evidence: Evidence) -> Finding:
@@ -87,7 +87,7 @@ def _resolves_to_container(app: App, variable: str, connection: Connection, valk
 
 
 def _at_another_address(variable: str, connection: Connection, seen: str, server: str, line: str) -> Finding:
-    """A port of this host's, a proxy or a service's address may lead to Valkey as well: the server itself tells."""
+    """A port of this host's, a proxy or a service's address may lead to Valkey as well: the server's own id decides."""
     known = connection.server and server
     if known and connection.server == server:
         words = f"{connection.host} -> {listed(connection.addresses)}, where the same server answers"

@@ -1,4 +1,4 @@
-"""Whether the apps' account in Valkey may do what they need, and nobody else anything."""
+"""Rights in Valkey: the apps' account has what they need, and a client without an account has none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DONE_WITHOUT: Final = frozenset({"hexpire"})
 
 
 def valkey_acl(evidence: Evidence) -> Finding:
-    """The app's account may do what live events need, was denied nothing else, and nobody gets in without one."""
+    """The app's account has the rights it needs, was denied nothing else, and Valkey answers no client without one."""
     findings = [_account_rights(app, evidence) for app in evidence.apps]
     words = "the app's account was refused no channel and no command"
     if evidence.valkey and (evidence.valkey.login or not evidence.valkey.container):
@@ -42,7 +42,7 @@ def _account_rights(app: App, evidence: Evidence) -> Finding:
 
 
 def _access_findings(valkey: Valkey, evidence: Evidence) -> Iterator[Finding]:
-    """What the ACL LOG says of the apps, and whether Valkey answers somebody without an account."""
+    """What the ACL LOG says of the apps, and whether Valkey answers a client without an account."""
     name, user = valkey.name, evidence.app_user
     denials, _ = _counted_denials(valkey, evidence)
     if denials:
@@ -62,7 +62,7 @@ def _access_findings(valkey: Valkey, evidence: Evidence) -> Iterator[Finding]:
 def _counted_denials(valkey: Valkey, evidence: Evidence) -> tuple[list[Denial], list[Denial]]:
     """What the apps' account was denied: first what counts, the apps' own need since the last proof; then the rest.
 
-    Somebody else with the account, at another address, is no fault of the apps'.
+    A client at another address that uses the account is no fault of the apps'.
     """
     # A wrong password is found by connecting; here it may be an app's from before a rotation.
     found = [

@@ -110,5 +110,5 @@ class Evidence:
 
     @property
     def stack(self) -> str:
-        """Pulumi stack that the containers are of, by their labels; empty where none tells."""
+        """Pulumi stack that the containers are of, by their labels; empty where none has one."""
         return next((container.stack for container in self.containers if container.stack), "")

@@ -102,17 +102,17 @@ class Container:
 
     @property
     def stack(self) -> str:
-        """Pulumi stack that made it, by its label; empty where somebody else did, or it is gone."""
+        """Pulumi stack that made it, by its label; empty where no stack did, or it is gone."""
         return self.labels.get(keys.STACK, "")
 
     @property
     def follows_a_migration(self) -> bool:
-        """Whether it is one of ours that is started only after a migration that succeeded, by its label."""
+        """Whether a stack of this project starts it only after a migration that succeeded, by its label."""
         return keys.SCHEMA_ID in self.labels
 
     @property
     def networks(self) -> dict[str, dict[str, Any]]:
-        """What Docker tells of it on each of its networks, by the network's name."""
+        """Its settings on each of its networks, by the network's name."""
         return (self.inspect.get("NetworkSettings") or {}).get("Networks") or {}
 
     @property

@@ -36,7 +36,7 @@ class Denial:
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Denial:
-        """Read an entry as a client tells it: with the client's own description as text or as an object.
+        """Read an entry as the library or the command line gives it: its ``client-info`` is an object or a text.
 
         Raises:
             KeyError: It lacks something.

@@ -27,7 +27,7 @@ async def get(session: Any, address: str, path: str) -> dict[str, Any]:
 
 
 async def upgrade(session: Any, address: str, origin: str) -> dict[str, Any]:
-    """What the app itself answers to a websocket from a page of the URL: a proxy's refusal is told from its own."""
+    """What the app itself answers to a websocket from a page of the URL: it may be a proxy that refuses it."""
     from aiohttp import WSServerHandshakeError  # noqa: PLC0415 - the app's library, not ours
 
     started = time.monotonic()

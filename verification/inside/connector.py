@@ -20,11 +20,11 @@ from verification.inside.sentinel import NoPrimaryError, primary_address, sentin
 
 REDIS_SECONDS: Final = 3.0
 LOOKUPS: Final = 3
-"""How often a name is looked up that has one address: Docker tells all at once, other name servers take turns."""
+"""How often a name with one address is looked up: Docker answers with all at once, other name servers take turns."""
 KEY_SECONDS: Final = 10
-"""How long a key that is written on trial lives should nobody delete it."""
+"""How long a key that is written as a test lives if it is not deleted."""
 GREETING_SECONDS: Final = 0.5
-"""How long a Valkey in protected mode may take to say so: it speaks first, and to nobody else."""
+"""How long a Valkey in protected mode may take to say so: it speaks first; other servers do not."""
 SENTINEL_ONLY: Final = frozenset({"sentinel_kwargs", "min_other_sentinels"})
 """Options in ``WEBSOCKET_REDIS_OPTIONS`` that are none of a connection's to Valkey itself."""
 
@@ -125,7 +125,7 @@ class Connector:
         if not self.sentinels and self.answer["problem"] == ("timeout" if self.url.startswith("rediss") else "other"):
             misled = await other_scheme_answers(self.url)
             self.answer.update({"problem": "tls", "error": misled} if misled else {})
-            # Who hangs up at once may do so before the library has read why.
+            # A server that hangs up at once may do so before the library has read why.
             if not misled and await is_protected(self.url):
                 self.answer.update(problem="protected", error="Valkey is in protected mode")
         self.answer["seconds"] = time.monotonic() - started

@@ -1,4 +1,4 @@
-"""What an exception of the redis library means, and how it is told."""
+"""What an exception of the redis library means, and its text for a report."""
 
 from __future__ import annotations
 

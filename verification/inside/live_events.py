@@ -22,7 +22,7 @@ ROUND_SECONDS: Final = 2.0
 PROCESSES_SECONDS: Final = 15.0
 """How long all processes of an app with UVICORN_WORKERS above 1 may take to listen."""
 SOCKETS_EACH: Final = 8
-"""Sockets for each process where nobody may ask who listens: the kernel deals them out, and some miss a process."""
+"""Sockets for each process where listeners cannot be counted: the kernel deals them out, and some miss a process."""
 DECOY_SECONDS: Final = 0.05
 """How long after the events a decoy might still arrive, over another connection than theirs."""
 IMPATIENT_SECONDS: Final = 3.0

@@ -20,7 +20,7 @@ URL_VARIABLE: Final = "VERIFICATION_VALKEY_URL"
 
 
 async def ask_by_url(url: str, keys: list[tuple[int, str]]) -> dict[str, Any]:
-    """What a Valkey says of itself to somebody with a URL: PING, who subscribes, its clients, INFO and its ACL LOG.
+    """What a Valkey answers over a URL: PING, its subscribers, clients, INFO and ACL LOG.
 
     Args:
         url: Its URL.

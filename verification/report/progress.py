@@ -19,7 +19,7 @@ FIRST: Final = "asking the containers"
 
 @contextmanager
 def shown(console: Console) -> Iterator[Progress]:
-    """Shows what it is told, with the time that has passed; on a terminal nothing of it stays."""
+    """Yields what shows a line of progress, with the time that has passed; on a terminal it leaves nothing behind."""
     if not console.is_terminal:
         yield lambda line: print(line, file=console.file, flush=True)
         return
