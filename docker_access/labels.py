@@ -59,7 +59,7 @@ STANDS_IN_FOR: Final = "open-webui.local-build-stands-in-for"
 """On an image built on this machine: the version it was asked for, where the mirror has only a neighbour of it."""
 
 LOCAL_DIFFERS: Final = "open-webui.local-build-differs"
-"""On an image built on this machine: in what it is not as the official one, by names in the README's table."""
+"""On an image built on this machine: in what it is not as the official one, by names in the table of docs/images.md."""
 
 IMAGE_VERSION: Final = "org.opencontainers.image.version"
 """On an image: version of the software in it (OCI annotation key)."""

@@ -22,7 +22,7 @@ API_KEY = "sk-0123456789"
 
 @dataclass
 class Team:
-    """A stack as README has it for a team."""
+    """A stack as the README has it for a team."""
 
     stack: Deployment
 

@@ -156,13 +156,20 @@ def test_a_backup_of_a_running_stack_is_restored_from_its_parts(moved: Moved) ->
 
 
 def test_the_commands_of_the_first_pages_find_it_as_it_should_be(moved: Moved) -> None:
-    assert "unchanged" in moved.type_in(commands("README.md", "Two commands"))
+    for script in (commands("README.md", "Start"), commands("docs/first-steps.md", "Deploy it")):
+        assert "unchanged" in moved.type_in(script)
     # Beside other deployments, one is named.
     script_of_help = commands("docs/troubleshooting.md", "Troubleshooting", dev=moved.stack.stack)
-    for script in (commands("README.md", "How it proves"), script_of_help):
+    for script in (commands("docs/verification.md", "Ask at any time"), script_of_help):
         assert "python -m verification\n" in script
         named = f"python -m verification --app {moved.stack.names['app']}\n"
         assert "proved: " in moved.type_in(script.replace("python -m verification\n", named))
+
+
+def test_the_first_steps_find_a_fault_and_fix_it(moved: Moved) -> None:
+    script = commands("docs/first-steps.md", "See a fault found", redis_valkey=moved.stack.names["valkey"])
+    printed = moved.type_in(script)
+    assert printed.index("failed: valkey-exited") < printed.rindex("proved: ")
 
 
 def test_a_name_that_does_not_resolve_is_mended_by_either_line(moved: Moved) -> None:
@@ -177,6 +184,14 @@ def test_the_pulumi_cli_takes_it_and_gives_it_back(moved: Moved) -> None:
     script = commands("docs/engines.md", "To the CLI and back", team=moved.stack.stack)
     printed = moved.type_in(script.replace("pulumi up --stack", "pulumi up --yes --stack"))
     assert printed.count("unchanged") >= 3
+
+
+@pytest.mark.pulumi_cli
+def test_bare_pulumi_goes_on_by_the_lines_of_the_first_page(moved: Moved) -> None:
+    state = moved.stack.directory / ".pulumi-state"
+    given = f"export PULUMI_BACKEND_URL=file://{state} PULUMI_CONFIG_PASSPHRASE_FILE={state}/passphrase\n"
+    script = commands("README.md", "With the Pulumi CLI", dev=moved.stack.stack)
+    assert "unchanged" in moved.type_in(given + script.replace("pulumi up", "pulumi up --yes"))
 
 
 @pytest.mark.pulumi_cli

@@ -8,8 +8,14 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from docs.docstrings import of_arguments, of_attributes, of_methods, of_package, public_classes
-from docs.reference import attribute_types
+from tooling.documents.docstrings import (
+    argument_problems,
+    attribute_problems,
+    method_problems,
+    package_problems,
+    public_classes,
+)
+from tooling.documents.reference import attribute_types
 
 COMPONENTS = [thing for thing in public_classes() if issubclass(thing, pulumi.ComponentResource)]
 
@@ -36,22 +42,22 @@ class Said:
 
 
 def test_what_docstrings_do_not_say_is_named() -> None:
-    assert list(of_arguments(Said)) == [
+    assert list(argument_problems(Said)) == [
         "gone is documented, and no argument",
         "the argument count needs a sentence",
         "the number count needs its unit",
         "the argument other needs a sentence",
         "other may be None, and needs what that means",
     ]
-    assert list(of_attributes(Said)) == ["the attribute name needs a sentence"]
-    assert list(of_methods(Said)) == ["the argument after of reload is not documented"]
+    assert list(attribute_problems(Said)) == ["the attribute name needs a sentence"]
+    assert list(method_problems(Said)) == ["the argument after of reload is not documented"]
 
 
 def test_a_module_that_is_long_or_names_no_source_is_named(tmp_path: Path) -> None:
     (tmp_path / "__init__.py").write_text('"""Read ``known`` first."""')
     (tmp_path / "known.py").write_text('"""Source: a book."""' + "\n" * 501)
     (tmp_path / "other.py").write_text('"""Mine."""')
-    assert [found.removeprefix(f"{tmp_path}/") for found in of_package(tmp_path)] == [
+    assert [found.removeprefix(f"{tmp_path}/") for found in package_problems(tmp_path)] == [
         "known.py: more than 500 lines",
         "other.py: not in the reading order of the package",
         "other.py: does not name the source of what it does",

@@ -86,7 +86,8 @@ def test_every_command_that_a_test_runs_is_in_the_documents() -> None:
         assert commands(document, heading)
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+# The changelog names what is gone, too.
+@pytest.mark.parametrize("name", [name for name in DOCUMENTS if name != "CHANGELOG.md"])
 def test_every_target_of_make_and_every_module_that_is_named_exists(name: str) -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"(?m)^([a-z-]+):", makefile))

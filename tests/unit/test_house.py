@@ -18,18 +18,19 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "preflight": {"settings", "components", "docker_access"},
     "topologies": {"settings", "components"},
     "__main__": {"settings", "preflight", "topologies", "verification"},
-    "tooling": {"settings", "preflight", "verification", "docker_access"},
-    "docs": {"components", "verification", "docker_access"},
+    "tooling": {"settings", "preflight", "components", "verification", "docker_access"},
 }
 """By room: the rooms of which it imports."""
 
 WITHIN_TOOLING: Final[dict[str, set[str]]] = {
     "errors": set(),
+    "polling": set(),
+    "documents": set(),
     "machine": set(),
-    "pulumi_files": set(),
+    "pulumi_files": {"errors", "polling"},
     "pulumi_cli": {"errors", "machine", "pulumi_files"},
-    "engine": {"pulumi_files"},
-    "images": {"machine"},
+    "engine": {"errors", "polling", "pulumi_files"},
+    "images": {"errors", "machine"},
     "drift": {"pulumi_files"},
     "preview_report": {"errors", "pulumi_cli", "pulumi_files", "engine"},
     "launcher": {"errors", "machine", "pulumi_files", "pulumi_cli", "engine", "images", "drift", "preview_report"},

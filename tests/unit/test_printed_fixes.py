@@ -203,7 +203,7 @@ def texts_in(node: ast.AST) -> Iterator[tuple[int, str]]:
 NO_COMMANDS = {
     # The name of the stack is put in afterwards.
     "verification/checks/finding.py": {"make up", "make drift"},
-    # A row of the README's table.
+    # A row of the table in docs/images.md.
     "tooling/images/differences.py": {
         "another patch version than the tag names, of the same minor version; `make up` says which"
     },

@@ -113,7 +113,7 @@ def test_every_command_line_prints_in_any_encoding() -> None:
         if '__name__ == "__main__"' in text and "print_in_any_encoding()" not in text
     }
     on_standard_error_alone = {"tooling/machine/uv.py", "tooling/launcher/python_env.py"}
-    without_a_word = {"docs/reference.py", "tooling/images/lock.py", "tooling/preview_report/comment.py"}
+    without_a_word = {"tooling/documents/reference.py", "tooling/images/lock.py", "tooling/preview_report/comment.py"}
     assert found - IN_CONTAINERS == on_standard_error_alone | without_a_word
 
 

@@ -89,5 +89,5 @@ def test_an_image_that_was_loaded_is_not_said_to_be_pulled(digests: list[str]) -
 
 def test_the_report_says_in_what_a_local_build_is_not_as_the_official_image() -> None:
     assert _origin("Debian", "") == "built locally from Debian"
-    said = "built locally from PyPI open-webui 0.12.4, not as the official image in local-models, python (README)"
-    assert _origin("PyPI open-webui 0.12.4", "local-models, python") == said
+    differs = ", not as the official image in local-models, python (docs/images.md)"
+    assert _origin("PyPI", "local-models, python") == f"built locally from PyPI{differs}"

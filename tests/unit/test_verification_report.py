@@ -50,7 +50,7 @@ def test_its_first_lines_name_every_local_build_and_who_runs_it() -> None:
         image = Image(reference="chat:1", id="sha256:1", version="1", origin=origin)
         return replace(container(name, "172.20.0.3"), image=image)
 
-    built, pulled = "built locally from PyPI, not as the official image in python (README)", "not built here"
+    built, pulled = "built locally from PyPI, not as the official image in python (docs/images.md)", "not built here"
     apps = tuple(app(container=run_from(name, built)) for name in ("app-1", "app-2"))
     made = reported(evidence(apps=(*apps, app(container=run_from("app-3", pulled)))))
     line = f"app-1, app-2: chat:1 is {built}"

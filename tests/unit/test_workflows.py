@@ -6,6 +6,7 @@ import re
 import stat
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,36 @@ def steps() -> list[dict[str, Any]]:
     ]
 
 
-def test_each_change_is_tested_and_each_night_all_of_it() -> None:
-    steps = {step["run"]: step["if"] for step in parsed(WORKFLOWS["tests"])["jobs"]["test"]["steps"] if "run" in step}
-    assert parsed(WORKFLOWS["tests"])["on"].keys() == {"pull_request", "push", "schedule", "workflow_dispatch"}
-    assert "!= 'schedule'" in steps["make test"]
-    assert "== 'schedule'" in steps["make test-all"]
+def test_each_change_is_linted_and_tested_and_each_night_all_of_it() -> None:
+    workflow = parsed(WORKFLOWS["ci"])
+    assert workflow["on"].keys() == {"pull_request", "push", "schedule", "workflow_dispatch"}
+    runs = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in workflow["jobs"].items()}
+    assert runs == {
+        "lint": ["make lint", ".github/hooks.sh"],
+        "unit": ["make unit", "make unit-pythons"],
+        "containers": ["make test", "make test-all"],
+    }
+    change, night = (step["if"] for step in workflow["jobs"]["containers"]["steps"] if "run" in step)
+    assert "!= 'schedule'" in change
+    assert "== 'schedule'" in night
+
+
+def test_the_hooks_look_for_secrets_and_leave_python_to_the_project_s_own_tools() -> None:
+    (local,) = parsed(PROJECT / ".pre-commit-config.yaml")["repos"]
+    hooks = {hook["id"]: hook for hook in local["hooks"]}
+    assert hooks.keys() == {"ruff", "ruff-format", "mypy", "actionlint", "shellcheck", "gitleaks", "gitleaks-commits"}
+    own = {name for name, hook in hooks.items() if hook["language"] == "system"}
+    assert own == {"ruff", "ruff-format", "mypy"}
+    assert f"SKIP={','.join(sorted(own, key=list(hooks).index))}\n" in (GITHUB / "hooks.sh").read_text(encoding="utf-8")
+    for name in hooks.keys() - own:
+        (pin,) = hooks[name]["additional_dependencies"]
+        assert re.search(r"(@v|==)\d+\.\d+\.\d", pin), "pinned to a version"
+
+
+def test_ciphertext_in_a_stack_file_is_no_secret_to_the_hook() -> None:
+    allowed = tomllib.loads((PROJECT / ".gitleaks.toml").read_text(encoding="utf-8"))["allowlists"]
+    line = "    secure: v1:kZ4n5TqJ0d6Hn0pS:q1w2e3r4t5"
+    assert any(re.search(pattern, line) for one in allowed for pattern in one.get("regexes", []))
 
 
 def test_there_are_a_preview_a_deployment_and_a_look_at_drift() -> None:
@@ -124,7 +150,9 @@ def test_a_running_update_is_never_cancelled_and_one_runs_at_a_time() -> None:
     job = parsed(WORKFLOWS["deploy-stack"])["jobs"]["up"]
     assert job["concurrency"] == {"group": "deploy-${{ inputs.stack }}", "cancel-in-progress": False}
     cancelled = [workflow for workflow, _, job in jobs() if job.get("concurrency", {}).get("cancel-in-progress")]
-    assert cancelled == ["preview", "tests"]
+    assert cancelled == ["preview"]
+    whole = {name for name, path in WORKFLOWS.items() if "concurrency" in parsed(path)}
+    assert whole == {"ci"}, "which deploys nothing that outlives it"
 
 
 def test_prod_follows_staging_and_each_has_an_environment_that_may_ask_for_approval() -> None:

@@ -1,6 +1,6 @@
 """Where images built on this machine are not the official ones: the one table of it, and what may differ at all.
 
-An item of a contract names the difference it is allowed for; the README shows the table, and the report names its rows.
+An item of a contract names the difference it is allowed for. docs/images.md shows the table; the report names its rows.
 """
 
 from __future__ import annotations
@@ -100,21 +100,20 @@ DIFFERENCES: Final = {
 }
 """By name."""
 
-
 _CALLED: Final = {"open-webui": "Open WebUI", "valkey": "Valkey", "pgvector": "Postgres", "caddy": "Caddy"}
 
 
-def names_of(image: str, marks: Mapping[str, str]) -> list[str]:
+def difference_names(image: str, image_labels: Mapping[str, str]) -> list[str]:
     """Names of the differences that a local build has.
 
     Args:
         image: Name of its recipe, such as ``pgvector``.
-        marks: Its labels.
+        image_labels: Its labels.
     """
     return [
         name
         for name, known in DIFFERENCES.items()
-        if _CALLED[image] in known.image.split(", ") and (not known.label or marks.get(known.label))
+        if _CALLED[image] in known.image.split(", ") and (not known.label or image_labels.get(known.label))
     ]
 
 

@@ -290,7 +290,8 @@ def _origin(built: str, differs: str) -> str:
     """Where an image comes from, and in what a local build is not as the official one."""
     if not built:
         return "not built here"
-    return f"built locally from {built}" + (f", not as the official image in {differs} (README)" if differs else "")
+    differences = f", not as the official image in {differs} (docs/images.md)" if differs else ""
+    return f"built locally from {built}{differences}"
 
 
 def started(container: Container) -> float:

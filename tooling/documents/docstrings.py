@@ -22,15 +22,15 @@ import pulumi
 import components
 from components import accounts, limits
 from docker_access.surroundings import print_in_any_encoding
-from docs.reference import (
+from tooling.documents.reference import (
     DOCUMENT,
     ORDER,
     START,
+    argument_docs,
     arguments,
+    attribute_docs,
     attribute_types,
     reference,
-    said_of_arguments,
-    said_of_attributes,
     sections,
 )
 from verification.resource import Verification, VerificationArgs
@@ -68,13 +68,13 @@ def takes_arguments(thing: type) -> bool:
     return dataclasses.is_dataclass(thing) or issubclass(thing, pulumi.Resource) or thing is components.ExternalValkey
 
 
-def of_arguments(thing: type) -> Iterator[str]:
-    """What is wrong with what is said of a class's arguments."""
-    said, taken = said_of_arguments(thing), arguments(thing)
-    for name in said.keys() - taken.keys():
+def argument_problems(thing: type) -> Iterator[str]:
+    """What the docs of a class's arguments lack."""
+    docs, taken = argument_docs(thing), arguments(thing)
+    for name in docs.keys() - taken.keys():
         yield f"{name} is documented, and no argument"
     for name, (kind, _) in taken.items():
-        text = said.get(name, "")
+        text = docs.get(name, "")
         if not _is_a_sentence(text):
             yield f"the argument {name} needs a sentence"
         if re.search(r"\b(int|float)\b", kind) and not any(unit in text.lower() for unit in UNITS):
@@ -84,32 +84,32 @@ def of_arguments(thing: type) -> Iterator[str]:
             yield f"{name} may be None, and needs what that means"
 
 
-def of_attributes(thing: type) -> Iterator[str]:
-    """What is wrong with what is said of a class's attributes."""
-    said = said_of_attributes(thing)
+def attribute_problems(thing: type) -> Iterator[str]:
+    """What the docs of a class's attributes lack."""
+    docs = attribute_docs(thing)
     for name in attribute_types(thing):
-        if not _is_a_sentence(said.get(name, "")):
+        if not _is_a_sentence(docs.get(name, "")):
             yield f"the attribute {name} needs a sentence"
 
 
-def of_methods(thing: type) -> Iterator[str]:
-    """What is wrong with what is said of the arguments of a class's methods."""
+def method_problems(thing: type) -> Iterator[str]:
+    """What the docs of a class's methods lack, of their arguments."""
     for name, method in vars(thing).items():
         if inspect.isfunction(method) and not name.startswith("_"):
-            said = sections(method.__doc__ or "").get("Args", "")
+            docs = sections(method.__doc__ or "").get("Args", "")
             for parameter in inspect.signature(method).parameters:
-                if parameter != "self" and f"{parameter}: " not in said:
+                if parameter != "self" and f"{parameter}: " not in docs:
                     yield f"the argument {parameter} of {name} is not documented"
 
 
-def of_components() -> Iterator[str]:
-    """What is wrong with the components' docstrings, and the page made of them."""
+def component_problems() -> Iterator[str]:
+    """What the components' docstrings and the page made of them lack."""
     for thing in public_classes():
-        found = [*(of_arguments(thing) if takes_arguments(thing) else ())]
+        found = [*(argument_problems(thing) if takes_arguments(thing) else ())]
         if not issubclass(thing, Exception | pulumi.dynamic.ResourceProvider):
-            found += of_attributes(thing)
+            found += attribute_problems(thing)
         if issubclass(thing, pulumi.ComponentResource):
-            found += of_methods(thing)
+            found += method_problems(thing)
         yield from (f"{thing.__module__}.{thing.__qualname__}: {what}" for what in found)
     resources = {name for name in components.__all__ if name.endswith("Resources")}
     for name in {*ORDER, *resources} ^ set(components.__all__):
@@ -118,8 +118,8 @@ def of_components() -> Iterator[str]:
         yield f"{DOCUMENT.name} is not up to date: `make reference` writes it"
 
 
-def of_package(folder: Path) -> Iterator[str]:
-    """What is wrong with the modules of a package of the engine's."""
+def package_problems(folder: Path) -> Iterator[str]:
+    """What the modules of a package of the engine lack."""
     order = _docstring(folder / "__init__.py")
     for path in sorted(folder.glob("*.py")):
         if path.name != "__init__.py" and f"``{path.stem}``" not in order:
@@ -142,7 +142,7 @@ def main() -> int:
     """Print what is wrong; 1 if anything is."""
     print_in_any_encoding()
     engine = DOCUMENT.parents[1] / "tooling/engine"
-    found = [*of_components(), *of_package(engine), *of_package(engine / "docker_provider")]
+    found = [*component_problems(), *package_problems(engine), *package_problems(engine / "docker_provider")]
     print("\n".join(found or ["docstrings: each says what its reader needs"]))
     return 1 if found else 0
 

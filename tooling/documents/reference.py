@@ -1,6 +1,6 @@
 """The reference in ``docs/components.md``, from the docstrings of what other programs import.
 
-``make reference`` writes it; ``docs/docstrings.py`` holds it against the code.
+``make reference`` writes it; ``tooling/documents/docstrings.py`` holds it against the code.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Final
 import components
 from verification.resource import Verification, VerificationArgs
 
-DOCUMENT: Final = Path(__file__).with_name("components.md")
+DOCUMENT: Final = Path(__file__).parents[2] / "docs/components.md"
 START: Final = "<!-- from the docstrings: `make reference` writes what follows -->\n"
 
 ORDER: Final = (
@@ -58,15 +58,15 @@ def entries(section: str) -> dict[str, str]:
     return found
 
 
-def said_of_attributes(thing: type) -> dict[str, str]:
-    """What the docstrings say of each field or attribute of a class."""
+def attribute_docs(thing: type) -> dict[str, str]:
+    """The docs of each field or attribute of a class."""
     return entries(sections(thing.__doc__ or "").get("Attributes", "")) | _attribute_docstrings(thing)
 
 
-def said_of_arguments(thing: type) -> dict[str, str]:
-    """What the docstrings say of each constructor argument of a class."""
+def argument_docs(thing: type) -> dict[str, str]:
+    """The docs of each constructor argument of a class."""
     if dataclasses.is_dataclass(thing):
-        return said_of_attributes(thing)
+        return attribute_docs(thing)
     docstrings = (thing.__doc__ or "", thing.__init__.__doc__ or "")  # type: ignore[misc]
     return {name: text for doc in docstrings for name, text in entries(sections(doc).get("Args", "")).items()}
 
@@ -124,57 +124,58 @@ def reference() -> str:
     """The reference, Markdown."""
     named = [getattr(components, name) for name in ORDER]
     resources = [getattr(components, name) for name in components.__all__ if name.endswith("Resources")]
-    return "\n".join(line for thing in (*named, Verification, VerificationArgs, *resources) for line in _about(thing))
+    things = (*named, Verification, VerificationArgs, *resources)
+    return "\n".join(line for thing in things for line in _class_page(thing))
 
 
-def _about(thing: type) -> Iterator[str]:
+def _class_page(thing: type) -> Iterator[str]:
     parts = sections(thing.__doc__ or "")
     yield from (f"## {thing.__name__}", "", _plain(_prose(parts[""])), "")
     if "Guarantees" in parts:
         yield from (_plain(parts["Guarantees"]), "")
     if thing.__name__.endswith("Resources"):
-        yield from _attributes(thing)
+        yield from _attribute_table(thing)
     elif dataclasses.is_dataclass(thing):
-        yield from _fields(thing)
+        yield from _argument_table(thing)
     else:
         yield from ("```python", _call(thing.__name__, inspect.signature(thing)), "```", "")
-        yield from _list(said_of_arguments(thing))
-        yield from _attributes(thing)
+        yield from _bullets(argument_docs(thing))
+        yield from _attribute_table(thing)
         for name, method in vars(thing).items():
             if inspect.isfunction(method) and not name.startswith("_"):
-                yield from _method(name, method)
+                yield from _method_page(name, method)
     for error, text in entries(parts.get("Raises", "")).items():
         yield from (f"Raises `{error}`: {_plain(text)}", "")
     if "Source" in parts:
         yield from ("Source: " + re.sub(r"(https://[^ ]+)", r"<\1>", parts["Source"]), "")
 
 
-def _fields(thing: type) -> Iterator[str]:
-    said = said_of_arguments(thing)
+def _argument_table(thing: type) -> Iterator[str]:
+    docs = argument_docs(thing)
     yield from ("| argument | type | default | |", "|---|---|---|---|")
     for name, (kind, default) in arguments(thing).items():
         shown = f"`{_cell(default)}`" if default else "must be given"
-        yield f"| `{name}` | `{_cell(kind)}` | {shown} | {_plain(_cell(said[name]))} |"
+        yield f"| `{name}` | `{_cell(kind)}` | {shown} | {_plain(_cell(docs[name]))} |"
     yield ""
 
 
-def _attributes(thing: type) -> Iterator[str]:
-    said = said_of_attributes(thing)
+def _attribute_table(thing: type) -> Iterator[str]:
+    docs = attribute_docs(thing)
     if types := attribute_types(thing):
         yield from ("| attribute | type | |", "|---|---|---|")
-        yield from (f"| `{name}` | `{_cell(kind)}` | {_plain(_cell(said[name]))} |" for name, kind in types.items())
+        yield from (f"| `{name}` | `{_cell(kind)}` | {_plain(_cell(docs[name]))} |" for name, kind in types.items())
         yield ""
 
 
-def _method(name: str, method: Any) -> Iterator[str]:
+def _method_page(name: str, method: Any) -> Iterator[str]:
     parts = sections(method.__doc__ or "")
     yield from ("```python", _call(name, inspect.signature(method)), "```", "")
     yield from (_plain(_prose(parts[""])), "")
-    yield from _list(entries(parts.get("Args", "")))
+    yield from _bullets(entries(parts.get("Args", "")))
 
 
-def _list(said: dict[str, str]) -> Iterator[str]:
-    yield from (*(f"- `{name}`: {_plain(text)}" for name, text in said.items()), "")
+def _bullets(docs: dict[str, str]) -> Iterator[str]:
+    yield from (*(f"- `{name}`: {_plain(text)}" for name, text in docs.items()), "")
 
 
 def _call(name: str, signature: inspect.Signature) -> str:
