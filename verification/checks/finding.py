@@ -42,7 +42,7 @@ class Finding:
 Judge = Callable[[Evidence], Finding]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Check:
     """One check.
 
