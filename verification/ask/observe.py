@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from docker_access.polling import Clock
+from docker_access.polling import Clock, poll
 from verification.ask.account import ask_account
 from verification.ask.background import in_background
 from verification.ask.connectivity import ask_connectivity
@@ -135,7 +136,12 @@ def await_answers(
     start = clock.now()
     next_line = start + PROGRESS_SECONDS
     asked = [*probes.values(), *others.values()]
-    while wait(asked, timeout=1.0).not_done:
+
+    def look() -> bool:
+        """Whether there is nothing left to wait for."""
+        nonlocal next_line
+        if not wait(asked, timeout=1.0).not_done:
+            return True
         elapsed = clock.now() - start
         if clock.now() >= next_line:
             next_line = clock.now() + PROGRESS_SECONDS
@@ -144,9 +150,10 @@ def await_answers(
             words = (f"{words}: {elapsed:.0f} s" for words, answer in others.items() if not answer.done())
             if line := live or next(words, ""):
                 progress(line)
-        if any(has_ended(view.container(name)) for name in subject.services):
-            wait(asked, timeout=1.0)
-            break
+        return any(has_ended(view.container(name)) for name in subject.services)
+
+    poll(look, bool, seconds=math.inf, every=0, clock=clock)
+    wait(asked, timeout=1.0)
 
 
 def ask_app(view: View, subject: Subject, name: str, shared: Mapping[str, Any]) -> Probe:

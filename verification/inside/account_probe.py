@@ -238,25 +238,27 @@ class Account:
         pairs = {(a.name, b.name): (a, b) for a in self.replicas for b in self.replicas}
         if len(self.replicas) > 1:
             pairs = {names: pair for names, pair in pairs.items() if names[0] != names[1]}
-        waiting = dict(pairs)
-        end = time.monotonic() + EVENTS_SECONDS
-        slowest = 0.0
+        waiting, slowest = dict(pairs), 0.0
         sent: dict[str, dict[str, float]] = {replica.name: {} for replica in self.replicas}
-        while waiting and time.monotonic() < end:
+
+        async def all_arrived() -> bool:
+            nonlocal slowest
+            for names, (a, b) in list(waiting.items()):
+                if arrived := sent[a.name].keys() & b.arrived.keys():
+                    slowest = max(slowest, min(b.arrived[nonce] - sent[a.name][nonce] for nonce in arrived))
+                    del waiting[names]
+            return not waiting
+
+        async def post_events() -> bool:
             await together(*(self._reopen(replica) for replica in self.replicas))
             # A replica listens for an account a moment after its socket has joined: the first event may come too soon.
             posting = {a.name: (a, os.urandom(16).hex()) for a, _ in waiting.values()}
             for name, (_, nonce) in posting.items():
                 sent[name][nonce] = time.monotonic()
             await together(*(self._post(replica, nonce) for replica, nonce in posting.values()))
-            round_end = min(time.monotonic() + ROUND_SECONDS, end)
-            while waiting and time.monotonic() < round_end:
-                for names, (a, b) in list(waiting.items()):
-                    if arrived := sent[a.name].keys() & b.arrived.keys():
-                        slowest = max(slowest, min(b.arrived[nonce] - sent[a.name][nonce] for nonce in arrived))
-                        del waiting[names]
-                if waiting:
-                    await asyncio.sleep(0.005)
+            return await poll(all_arrived, bool, seconds=ROUND_SECONDS, every=0.005)
+
+        await poll(post_events, bool, seconds=EVENTS_SECONDS, every=0)
         self.answer["silent"] = [f"{a} to {b}" for a, b in waiting]
         self.answer["pairs"] = len(pairs)
         self.answer["milliseconds"] = slowest * 1000
