@@ -90,7 +90,7 @@ def detect(view: View, apps: Sequence[str] = (), *, connects: Callable[[str, int
     for app in containers:
         if app.name in apps if apps else is_open_webui(app):
             urls[app.name] = valkey_url(view, app)
-            valkey = valkey_of(app, urls[app.name], containers)
+            valkey = find_valkey(app, urls[app.name], containers)
             place = "" if app.is_own else valkey.name if valkey else host_of(urls[app.name])
             groups.setdefault(("", "") if apps else (deployer_of(app), place), []).append(app)
     if not groups:
@@ -100,10 +100,13 @@ def detect(view: View, apps: Sequence[str] = (), *, connects: Callable[[str, int
             "name it: --app CONTAINER --valkey CONTAINER, or start it first",
         )
     asked = connects or _connects
-    return [_found(view, group if apps else _present(group), containers, urls, asked) for group in groups.values()]
+    return [
+        _describe(view, group if apps else _without_leftovers(group), containers, urls, asked)
+        for group in groups.values()
+    ]
 
 
-def _present(group: list[Container]) -> list[Container]:
+def _without_leftovers(group: list[Container]) -> list[Container]:
     """Without what an upgrade by hand or a job has left behind; where nothing runs, all of them."""
     here = [item for item in group if item.status not in {"exited", "created", "dead"} or _is_kept(item)]
     return here or group
@@ -115,7 +118,7 @@ def _is_kept(container: Container) -> bool:
     return bool(deployer_of(container)) and (policy.get("Name") not in {"", "no", None} or container.exit_code != 0)
 
 
-def _found(
+def _describe(
     view: View,
     apps: list[Container],
     containers: list[Container],
@@ -128,7 +131,7 @@ def _found(
     )
     subject = Subject(
         apps=tuple(app.name for app in apps),
-        valkey=_name(valkey_of(first, url, containers)),
+        valkey=_name(find_valkey(first, url, containers)),
         postgres=_name(postgres),
         migration=_name(migration),
     )
@@ -138,9 +141,9 @@ def _found(
         subject = replace(described, account=account_file(migration))
     else:
         database, address = host_of(first.variables.get("DATABASE_URL", "")), published_url(first)
-        silent = bool(address) and not connects(*_place(address))
+        silent = bool(address) and not connects(*_host_and_port(address))
         note = f"{address} is left out: nothing answers there from here" if silent else ""
-        named = next(_named(first, database, containers), None) if database else None
+        named = next(_containers_named(first, database, containers), None) if database else None
         subject = replace(subject, postgres=_name(postgres or named), url="" if silent else address)
     return Found(subject=subject, deployer=deployer_of(first), host=host_of(url), note=note)
 
@@ -181,18 +184,18 @@ def host_of(url: str) -> str:
         return ""
 
 
-def valkey_of(app: Container, url: str, containers: list[Container]) -> Container | None:
+def find_valkey(app: Container, url: str, containers: list[Container]) -> Container | None:
     """The Valkey an app is meant to use: that of its stack, the one its URL names, or the only one beside it."""
     own = _with_role(app, "valkey", containers)
     host = host_of(url)
     if own or (host and not is_loopback(host)):
-        return own or next(_named(app, host, containers), None)
-    beside = [item for item in containers if image_name(item) in VALKEYS and _beside(app, item, url)]
+        return own or next(_containers_named(app, host, containers), None)
+    beside = [item for item in containers if image_name(item) in VALKEYS and _is_beside(app, item, url)]
     same = [item for item in beside if deployer_of(item) == deployer_of(app)] or beside
     return same[0] if len(same) == 1 else None
 
 
-def _beside(app: Container, other: Container, url: str) -> bool:
+def _is_beside(app: Container, other: Container, url: str) -> bool:
     """They share a network, or the app is on the host's, where the other is published at the URL's port."""
     if app.networks.keys() & other.networks.keys() - NO_NETWORK:
         return True
@@ -200,18 +203,18 @@ def _beside(app: Container, other: Container, url: str) -> bool:
     return on_host and any(address.endswith(f":{port_of(url)}") for address in other.published)
 
 
-def _named(app: Container, host: str, containers: list[Container]) -> Iterator[Container]:
+def _containers_named(app: Container, host: str, containers: list[Container]) -> Iterator[Container]:
     """The containers a host means to an app, likeliest first: by what Docker resolves, then by name alone."""
     extra = (app.inspect.get("HostConfig") or {}).get("ExtraHosts") or []
     address = dict(line.split(":", 1) for line in extra if ":" in line).get(host, host)
-    known = [item for item in containers if item.name != app.name and address in _names_at(app, item)]
+    known = [item for item in containers if item.name != app.name and address in _names_seen_by(app, item)]
     alone = [item for item in containers if item.name != app.name and item.name == host]
     return iter(
         sorted(known, key=lambda item: (deployer_of(item) != deployer_of(app), item.status != "running")) + alone
     )
 
 
-def _names_at(app: Container, other: Container) -> set[str]:
+def _names_seen_by(app: Container, other: Container) -> set[str]:
     """Names and addresses at which a container answers to an app, on the networks they share."""
     shared = app.networks.keys() & other.networks.keys() - NO_NETWORK
     found = set(other.addresses_on(shared))
@@ -243,7 +246,7 @@ def published_url(app: Container) -> str:
     return ""
 
 
-def _place(url: str) -> tuple[str, int]:
+def _host_and_port(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or 80
 
