@@ -8,7 +8,6 @@ The provider is stored in state by reference to this module: never move or renam
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 import pulumi
 from pulumi.dynamic import (
     CheckResult,
-    ConfigureRequest,
     CreateResult,
     DiffResult,
     ReadResult,
@@ -29,6 +27,7 @@ from docker_access.client import api_client
 from docker_access.daemon import WITHOUT_DOCKER
 from docker_access.deployments import Owner, origin, refuse_anothers
 from docker_access.identity import identity, refuse_another
+from docker_access.provider_errors import message_alone
 
 if TYPE_CHECKING:
     import docker
@@ -43,10 +42,7 @@ class DockerHostProvider(ResourceProvider):
     serialize_as_secret_always = False
     """The state holds a reference to this module instead of the provider. It is no secret, and is not encrypted."""
 
-    def configure(self, _request: ConfigureRequest) -> None:
-        """Let errors reach the user as their message alone: Pulumi sends on the traceback of this process."""
-        sys.tracebacklimit = 0
-
+    @message_alone()
     def check(self, olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse to begin a state where the stack was deployed from another one.
 
@@ -58,6 +54,7 @@ class DockerHostProvider(ResourceProvider):
                 _refuse_what_is_there(client, news)
         return CheckResult(news, [])
 
+    @message_alone()
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Remember the Docker that answers, and give the state an identity.
 
@@ -68,6 +65,7 @@ class DockerHostProvider(ResourceProvider):
             _refuse_what_is_there(client, props)
             return CreateResult("docker-host", {**props, **identity(client), "marks": Owner.new().labels})
 
+    @message_alone()
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """The Docker that answers, if the stack is on it. One that the stack was moved to is remembered from now on.
 

@@ -5,16 +5,16 @@ The provider is stored in state by reference to this module: never move or renam
 
 from __future__ import annotations
 
-import sys
 import threading
 from contextlib import closing
 from typing import Any, Final
 
 import pulumi
-from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
 from docker_access.client import api_client
 from docker_access.commands import Ran, run_inside
+from docker_access.provider_errors import message_alone
 
 SECONDS: Final = 30
 """How long the command may take."""
@@ -23,9 +23,6 @@ SECONDS: Final = 30
 class ReloadError(Exception):
     """The command failed; the text has its output."""
 
-    # Pulumi prints the type with its module in front of the text; an exception of builtins goes without.
-    __module__ = "builtins"
-
 
 class ReloadProvider(ResourceProvider):
     """Runs a command in a container whenever what it depends on has changed."""
@@ -33,10 +30,7 @@ class ReloadProvider(ResourceProvider):
     serialize_as_secret_always = False
     """The state holds a reference to this module instead of the provider. It is no secret, and is not encrypted."""
 
-    def configure(self, _request: ConfigureRequest) -> None:
-        """Let errors reach the user as their message alone: Pulumi sends on the traceback of this process."""
-        sys.tracebacklimit = 0
-
+    @message_alone()
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Run it: a container that started before the configuration was written has another one."""
         _run(props)
@@ -46,6 +40,7 @@ class ReloadProvider(ResourceProvider):
         """Any change runs it again."""
         return DiffResult(changes=any(olds.get(key) != news.get(key) for key in ("container", "command", "triggers")))
 
+    @message_alone()
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Run it again."""
         _run(news)

@@ -18,7 +18,7 @@ from rich.console import Console
 from docker_access.surroundings import print_in_any_encoding
 from verification.ask.detect import Found, detect
 from verification.ask.docker_view import CouldNotAsk, DockerView
-from verification.ask.observe import require
+from verification.ask.readiness import require
 from verification.checks import CHECKS
 from verification.report import progress
 from verification.report.markdown import as_markdown

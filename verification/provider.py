@@ -5,7 +5,6 @@ Never move or rename this module or the class: a deployment's state stores its i
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any, Final
@@ -13,7 +12,6 @@ from typing import Any, Final
 from pulumi.dynamic import (
     CheckFailure,
     CheckResult,
-    ConfigureRequest,
     CreateResult,
     DiffResult,
     ReadResult,
@@ -21,6 +19,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
+from docker_access.provider_errors import message_alone
 from docker_access.surroundings import print_in_utf8
 from verification.ask.docker_view import CouldNotAsk, DockerView
 from verification.subject import Subject, subject_of
@@ -46,9 +45,6 @@ Fits = Callable[[Any], bool]
 class VerificationError(Exception):
     """The deployment is not proved; its text is the whole report."""
 
-    # Pulumi prints the type with its module in front of the text; an exception of builtins goes without.
-    __module__ = "builtins"
-
 
 class VerificationProvider(ResourceProvider):
     """Proves a deployment when it is created and whenever something about it changed.
@@ -60,10 +56,6 @@ class VerificationProvider(ResourceProvider):
     """
 
     serialize_as_secret_always = False
-
-    def configure(self, _request: ConfigureRequest) -> None:
-        """Let errors reach the user as their message alone: Pulumi sends on the traceback of this process."""
-        sys.tracebacklimit = 0
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Validate without I/O; runs in previews too, where values may be unknown."""
@@ -80,6 +72,7 @@ class VerificationProvider(ResourceProvider):
         drifted = olds.get("observed") != olds.get("proved")
         return DiffResult(changes=changed or drifted or news.get("always") is True)
 
+    @message_alone()
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Prove the deployment.
 
@@ -88,6 +81,7 @@ class VerificationProvider(ResourceProvider):
         """
         return CreateResult("verification", _prove(props))
 
+    @message_alone()
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Prove it again.
 
@@ -96,6 +90,7 @@ class VerificationProvider(ResourceProvider):
         """
         return UpdateResult(_prove({**news, "report": olds.get("report")}))
 
+    @message_alone()
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Look whether the proved containers still run; asks nothing of the app.
 
@@ -119,11 +114,11 @@ def _prove(props: dict[str, Any]) -> dict[str, Any]:
     # Both engines take what this process prints for UTF-8.
     print_in_utf8()
     subject = _subject(props)
-    report = verify(subject, _say)
+    report = verify(subject, _print_line)
     if report["verdict"] != "proved":
         raise VerificationError(f"{report['summary']}\n\n{as_text(report)}")
     for line in as_text(report).splitlines():
-        _say(line)
+        _print_line(line)
     seen = fingerprint(subject)
     return {
         **{name: props[name] for name in INPUTS if name in props},
@@ -136,7 +131,7 @@ def _prove(props: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     """What the provider process prints reaches the user at once."""
     print(line, flush=True)
 
@@ -146,7 +141,7 @@ def _subject(props: dict[str, Any]) -> Subject:
 
 
 def fingerprint(subject: Subject) -> dict[str, str]:
-    """What tells a container that is as it was from one restarted, replaced, stopped or gone bad since.
+    """Per container a text that changes when it is restarted, replaced, stopped or becomes unhealthy.
 
     Raises:
         CouldNotAsk: Docker does not answer.
@@ -173,19 +168,19 @@ def _has_unknown(value: Any) -> bool:
     return bool(value == UNKNOWN)
 
 
-def _names(value: Any) -> bool:
+def _is_names(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, str) and item for item in value)
 
 
-def _name(value: Any) -> bool:
+def _is_name(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _path(value: Any) -> bool:
+def _is_path(value: Any) -> bool:
     return isinstance(value, str) and value.startswith("/")
 
 
-def _port(value: Any) -> bool:
+def _is_port(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= LAST_PORT
 
 
@@ -198,23 +193,27 @@ def _has(**members: Fits) -> Fits:
 
 
 RULES: Final[tuple[tuple[str, Fits, str], ...]] = (
-    ("apps", _names, "name at least one container of Open WebUI"),
-    ("valkey", _or_none(_name), "name Valkey's container, or leave it out where it is elsewhere"),
-    ("postgres", _or_none(_name), "name Postgres' container, or leave it out"),
-    ("gateway", _or_none(_name), "name the gateway's container, or leave it out"),
-    ("migration", _or_none(_name), "name the migration container, or leave it out"),
-    ("door", _or_none(_has(address=_name, port=_port)), "address and port of the published port: {address, port}"),
-    ("ca", _or_none(_path), "an absolute path inside the gateway's container"),
+    ("apps", _is_names, "name at least one container of Open WebUI"),
+    ("valkey", _or_none(_is_name), "name Valkey's container, or leave it out where it is elsewhere"),
+    ("postgres", _or_none(_is_name), "name Postgres' container, or leave it out"),
+    ("gateway", _or_none(_is_name), "name the gateway's container, or leave it out"),
+    ("migration", _or_none(_is_name), "name the migration container, or leave it out"),
+    (
+        "door",
+        _or_none(_has(address=_is_name, port=_is_port)),
+        "address and port of the published port: {address, port}",
+    ),
+    ("ca", _or_none(_is_path), "an absolute path inside the gateway's container"),
     (
         "valkey_login",
-        _or_none(_has(user=_name, password_file=_path)),
+        _or_none(_has(user=_is_name, password_file=_is_path)),
         "a user and files inside Valkey's container: {user, password_file, ca_file}",
     ),
-    ("isolation", _or_none(_has(edge=_name, private=_names)), "a network and containers: {edge, private: [...]}"),
-    ("app_user", _or_none(_name), "name the apps' user in Valkey, or leave it out"),
+    ("isolation", _or_none(_has(edge=_is_name, private=_is_names)), "a network and containers: {edge, private: [...]}"),
+    ("app_user", _or_none(_is_name), "name the apps' user in Valkey, or leave it out"),
     (
         "account",
-        _or_none(_has(container=_name, path=_path)),
+        _or_none(_has(container=_is_name, path=_is_path)),
         "a container and a file inside it with the administrator's account: {container, path}",
     ),
     (

@@ -11,7 +11,7 @@ DEFAULT_WAIT_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Door:
+class PublishedPort:
     """Where the gateway's published port really is; host name and SNI still come from the URL.
 
     Attributes:
@@ -78,7 +78,8 @@ class Subject:
         gateway: Name of the gateway's container, empty for none.
         migration: Name of the one-shot migration container, empty for none.
         url: Address people open, for example ``http://127.0.0.1:3000``; empty for none.
-        door: Where the URL is connected to; None for the URL's own host and port.
+        door: Where the URL is connected to; None for the URL's own host and port. Named as the resource's input, which
+            deployed states have.
         ca: File inside the gateway's container with the CA of its certificate; empty for this host's own CAs.
         valkey_login: Account to ask Valkey with; None for none (``REDISCLI_AUTH`` of its container counts then).
         isolation: What must not be reachable from where; None where everything shares a network.
@@ -99,7 +100,7 @@ class Subject:
     gateway: str = ""
     migration: str = ""
     url: str = ""
-    door: Door | None = None
+    door: PublishedPort | None = None
     ca: str = ""
     valkey_login: Login | None = None
     isolation: Isolation | None = None
@@ -131,21 +132,23 @@ def subject_of(inputs: Mapping[str, Any], *, wait_seconds: float = DEFAULT_WAIT_
         gateway=inputs.get("gateway") or "",
         migration=inputs.get("migration") or "",
         url=inputs.get("url") or "",
-        door=Door(address=door["address"], port=int(door["port"]), tls=door.get("tls", True)) if door else None,
+        door=PublishedPort(address=door["address"], port=int(door["port"]), tls=door.get("tls", True))
+        if door
+        else None,
         ca=inputs.get("ca") or "",
         valkey_login=Login(user=login["user"], password_file=login["password_file"], ca_file=login.get("ca_file") or "")
         if login
         else None,
         isolation=Isolation(edge=isolation["edge"], private=tuple(isolation["private"])) if isolation else None,
         app_user=inputs.get("app_user") or "",
-        proved_at=_begin_of(inputs.get("report")),
+        proved_at=_begin_of_proof(inputs.get("report")),
         account=AccountFile(container=account["container"], path=account["path"]) if account else None,
         expected=inputs.get("expected") or {},
         wait_seconds=float(inputs.get("wait_timeout_seconds") or wait_seconds),
     )
 
 
-def _begin_of(report: Any) -> float | None:
+def _begin_of_proof(report: Any) -> float | None:
     """When a proof began, by its report; None where that is none."""
     if not isinstance(report, Mapping) or report.get("verdict") != "proved":
         return None

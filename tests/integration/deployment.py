@@ -69,7 +69,7 @@ class Deployment:
 
     def _stand_in(self) -> str:
         """Have the image that stands in for Open WebUI; the copy does not wait for a boot that takes no time."""
-        file = self.directory / "verification/ask/observe.py"
+        file = self.directory / "verification/ask/readiness.py"
         before, waits, after = file.read_text(encoding="utf-8").partition("\nBOOT_SECONDS: Final = 4.0\n")
         assert waits
         file.write_text(f"{before}\nBOOT_SECONDS: Final = 0.5\n{after}", encoding="utf-8")

@@ -27,7 +27,7 @@ from tests.once import Once
 from tooling.images.ensure import ensure
 from verification.report.terminal import Report
 from verification.run import verify
-from verification.subject import Door, Isolation, Login, Subject
+from verification.subject import Isolation, Login, PublishedPort, Subject
 
 APP_IMAGE = "ghcr.io/open-webui/open-webui:main"
 STAND_IN = stand_in.NAME
@@ -408,7 +408,7 @@ class Replicas:
             postgres=self.postgres,
             gateway=self.gateway,
             url=URL,
-            door=Door(address="127.0.0.1", port=self.port),
+            door=PublishedPort(address="127.0.0.1", port=self.port),
             ca=CA,
             valkey_login=Login(user="verify", password_file="/run/secrets/verify", ca_file="/run/secrets/ca.pem"),
             isolation=Isolation(edge=f"{self.prefix}-edge", private=(self.valkey, self.postgres)),

@@ -11,7 +11,7 @@ from itertools import cycle
 from threading import Thread
 from typing import Literal
 
-from verification.subject import Door
+from verification.subject import PublishedPort
 
 Change = Callable[[str], str]
 Tired = Literal["close", "forget"]
@@ -42,7 +42,7 @@ def relay(
     swallow: bytes = b"",
     patience: float | None = None,
     then: Tired = "close",
-) -> Iterator[Door]:
+) -> Iterator[PublishedPort]:
     """A proxy to port 8080 of an address, or of several in turn.
 
     Args:
@@ -63,7 +63,7 @@ def relay(
 
         Thread(target=serve, daemon=True).start()
         try:
-            yield Door(address="127.0.0.1", port=listener.getsockname()[1])
+            yield PublishedPort(address="127.0.0.1", port=listener.getsockname()[1])
         finally:
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)

@@ -14,7 +14,7 @@ from tests.bench.figures import Recorded
 from tests.bench.traffic import Sockets, publishing
 from tests.integration.hand_made import APP_IMAGE, PAIR_URL, STAND_IN, Pair, ensure_images
 from verification.report.terminal import as_text
-from verification.subject import Door
+from verification.subject import PublishedPort
 
 pytestmark = pytest.mark.docker
 
@@ -40,7 +40,7 @@ def apps(pair: Pair, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]
     indirect=["apps"],
 )
 def test_all_runs_under_a_load_of_events_are_proved(pair: Pair, apps: tuple[str, str], runs: int) -> None:
-    door = Door(address=pair.address(apps[0]), port=8080)
+    door = PublishedPort(address=pair.address(apps[0]), port=8080)
 
     async def prove_under_load() -> tuple[list[str], int]:
         told, recorded = [], Recorded()

@@ -9,7 +9,7 @@ import pytest
 
 from components.valkey.acl import APP_ACCOUNT, RIGHTS
 from tests import redis_calls
-from verification.checks.valkey import DONE_WITHOUT
+from verification.checks.rights import DONE_WITHOUT
 
 pytestmark = pytest.mark.docker
 

@@ -18,14 +18,16 @@ from components.open_webui.containers import MIGRATE
 from docker_access import labels
 from docker_access.client import docker_client
 from docker_access.commands import run_inside
+from docker_access.polling import Clock
 from tests import stand_in
 from tests.integration.hand_made import APP_IMAGE, PAIR_URL, PASSWORD, STAND_IN, Pair, silent
 from verification.ask.docker_view import DockerView
-from verification.ask.observe import Clock, observe, wait_until_ready
+from verification.ask.observe import observe
+from verification.ask.readiness import wait_until_ready
 from verification.checks import judge
-from verification.checks.evidence import Evidence
+from verification.evidence import Evidence
 from verification.report.terminal import Report, as_text, report
-from verification.subject import Door
+from verification.subject import PublishedPort
 
 pytestmark = pytest.mark.docker
 
@@ -61,7 +63,7 @@ def pairs() -> Iterator[tuple[Pair, Pair]]:
 
 def verified(pair: Pair) -> tuple[Evidence, Report]:
     """What was seen of a pair that is asked everything a pair can be asked, and what is said of it."""
-    door = Door(address=pair.address(pair.app), port=8080)
+    door = PublishedPort(address=pair.address(pair.app), port=8080)
     subject = pair.subject(url=PAIR_URL, door=door, idle=True, expected={pair.app: {"Config.User": "0:0"}})
     with closing(DockerView()) as view:
         wait_until_ready(view, subject, silent, Clock())

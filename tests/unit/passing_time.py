@@ -26,11 +26,14 @@ class _Selector(selectors.DefaultSelector):
         return ready
 
 
-def run(monkeypatch: pytest.MonkeyPatch, module: ModuleType, scenario: Callable[[], Coroutine[None, None, T]]) -> T:
-    """Run a coroutine on a clock of its own, which ``time.monotonic`` of the module tells as well."""
+def run(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType | None, scenario: Callable[[], Coroutine[None, None, T]]
+) -> T:
+    """Run a coroutine on a clock of its own, which ``time.monotonic`` of the module tells as well, if it asks that."""
     selector = _Selector()
     loop = asyncio.SelectorEventLoop(selector)
     monkeypatch.setattr(loop, "time", lambda: selector.passed)
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=loop.time, time=time.time))
+    if module:
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=loop.time, time=time.time))
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         return runner.run(scenario())

@@ -14,7 +14,7 @@ from components.valkey.acl import ACCOUNTS, APP_ACCOUNT, HEALTH_ACCOUNT, RIGHTS,
 from components.valkey.args import Lockdown
 from components.valkey.command import IDLE_SECONDS, locked_command, locked_healthcheck, valkey_command
 from verification.ask.valkey_client import ping, statistics_of
-from verification.checks.valkey import DONE_WITHOUT
+from verification.checks.rights import DONE_WITHOUT
 from verification.subject import Login
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -15,7 +15,8 @@ import pytest
 from components.building.one_shot import one_shot_result
 from tests.unit.test_verification_checks import FAULTS, app, container, evidence, result
 from verification.checks import judge
-from verification.checks.evidence import Container, Evidence, Reach
+from verification.evidence import Connectivity, Evidence
+from verification.evidence.container import Container
 
 PROJECT = Path(__file__).resolve().parents[2]
 MAKE = re.compile(r"\bmake (?:-s )?([a-z][a-z0-9-]*)\b(?! STACK=)")
@@ -44,14 +45,16 @@ def of_prod(found: Evidence) -> Evidence:
 
     apps = tuple(replace(one, container=of_stack(one.container, "prod")) for one in found.apps)
     valkey = found.valkey and replace(found.valkey, container=marked(found.valkey.container))
-    reach = found.reach and replace(found.reach, private=tuple(of_stack(one, "prod") for one in found.reach.private))
+    reach = found.connectivity and replace(
+        found.connectivity, private=tuple(of_stack(one, "prod") for one in found.connectivity.private)
+    )
     # Of a replica that is gone no label tells; of the one beside it, it does.
     beside = found.gateway or container("gateway", "172.20.0.8")
     return replace(
         found,
         apps=apps,
         valkey=valkey,
-        reach=reach,
+        connectivity=reach,
         postgres=marked(found.postgres),
         gateway=marked(beside),
         migration=marked(found.migration),
@@ -89,8 +92,8 @@ def reach(**changes: Any) -> Evidence:
 
     apps = (app("one", container=on("one", "edge", "data")), app("two", container=on("two", "data")))
     valkey, postgres = on("valkey", "data", "edge"), on("postgres", "data", "bridge")
-    found = Reach(edge="edge", private=(valkey, postgres), control=("one",), internal={"data": True})
-    seen = evidence(apps=apps, postgres=postgres, reach=replace(found, **changes))
+    found = Connectivity(edge="edge", private=(valkey, postgres), control=("one",), internal={"data": True})
+    seen = evidence(apps=apps, postgres=postgres, connectivity=replace(found, **changes))
     assert seen.valkey
     return replace(seen, valkey=replace(seen.valkey, container=valkey))
 
@@ -132,12 +135,12 @@ def test_what_joined_a_wrong_network_goes_on_running(check: str, changes: dict[s
             {"HostConfig.CapDrop": ["KILL"], "HostConfig.Memory": 1},
             (
                 "docker stop postgres && docker rm --volumes postgres && make up STACK=prod    "
-                "# made anew; data volumes stay"
+                "# re-created; data volumes stay"
             ),
         ),
     ],
 )
-def test_a_container_that_holds_data_is_made_anew_only_where_nothing_less_does(
+def test_a_container_that_holds_data_is_re_created_only_where_nothing_less_does(
     expected: dict[str, Any], fix: str
 ) -> None:
     known = of_stack(container("postgres", "172.20.0.5"), "prod")

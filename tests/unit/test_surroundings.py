@@ -21,8 +21,11 @@ PROJECT = Path(__file__).resolve().parents[2]
 NAMES = ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG")
 IN_CONTAINERS = {
     "components/open_webui/migrate.py",
-    "verification/inside/probe.py",
     "verification/inside/account_probe.py",
+    "verification/inside/app_valkey_urls.py",
+    "verification/inside/probe.py",
+    "verification/inside/publish.py",
+    "verification/inside/valkey_by_url.py",
     "tests/bench/publisher.py",
 }
 """Programs that run in a container, in the locale of its image."""

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit import passing_time
 from verification.inside import account_probe
-from verification.inside.account_probe import Account, Replica, Unexpected, run
+from verification.inside.account_probe import Account, Replica, run
 
 
 class Database:
@@ -210,11 +210,6 @@ def test_an_account_is_taken_from_the_process_that_was_given_it(monkeypatch: pyt
     assert account_probe.credentials() == ("admin@example.org", "secret")
 
 
-def test_an_answer_that_does_not_come_has_words() -> None:
-    assert account_probe.words_of(TimeoutError()) == "TimeoutError"
-    assert account_probe.words_of(Unexpected("api", "a\nb")) == "a b"
-
-
 def test_a_replica_without_an_address_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account_probe, "credentials", lambda: ("admin@example.org", "secret"))
 
@@ -239,4 +234,4 @@ def test_without_an_account_nothing_is_asked(asked: Asked, monkeypatch: pytest.M
     ],
 )
 def test_what_was_sent_is_not_repeated(answer: Any, words: str) -> None:
-    assert account_probe.detail_of(answer) == words
+    assert account_probe.detail_in(answer) == words

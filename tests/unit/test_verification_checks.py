@@ -11,21 +11,11 @@ import pytest
 
 from verification import checks
 from verification.checks import CHECKS, CheckResult, judge
-from verification.checks.evidence import (
-    Account,
-    App,
-    Connection,
-    Container,
-    Denial,
-    Evidence,
-    HttpAnswer,
-    IdleSocket,
-    Live,
-    Page,
-    Probe,
-    Reach,
-    Valkey,
-)
+from verification.evidence import App, Connectivity, Evidence
+from verification.evidence.container import Container
+from verification.evidence.inside import Account, Connection, Live, Probe
+from verification.evidence.url import HttpAnswer, IdleSocket, UrlEvent
+from verification.evidence.valkey import Denial, Valkey
 from verification.report.terminal import verdict_of
 
 SALT = "0a1b"
@@ -189,7 +179,7 @@ def behind_gateway(cors: str = "https://chat.test", **changes: Any) -> Evidence:
         url_answers=answers | changes.pop("url_answers", {}),
         upgrade=HttpAnswer(status=101, body='0{"sid":"x"}', seconds=0.02),
         foreign_upgrade=HttpAnswer(status=403),
-        page=Page(joined=True, receivers=1, arrived=True),
+        url_event=UrlEvent(joined=True, receivers=1, arrived=True),
     )
     return replace(sound, **changes)
 
@@ -204,7 +194,7 @@ REFUSED = {"/health": HttpAnswer(error="Connection refused")}
 CLOSED = IdleSocket(ping_interval=25.0, silence=10.0, error="the connection ended", seconds=10.1)
 SILENT = IdleSocket(ping_interval=25.0, ping_after=25.02, open=True, seconds=25.1)
 DENIAL = Denial(user="openwebui", reason="command", what="keys", count=3, age_seconds=12.4)
-REACH = Reach(
+CONNECTIVITY = Connectivity(
     edge="edge",
     private=(container("valkey", "10.0.0.2"), container("postgres", "10.0.0.3")),
     tried=4,
@@ -573,17 +563,37 @@ FAULTS: list[tuple[str, str, Evidence]] = [
     ("live-event", "upgrade-blocked", probed(live=Live(connected=False, error="Unexpected status code 400"))),
     ("live-event", "decoy-received", probed(live=replace(probe().live, decoy_received=True))),
     # isolation
-    ("isolation", "private-reachable", evidence(reach=replace(REACH, answered=("valkey (10.0.0.2:6379)",)))),
-    ("isolation", "private-published", evidence(reach=replace(REACH, private=(PUBLISHED,)))),
-    ("isolation", "network-not-internal", evidence(reach=replace(REACH, internal={"data": False}))),
-    ("isolation", "network-not-internal", evidence(reach=replace(REACH, internal={"data": False}, error="no nc"))),
-    ("gateway-replicas", "gateway-misses-replica", evidence(reach=replace(REACH, missed=("open-webui-2",)))),
+    (
+        "isolation",
+        "private-reachable",
+        evidence(connectivity=replace(CONNECTIVITY, answered=("valkey (10.0.0.2:6379)",))),
+    ),
+    ("isolation", "private-published", evidence(connectivity=replace(CONNECTIVITY, private=(PUBLISHED,)))),
+    ("isolation", "network-not-internal", evidence(connectivity=replace(CONNECTIVITY, internal={"data": False}))),
+    (
+        "isolation",
+        "network-not-internal",
+        evidence(connectivity=replace(CONNECTIVITY, internal={"data": False}, error="no nc")),
+    ),
+    (
+        "gateway-replicas",
+        "gateway-misses-replica",
+        evidence(connectivity=replace(CONNECTIVITY, missed=("open-webui-2",))),
+    ),
     # front-door-event
-    ("front-door-event", "url-leads-elsewhere", behind_gateway(page=Page(joined=True, receivers=0))),
-    ("front-door-event", "event-not-received", behind_gateway(page=Page(joined=True, receivers=1))),
-    ("front-door-event", "idle-timeout-too-short", behind_gateway(page=Page(joined=True, receivers=0, error="ended"))),
-    ("front-door-event", "event-not-received", behind_gateway(page=Page(joined=True, receivers=0, rooms=False))),
-    ("front-door-event", "upgrade-blocked", behind_gateway(page=Page(error="closed 1001"))),
+    ("front-door-event", "url-leads-elsewhere", behind_gateway(url_event=UrlEvent(joined=True, receivers=0))),
+    ("front-door-event", "event-not-received", behind_gateway(url_event=UrlEvent(joined=True, receivers=1))),
+    (
+        "front-door-event",
+        "idle-timeout-too-short",
+        behind_gateway(url_event=UrlEvent(joined=True, receivers=0, error="ended")),
+    ),
+    (
+        "front-door-event",
+        "event-not-received",
+        behind_gateway(url_event=UrlEvent(joined=True, receivers=0, rooms=False)),
+    ),
+    ("front-door-event", "upgrade-blocked", behind_gateway(url_event=UrlEvent(error="closed 1001"))),
     # replicas-agree
     (
         "replicas-agree",
@@ -856,10 +866,10 @@ def test_what_is_denied_is_asked_of_a_valkey_by_url_too() -> None:
 
 
 def test_an_update_behind_a_valkey_elsewhere_is_not_taken_for_a_stranger() -> None:
-    found = replace(by_url(subscribers=2), leaving=(container("open-webui-old", "172.20.0.9"),))
+    found = replace(by_url(subscribers=2), draining=(container("open-webui-old", "172.20.0.9"),))
 
     assert result(found, "pubsub-subscribers").status == "passed"
-    stranger = result(replace(found, leaving=()), "pubsub-subscribers")
+    stranger = result(replace(found, draining=()), "pubsub-subscribers")
     assert stranger.cause == "foreign-subscriber"
     assert "listening from 192.0.2.1" in stranger.evidence
 
@@ -1136,8 +1146,8 @@ def test_the_version_of_the_checks_is_a_number_that_pulumi_keeps_as_it_is() -> N
 
 def test_a_replica_that_an_update_is_about_to_remove_is_no_stranger_and_is_named() -> None:
     listening = valkey(subscribers=2, subscriber_addresses=(APP_ADDRESS, "172.18.0.9"))
-    leaving = (container("open-webui-2", "172.18.0.9"),)
-    (found,) = [one for one in judge(evidence(valkey=listening, leaving=leaving)) if one.id == "pubsub-subscribers"]
+    draining = (container("open-webui-2", "172.18.0.9"),)
+    (found,) = [one for one in judge(evidence(valkey=listening, draining=draining)) if one.id == "pubsub-subscribers"]
     assert (found.status, "open-webui-2 is still to be removed" in found.evidence) == ("passed", True)
     (found,) = [one for one in judge(evidence(valkey=listening)) if one.id == "pubsub-subscribers"]
     assert found.cause == "foreign-subscriber"
@@ -1146,7 +1156,7 @@ def test_a_replica_that_an_update_is_about_to_remove_is_no_stranger_and_is_named
 
 def test_a_sound_deployment_behind_a_gateway_is_proved_by_more_checks() -> None:
     found = behind_gateway(
-        valkey=locked(), postgres=container("postgres", "10.0.0.3"), reach=REACH, app_user="openwebui"
+        valkey=locked(), postgres=container("postgres", "10.0.0.3"), connectivity=CONNECTIVITY, app_user="openwebui"
     )
     results = {item.id: item for item in judge(found)}
 
@@ -1179,10 +1189,10 @@ def test_a_valkey_elsewhere_is_asked_through_the_apps_and_nothing_is_unknown_for
 
 
 @pytest.mark.parametrize("problem", ["refused", "timeout", "loading", "clients", "other", "resolve"])
-def test_a_valkey_elsewhere_is_mended_where_it_is(problem: str) -> None:
+def test_a_valkey_elsewhere_is_fixed_where_it_is(problem: str) -> None:
     fix = result(elsewhere(problem=problem, error="words"), "connect").fix
 
-    assert fix == "mend Valkey at redis-valkey, or correct WEBSOCKET_REDIS_URL (valkeyUrl of the stack)"
+    assert fix == "fix Valkey at redis-valkey, or correct WEBSOCKET_REDIS_URL (valkeyUrl of the stack)"
 
 
 def test_rights_at_a_valkey_elsewhere_are_its_administrators_to_grant() -> None:
@@ -1343,14 +1353,34 @@ UNREACHED = HttpAnswer(error="127.0.0.1 is the Docker host's own address, out of
 @pytest.mark.parametrize(
     ("check", "cause", "words", "found"),
     [
-        ("isolation", "isolation-not-asked", "no nc", evidence(reach=replace(REACH, error="gateway has no nc"))),
-        ("isolation", "isolation-not-asked", "no replica answers either", evidence(reach=replace(REACH, control=()))),
-        ("gateway-replicas", "not-asked", "no nc", evidence(reach=replace(REACH, error="gateway has no nc"))),
-        ("gateway-replicas", "not-asked", "no replica answers", evidence(reach=replace(REACH, control=()))),
-        ("front-door", "not-asked", "out of reach", behind_gateway(upgrade=UNREACHED, page=None)),
-        ("front-door", "not-asked", "not asked", behind_gateway(upgrade=None, page=None)),
-        ("front-door-event", "not-asked", "says why not", behind_gateway(page=None)),
-        ("front-door-event", "not-asked", "refused", behind_gateway(page=Page(joined=True, error="refused"))),
+        (
+            "isolation",
+            "isolation-not-asked",
+            "no nc",
+            evidence(connectivity=replace(CONNECTIVITY, error="gateway has no nc")),
+        ),
+        (
+            "isolation",
+            "isolation-not-asked",
+            "no replica answers either",
+            evidence(connectivity=replace(CONNECTIVITY, control=())),
+        ),
+        (
+            "gateway-replicas",
+            "not-asked",
+            "no nc",
+            evidence(connectivity=replace(CONNECTIVITY, error="gateway has no nc")),
+        ),
+        (
+            "gateway-replicas",
+            "not-asked",
+            "no replica answers",
+            evidence(connectivity=replace(CONNECTIVITY, control=())),
+        ),
+        ("front-door", "not-asked", "out of reach", behind_gateway(upgrade=UNREACHED, url_event=None)),
+        ("front-door", "not-asked", "not asked", behind_gateway(upgrade=None, url_event=None)),
+        ("front-door-event", "not-asked", "says why not", behind_gateway(url_event=None)),
+        ("front-door-event", "not-asked", "refused", behind_gateway(url_event=UrlEvent(joined=True, error="refused"))),
         ("valkey-acl", "valkey-not-asked", "ACL LOG", evidence(valkey=locked(denials=None), app_user="openwebui")),
         (
             "pubsub-subscribers",
@@ -1382,7 +1412,7 @@ def test_what_the_deployment_calls_for_and_could_not_be_asked_leaves_the_verdict
 def test_what_nobody_named_is_not_missed() -> None:
     found = evidence()
 
-    assert (found.url, found.reach) == ("", None)
+    assert (found.url, found.connectivity) == ("", None)
     assert {result(found, check).weight for check in ("isolation", "gateway-replicas", "front-door")} == {"unknown"}
     assert verdict_of(judge(found)) == "proved"
 
@@ -1465,7 +1495,7 @@ def test_an_account_whose_events_and_sign_out_arrive_is_told() -> None:
 @pytest.mark.parametrize(
     ("changes", "cause", "seen"),
     [
-        ({"strangers": ("app-2",)}, "database-differs", "a stranger to app-2"),
+        ({"strangers": ("app-2",)}, "database-differs", "not signed in at app-2"),
         ({"silent": ("app-2 to app-1",)}, "event-not-received", "from app-2 to app-1"),
         ({"accepting": ("app-2",)}, "token-not-revoked", "still good at app-2"),
         ({"connected": ("app-2",)}, "socket-not-dropped", "connected to app-2"),

@@ -19,11 +19,12 @@ from docker_access import labels
 from tests.unit.test_verification_checks import evidence
 from topologies.deployed import Deployed
 from verification import __main__ as command_line
-from verification.ask import detect as module
-from verification.ask.detect import ENVIRONMENT, Found, detect
+from verification.ask import own_stack
+from verification.ask.detect import Found, detect
 from verification.ask.docker_view import CouldNotAsk, Executed
 from verification.checks import judge
-from verification.checks.evidence import Container
+from verification.evidence.container import Container
+from verification.inside.runner import source
 from verification.report.terminal import report
 from verification.subject import Isolation, Subject, subject_of
 
@@ -86,7 +87,7 @@ class Docker:
         return self.files.get(f"{name}:{path}")
 
     def execute(self, name: str, command: list[str], *, seconds: float) -> Executed:
-        assert command[2] == ENVIRONMENT
+        assert command[2] == source("app_valkey_urls")
         return Executed(output=self.process if isinstance(self.process, str) else json.dumps(self.process))
 
     def close(self) -> None:
@@ -123,7 +124,7 @@ def test_a_compose_service_is_found_by_its_name_on_the_projects_network() -> Non
 
     (one,) = found(other, own, web)
 
-    assert (one.subject.valkey, one.origin) == ("chat-redis-1", "compose project chat")
+    assert (one.subject.valkey, one.deployer) == ("chat-redis-1", "compose project chat")
     assert str(one) == "chat-open-webui-1 with Valkey chat-redis-1 (compose project chat)"
 
 
@@ -364,9 +365,9 @@ def test_a_stack_of_ours_is_found_as_its_own_outputs_describe_it() -> None:
 
 
 def test_the_gateways_files_are_where_the_component_puts_them() -> None:
-    assert (CADDYFILE, GATEWAY_CA) == (module.CADDYFILE, module.GATEWAY_CA)
-    assert ACME_ROOT_FILE == module.ACME_ROOT
-    assert f"{HTTPS_PORT}/tcp" == module.HTTPS_PORT
+    assert (CADDYFILE, GATEWAY_CA) == (own_stack.CADDYFILE, own_stack.GATEWAY_CA)
+    assert ACME_ROOT_FILE == own_stack.ACME_ROOT
+    assert f"{HTTPS_PORT}/tcp" == own_stack.HTTPS_PORT
 
 
 def test_a_stack_without_tls_and_accounts_has_neither() -> None:
@@ -384,7 +385,7 @@ def test_a_stack_without_tls_and_accounts_has_neither() -> None:
 
 
 def test_stacks_of_ours_are_told_apart() -> None:
-    assert [item.origin for item in found(*replicated("a"), *replicated("b"), process=PROCESS)] == [
+    assert [item.deployer for item in found(*replicated("a"), *replicated("b"), process=PROCESS)] == [
         "open-webui, stack a",
         "open-webui, stack b",
     ]

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from verification.ask.docker_view import CouldNotAsk, DockerView, _origin
-from verification.checks.evidence import Container
+from verification.evidence.container import Container
 
 
 def view_of(error: Exception) -> DockerView:

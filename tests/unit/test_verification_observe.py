@@ -6,37 +6,35 @@ import json
 import socket
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from verification.ask import observe as observe_module
-from verification.ask.docker_view import CouldNotAsk, Executed, bounded
-from verification.ask.observe import (
-    HEALTH,
-    READY,
-    Clock,
-    ask_door,
-    observe,
-    require,
-    secrets_in_files,
-    wait_until_ready,
-)
+from docker_access.polling import Clock
+from verification.ask import through_url
+from verification.ask.background import bounded
+from verification.ask.connectivity import TRIES, TRY
+from verification.ask.docker_view import CouldNotAsk, Executed
 from verification.ask.observe import ask_app as run_probe
-from verification.ask.observe import ask_valkey as run_ping
-from verification.ask.reach import TRIES, TRY
+from verification.ask.observe import observe
+from verification.ask.readiness import HEALTH, READY, require, wait_until_ready
+from verification.ask.secret_files import secrets_in_files
+from verification.ask.through_url import ask_url
+from verification.ask.valkey_client import ask_valkey as run_ping
 from verification.ask.valkey_client import ping, read_statistics, statistics_of
-from verification.checks.evidence import Container, HttpAnswer, Image, Schema
-from verification.inside import account_probe
+from verification.evidence.container import Container, Image
+from verification.evidence.inside import Schema
+from verification.evidence.url import HttpAnswer
+from verification.inside.runner import source
 from verification.run import verify
 from verification.subject import AccountFile, Isolation, Login, Subject
-from verification.subject import Door as Place
+from verification.subject import PublishedPort as Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from verification.checks.evidence import Evidence, Valkey
+    from verification.evidence import Evidence
+    from verification.evidence.valkey import Valkey
 
 SUBJECT = Subject(apps=("open-webui",), valkey="redis-valkey", wait_seconds=30)
 FIVE_SECONDS = {"Interval": 5_000_000_000, "Timeout": 5_000_000_000}
@@ -47,7 +45,7 @@ LOGIN = Login(user="verify", password_file="/run/secrets/verify")
 KINDS = {HEALTH: "health", READY: "ready", TRY: "reach"}
 KINDS |= {ping(login): "ping" for login in (None, LOGIN)}
 KINDS |= {statistics_of(login): "statistics" for login in (None, LOGIN)}
-KINDS |= {Path(account_probe.__file__).read_text(encoding="utf-8"): "account"}
+KINDS |= {source("account_probe"): "account"}
 
 PROBED = {
     "process": "process 1 (uvicorn)",
@@ -503,14 +501,14 @@ def test_where_not_even_a_replica_answers_it_is_tried_again(jumping: Jumping) ->
     docker = behind_gateway()
     docker.reached = [Executed()]
 
-    reach = observe(docker, BEHIND_GATEWAY, print, jumping.clock()).reach
+    reach = observe(docker, BEHIND_GATEWAY, print, jumping.clock()).connectivity
 
     assert reach is not None
     assert (docker.ran.count("reach"), reach.control) == (TRIES, ())
 
 
 def test_what_is_to_be_isolated_and_has_no_gateway_to_try_it_from_is_not_passed_over(jumping: Jumping) -> None:
-    reach = observe(behind_gateway(), replace(BEHIND_GATEWAY, gateway=""), print, jumping.clock()).reach
+    reach = observe(behind_gateway(), replace(BEHIND_GATEWAY, gateway=""), print, jumping.clock()).connectivity
 
     assert reach is not None
     assert "no gateway was named" in reach.error
@@ -524,7 +522,7 @@ def test_behind_a_postgres_that_has_ended_nothing_is_probed(jumping: Jumping) ->
 
     assert "probe" not in docker.ran
     assert seen.apps[0].probe.error == "postgres does not run"
-    assert seen.reach is None
+    assert seen.connectivity is None
 
 
 def test_without_a_valkey_here_only_the_apps_are_asked(jumping: Jumping) -> None:
@@ -557,7 +555,7 @@ def test_the_apps_are_told_where_valkey_is(jumping: Jumping) -> None:
 def test_what_the_gateways_network_reaches_is_tried_at_every_address_and_name(jumping: Jumping) -> None:
     docker = behind_gateway()
 
-    reach = observe(docker, BEHIND_GATEWAY, print, jumping.clock()).reach
+    reach = observe(docker, BEHIND_GATEWAY, print, jumping.clock()).connectivity
 
     assert reach is not None
     words = next(command for command in docker.commands if command[2] == TRY)[4:]
@@ -572,7 +570,7 @@ def test_what_answers_from_there_is_named(jumping: Jumping) -> None:
     docker = behind_gateway()
     docker.reached = [Executed(output="10.0.0.4 6379\n172.20.0.3 8080\n")]
 
-    reach = observe(docker, BEHIND_GATEWAY, print, jumping.clock()).reach
+    reach = observe(docker, BEHIND_GATEWAY, print, jumping.clock()).connectivity
 
     assert reach is not None
     assert reach.answered == ("valkey (10.0.0.4:6379)",)
@@ -582,7 +580,7 @@ def test_what_answers_once_only_while_docker_makes_a_network_of_anybodys_is_not_
     docker = behind_gateway()
     docker.reached = [Executed(output="10.0.0.4 6379\n172.20.0.3 8080\n"), Executed(output="172.20.0.3 8080\n")]
 
-    reach = observe(docker, BEHIND_GATEWAY, print, jumping.clock()).reach
+    reach = observe(docker, BEHIND_GATEWAY, print, jumping.clock()).connectivity
 
     assert reach is not None
     assert (docker.ran.count("reach"), reach.answered, reach.control) == (2, (), ("app (172.20.0.3:8080)",))
@@ -593,7 +591,7 @@ def test_a_replica_that_is_not_reached_from_there_is_tried_again_and_named(jumpi
     docker.states["second"] = [inspected()]
     subject = replace(BEHIND_GATEWAY, apps=("app", "second"))
 
-    reach = observe(docker, subject, print, jumping.clock()).reach
+    reach = observe(docker, subject, print, jumping.clock()).connectivity
 
     assert reach is not None
     assert (docker.ran.count("reach"), reach.missed) == (TRIES, ("second",))
@@ -611,14 +609,14 @@ def test_what_could_not_be_tried_from_there_says_why(jumping: Jumping, executed:
     docker = behind_gateway()
     docker.reached = [executed]
 
-    reach = observe(docker, BEHIND_GATEWAY, print, jumping.clock()).reach
+    reach = observe(docker, BEHIND_GATEWAY, print, jumping.clock()).connectivity
 
     assert reach is not None
     assert reach.error == words
 
 
-class Door:
-    """A front door that answers in order, the last answer for good."""
+class Endpoint:
+    """A public endpoint that answers in order, the last answer for good."""
 
     def __init__(self, *health: HttpAnswer) -> None:
         self.health = list(health)
@@ -626,7 +624,7 @@ class Door:
         self.ca: list[str] = []
         self.inside: list[Any] = []
 
-    def __call__(self, *, url: str, door: object, ca: str, inside: Any) -> Door:
+    def __call__(self, *, url: str, published: object, ca: str, inside: Any) -> Endpoint:
         self.ca.append(ca)
         self.inside.append(inside)
         return self
@@ -646,16 +644,16 @@ WITH_DOOR = replace(BEHIND_GATEWAY, url="https://chat.test:8443/", ca="/ca.pem")
 
 
 def asked_at(
-    door: Door, monkeypatch: pytest.MonkeyPatch, subject: Subject, docker: Docker, clock: Clock
-) -> observe_module.DoorAnswers:
-    monkeypatch.setattr(observe_module, "FrontDoor", door)
-    return ask_door(docker, subject, clock)
+    door: Endpoint, monkeypatch: pytest.MonkeyPatch, subject: Subject, docker: Docker, clock: Clock
+) -> through_url.UrlAnswers:
+    monkeypatch.setattr(through_url, "PublicEndpoint", door)
+    return ask_url(docker, subject, clock)
 
 
 def test_a_gateway_that_has_not_found_its_replicas_yet_is_asked_again(
     monkeypatch: pytest.MonkeyPatch, jumping: Jumping
 ) -> None:
-    door = Door(HttpAnswer(error="refused"), HttpAnswer(status=503), HttpAnswer(status=200))
+    door = Endpoint(HttpAnswer(error="refused"), HttpAnswer(status=503), HttpAnswer(status=200))
 
     asked_at(door, monkeypatch, WITH_DOOR, behind_gateway(), jumping.clock())
 
@@ -667,13 +665,13 @@ def test_a_gateway_that_has_not_found_its_replicas_yet_is_asked_again(
 def test_a_gateway_that_finds_none_is_asked_for_a_bounded_time(
     monkeypatch: pytest.MonkeyPatch, jumping: Jumping
 ) -> None:
-    asked_at(Door(HttpAnswer(status=503)), monkeypatch, WITH_DOOR, behind_gateway(), jumping.clock())
+    asked_at(Endpoint(HttpAnswer(status=503)), monkeypatch, WITH_DOOR, behind_gateway(), jumping.clock())
 
-    assert jumping.time == pytest.approx(observe_module.DOOR_SETTLE_SECONDS, abs=1)
+    assert jumping.time == pytest.approx(through_url.GATEWAY_SECONDS, abs=1)
 
 
 def test_without_a_gateway_the_url_is_asked_once(monkeypatch: pytest.MonkeyPatch, jumping: Jumping) -> None:
-    door = Door(HttpAnswer(error="refused"))
+    door = Endpoint(HttpAnswer(error="refused"))
 
     asked_at(door, monkeypatch, replace(WITH_DOOR, gateway="", ca=""), behind_gateway(), jumping.clock())
 
@@ -692,7 +690,7 @@ UNREACHED = HttpAnswer(error="the Docker host's own", out_of_reach=True)
 def test_what_is_published_for_the_docker_host_alone_is_asked_from_inside_an_app(
     monkeypatch: pytest.MonkeyPatch, jumping: Jumping
 ) -> None:
-    docker, door = behind_gateway(), Door(UNREACHED, HttpAnswer(status=503), HttpAnswer(status=200))
+    docker, door = behind_gateway(), Endpoint(UNREACHED, HttpAnswer(status=503), HttpAnswer(status=200))
     published_at(docker, "gateway", 8443)
 
     found = asked_at(door, monkeypatch, FOR_ITSELF, docker, jumping.clock())
@@ -712,7 +710,7 @@ def test_what_is_published_for_the_docker_host_alone_is_asked_from_inside_an_app
 def test_what_no_container_publishes_and_what_is_for_others_too_stays_unasked(
     monkeypatch: pytest.MonkeyPatch, jumping: Jumping, at: str, port: int | None
 ) -> None:
-    docker, door = behind_gateway(), Door(UNREACHED)
+    docker, door = behind_gateway(), Endpoint(UNREACHED)
     if port:
         published_at(docker, "gateway", port)
 
@@ -725,7 +723,7 @@ def test_what_no_container_publishes_and_what_is_for_others_too_stays_unasked(
 def test_what_is_out_of_reach_from_inside_too_is_asked_no_more(
     monkeypatch: pytest.MonkeyPatch, jumping: Jumping
 ) -> None:
-    docker, door = behind_gateway(), Door(UNREACHED)
+    docker, door = behind_gateway(), Endpoint(UNREACHED)
     published_at(docker, "gateway", 8443)
 
     assert asked_at(door, monkeypatch, FOR_ITSELF, docker, jumping.clock()).answers["/health"].out_of_reach
@@ -735,11 +733,11 @@ def test_what_is_out_of_reach_from_inside_too_is_asked_no_more(
 def test_a_certificate_from_a_public_authority_is_given_longer(
     monkeypatch: pytest.MonkeyPatch, jumping: Jumping
 ) -> None:
-    door = Door(HttpAnswer(error="tlsv1 alert internal error"))
+    door = Endpoint(HttpAnswer(error="tlsv1 alert internal error"))
 
     asked_at(door, monkeypatch, replace(WITH_DOOR, ca=""), behind_gateway(), jumping.clock())
 
-    assert jumping.time == pytest.approx(observe_module.CERTIFICATE_SECONDS, abs=1)
+    assert jumping.time == pytest.approx(through_url.CERTIFICATE_SECONDS, abs=1)
     assert set(door.asked) == {"/health"}
 
 
@@ -750,7 +748,7 @@ def test_a_certificate_is_waited_for_only_while_its_authority_is_not_there(
     docker = behind_gateway()
     docker.files = file
 
-    asked_at(Door(HttpAnswer(error="not trusted", untrusted=True)), monkeypatch, WITH_DOOR, docker, jumping.clock())
+    asked_at(Endpoint(HttpAnswer(error="not trusted", untrusted=True)), monkeypatch, WITH_DOOR, docker, jumping.clock())
 
     assert jumping.time == pytest.approx(seconds, abs=1)
 
@@ -859,7 +857,7 @@ def test_whether_something_stands_before_the_app_is_told_by_the_url(url: str, ga
     }
     app = Container(name="app", inspect={"NetworkSettings": settings})
 
-    assert observe_module.stands_between(Subject(apps=("app",), url=url, gateway=gateway), [app]) is between
+    assert through_url.has_proxy(Subject(apps=("app",), url=url, gateway=gateway), [app]) is between
 
 
 def test_what_stands_in_the_containers_files_is_known_for_a_secret() -> None:

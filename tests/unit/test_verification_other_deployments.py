@@ -21,7 +21,10 @@ from tests.unit.test_verification_checks import (
     valkey,
 )
 from verification.checks import judge
-from verification.checks.evidence import App, Container, Evidence, HttpAnswer, IdleSocket, Schema
+from verification.evidence import App, Evidence
+from verification.evidence.container import Container
+from verification.evidence.inside import Schema
+from verification.evidence.url import HttpAnswer, IdleSocket
 from verification.report.terminal import verdict_of
 
 GATEWAY = "172.20.0.1"
@@ -125,7 +128,7 @@ def test_somebody_who_asks_for_a_login_first_is_no_fault_and_leaves_the_verdict_
     answers = dict.fromkeys(("/health", "/ready", "/api/version"), answer)
     idle = IdleSocket(error=f"no websocket: {answer.status}")
     found = behind_gateway(
-        gateway=None, url_answers=answers, upgrade=answer, foreign_upgrade=answer, page=None, idle=idle
+        gateway=None, url_answers=answers, upgrade=answer, foreign_upgrade=answer, url_event=None, idle=idle
     )
 
     assert verdict_of(judge(found)) == "unknown"
@@ -138,7 +141,7 @@ def test_somebody_who_asks_for_a_login_first_is_no_fault_and_leaves_the_verdict_
 
 @pytest.mark.parametrize("upgrade", LOGINS[:3])
 def test_a_login_that_only_websockets_meet_is_none_of_the_headers_fault(upgrade: HttpAnswer) -> None:
-    found = behind_gateway(upgrade=upgrade, page=None)
+    found = behind_gateway(upgrade=upgrade, url_event=None)
 
     assert result(found, "front-door").cause == "login-in-front"
     assert verdict_of(judge(found)) == "unknown"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import importlib.util
 import json
@@ -20,26 +21,21 @@ from redis import exceptions
 
 from components.authority import generate
 from tests.unit import passing_time
-from verification.inside import probe as verification_probe
-from verification.inside.probe import (
-    APP_PROCESS,
+from verification.inside import app_http, live_events, runner, sentinel
+from verification.inside.app_http import upgrade
+from verification.inside.connector import (
     Connector,
-    LiveEvents,
-    database_url,
     is_fickle,
     is_protected,
     leads_elsewhere,
-    mask,
-    migrations_in,
     other_scheme_answers,
-    problem_of,
     redis_options,
-    revisions_in,
-    schema,
-    sentinels_of,
-    upgrade,
-    words_of,
 )
+from verification.inside.environment import APP_PROCESS, mask
+from verification.inside.errors import one_line, problem_of
+from verification.inside.live_events import LiveEvents
+from verification.inside.schema import database_url, migrations_in, revisions_in, schema
+from verification.inside.sentinel import NoPrimaryError, primary_address, sentinels_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,9 +113,9 @@ def test_what_the_library_says_has_a_name(error: BaseException, problem: str) ->
 
 
 def test_an_error_is_one_line_without_passwords() -> None:
-    assert words_of(ValueError("cannot use\n redis://:hunter2@host")) == "cannot use redis://***@host"
-    assert words_of(TimeoutError()) == "TimeoutError"
-    assert words_of(ValueError("HELLO must be called with the client already authenticated")).startswith("NOAUTH")
+    assert one_line(ValueError("cannot use\n redis://:hunter2@host")) == "cannot use redis://***@host"
+    assert one_line(TimeoutError()) == "TimeoutError"
+    assert one_line(ValueError("HELLO must be called with the client already authenticated")).startswith("NOAUTH")
 
 
 def test_the_apps_own_options_are_used_with_short_timeouts() -> None:
@@ -211,7 +207,7 @@ def rounds(
         events = LiveEvents(connector, "http://app", {}, "salt")
         return [await events.round(seconds) for _ in range(count)], events.answer
 
-    said, answer = passing_time.run(monkeypatch, verification_probe, play)
+    said, answer = passing_time.run(monkeypatch, live_events, play)
     return sockets.sent, said, answer
 
 
@@ -343,10 +339,10 @@ def sending(
 
     async def play() -> dict[str, Any]:
         events = LiveEvents(connector, "http://app", {}, "salt")
-        await events.sends()
+        await events.provoke_sending()
         return events.answer
 
-    answer = passing_time.run(monkeypatch, verification_probe, play)
+    answer = passing_time.run(monkeypatch, live_events, play)
     assert listening.closed
     return dict(answer)
 
@@ -410,9 +406,11 @@ def test_listeners_are_counted_until_they_are_as_many_as_processes(
     connector: Any = SimpleNamespace(client=SimpleNamespace(pubsub_numsub=numsub))
 
     async def play() -> int | None:
-        return await LiveEvents(connector, "http://app", {}, "salt").reach(2 if several else 1, several=several)
+        return await LiveEvents(connector, "http://app", {}, "salt").count_listeners(
+            2 if several else 1, several=several
+        )
 
-    assert passing_time.run(monkeypatch, verification_probe, play) == seen
+    assert passing_time.run(monkeypatch, live_events, play) == seen
 
 
 class Writing:
@@ -512,7 +510,7 @@ def test_an_app_that_refuses_the_origin_says_with_what() -> None:
 
 
 def test_a_websocket_on_which_the_app_says_nothing_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verification.inside.probe.HTTP_SECONDS", 0.2)
+    monkeypatch.setattr(app_http, "HTTP_SECONDS", 0.2)
 
     answer = asked_of(silent=True)
 
@@ -556,17 +554,15 @@ def primary_of(monkeypatch: pytest.MonkeyPatch, *answers: Any, url: str = "redis
             raise answer
         return answer
 
-    monkeypatch.setattr(Connector, "_sentinel", staticmethod(ask))
-    connector = Connector("REDIS_URL", {"REDIS_URL": url, "REDIS_SENTINEL_HOSTS": "sentinel"})
-    found = asyncio.run(connector._primary("mymaster"))  # the rest needs a Sentinel
-    return found, connector.answer, asked
+    monkeypatch.setattr(sentinel, "ask_sentinel", ask)
+    return asyncio.run(primary_address([("sentinel", 26379)], url, {})), asked
 
 
 NO_PASSWORD = exceptions.AuthenticationError("AUTH <password> called without any password configured")
 
 
 def test_a_sentinel_is_asked_with_the_urls_account_and_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, _, asked = primary_of(monkeypatch, NO_PASSWORD, ["172.20.0.2", "6379"])
+    found, asked = primary_of(monkeypatch, NO_PASSWORD, ["172.20.0.2", "6379"])
 
     assert found == ("172.20.0.2", 6379)
     assert asked == [
@@ -587,11 +583,10 @@ def test_a_sentinel_is_asked_with_the_urls_account_and_without(monkeypatch: pyte
 def test_a_sentinel_that_names_no_primary_says_why(
     monkeypatch: pytest.MonkeyPatch, answers: tuple[Any, ...], problem: str, words: str
 ) -> None:
-    found, answer, _ = primary_of(monkeypatch, *answers)
+    with pytest.raises(NoPrimaryError, match=words) as refusal:
+        primary_of(monkeypatch, *answers)
 
-    assert found is None
-    assert answer["problem"] == problem
-    assert words in answer["error"]
+    assert refusal.value.problem == problem
 
 
 # --- protected mode ---------------------------------------------------------------------------------------------------
@@ -701,3 +696,31 @@ def test_an_apps_schema_is_told_with_what_its_image_leads_to_and_no_words_of_a_l
     assert unreachable == {"error": "the database could not be asked (OperationalError)"}
     (tmp_path / "app/.env").touch()
     assert ".env" in schema(environment)["error"]
+
+
+# --- one text ---------------------------------------------------------------------------------------------------------
+
+PROGRAMS = ["probe", "publish", "valkey_by_url", "app_valkey_urls", "account_probe"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_and_what_it_imports_are_one_text_that_stands_alone(program: str) -> None:
+    names: dict[str, Any] = {"__name__": "alone"}
+    exec(compile(runner.source(program), program, "exec"), names)  # noqa: S102 - as the container does
+
+    module = importlib.import_module(f"verification.inside.{program}")
+    assert {name for name in vars(module) if not name.startswith("__")} <= names.keys()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_no_name_means_two_things_in_it_and_one_program_is_run(program: str) -> None:
+    statements = ast.parse(runner.source(program)).body
+    defined = [
+        node.name for node in statements if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    ]
+    defined += [
+        node.target.id for node in statements if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    ]
+
+    assert sorted(defined) == sorted(set(defined))
+    assert [type(node) for node in statements].count(ast.If) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import sys
+import traceback
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from pulumi.dynamic import dynamic
 
 from verification import provider as provider_module
 from verification.ask.docker_view import CouldNotAsk
-from verification.checks.evidence import Container
+from verification.evidence.container import Container
 from verification.provider import UNKNOWN, VerificationError, VerificationProvider, fingerprint
 from verification.report.terminal import report_unasked
 from verification.subject import Subject
@@ -319,15 +320,23 @@ def test_a_missing_container_has_a_fingerprint_too(monkeypatch: pytest.MonkeyPat
     assert found == {"open-webui": "missing - missing", "redis-valkey": "missing - missing"}
 
 
-def test_errors_reach_the_user_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    import traceback  # noqa: PLC0415 - as the provider process formats it
+@pytest.mark.usefixtures("containers")
+def test_a_failure_reaches_the_user_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verification.run.verify", lambda _subject, _progress: report("failed"))
 
-    monkeypatch.setattr(sys, "tracebacklimit", 1000, raising=False)
-    VerificationProvider().configure(None)  # type: ignore[arg-type]  # the request is not looked at
     try:
-        raise VerificationError("failed: cause-code")  # noqa: TRY301 - the traceback is what is looked at
+        VerificationProvider().create(copy.deepcopy(INPUTS))
     except VerificationError:
-        assert traceback.format_exc() == "VerificationError: failed: cause-code\n"
+        told = traceback.format_exc()  # as Pulumi's host of dynamic resources does
+
+    assert told.startswith("verification.provider.VerificationError: unknown: docker-unreachable")
+
+
+@pytest.mark.usefixtures("containers")
+def test_other_resources_keep_their_tracebacks_while_nothing_of_ours_fails() -> None:
+    VerificationProvider().create(INPUTS)
+
+    assert sys.tracebacklimit == 1000
 
 
 def test_the_provider_is_stored_by_reference() -> None:

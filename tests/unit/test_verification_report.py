@@ -15,7 +15,9 @@ from rich.console import Console
 from tests.unit.test_verification_checks import app, behind_gateway, container, evidence, probe, probed, valkey
 from verification.__main__ import main
 from verification.checks import CHECKS, judge
-from verification.checks.evidence import Container, Evidence, Image, Live
+from verification.evidence import Evidence
+from verification.evidence.container import Container, Image
+from verification.evidence.inside import Live
 from verification.report.markdown import as_markdown, prose
 from verification.report.progress import shown
 from verification.report.terminal import Report, as_text, print_report, redact, report

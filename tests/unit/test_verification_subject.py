@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from verification.__main__ import main, parser, subject
-from verification.subject import AccountFile, Door, Isolation, Login, Subject, subject_of
+from verification.subject import AccountFile, Isolation, Login, PublishedPort, Subject, subject_of
 
 EVERYTHING = Subject(
     apps=("app-1", "app-2"),
@@ -19,7 +19,7 @@ EVERYTHING = Subject(
     gateway="gateway",
     migration="migration",
     url="https://chat.example.org",
-    door=Door(address="127.0.0.1", port=8443),
+    door=PublishedPort(address="127.0.0.1", port=8443),
     ca="/data/root.crt",
     valkey_login=Login(user="verify", password_file="/run/secrets/verify", ca_file="/run/secrets/ca.pem"),
     isolation=Isolation(edge="edge", private=("valkey", "postgres")),

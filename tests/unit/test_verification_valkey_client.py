@@ -10,7 +10,8 @@ import pytest
 
 from verification.ask.docker_view import Executed
 from verification.ask.valkey_client import ping, read_statistics, statistics_of
-from verification.checks.evidence import Container, Valkey
+from verification.evidence.container import Container
+from verification.evidence.valkey import Valkey
 from verification.subject import Login
 
 PASSWORD = "0a1b2c3d4e5f"

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from verification.ask import observe, valkey_url
+from docker_access.polling import Clock
+from verification.ask import valkey_url
 from verification.ask.docker_view import Executed
-from verification.ask.observe import Clock, settled
-from verification.ask.valkey_url import HERE, Keys, ask_by_url, read_answer
-from verification.checks.evidence import Connection, Denial, Probe, Valkey
+from verification.ask.valkey_client import SETTLE_SECONDS
+from verification.ask.valkey_url import HERE, Keys, ask_by_url, ask_elsewhere, read_answer
+from verification.evidence.inside import Connection, Probe
+from verification.evidence.valkey import Denial
 from verification.subject import Subject
 
 PASSWORD = "hunter22"
@@ -153,12 +155,11 @@ def test_asking_again_keeps_what_was_found_once(here: Callable[..., list[Keys]])
     time = [0.0]
     clock = Clock(now=lambda: time[0], sleep=lambda seconds: time.__setitem__(0, time[0] + seconds))
 
-    found = observe.ask_elsewhere(docker, URL, PROBES, 1, clock)
+    found = ask_elsewhere(docker, URL, PROBES, 1, clock)
 
-    assert time[0] == pytest.approx(observe.SUBSCRIBERS_SETTLE_SECONDS)
+    assert time[0] == pytest.approx(SETTLE_SECONDS)
     assert asked[1:] == [[]] * (len(asked) - 1)
     assert found.found == frozenset({"open-webui:verification:0"})
-    assert settled(found, lambda _: Valkey(), 2, clock) is found
 
 
 def test_a_subject_shows_no_url() -> None:

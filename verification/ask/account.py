@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import shlex
 import time
-from typing import Final, Protocol
+from typing import Final
 
-from verification.checks.evidence import Account, Container
-from verification.inside import runner as inside
+from verification.ask.view import View
+from verification.evidence.container import Container
+from verification.evidence.inside import Account
+from verification.inside import runner
 from verification.subject import Subject
 
 VARIABLES: Final = ("WEBUI_ADMIN_EMAIL", "WEBUI_ADMIN_PASSWORD")
 PORT: Final = "8080"
 SECONDS: Final = 38.0
 """Longer than the probe gives itself (ASK_SECONDS and CLEAN_SECONDS there), so that it can leave nothing behind."""
-
-
-class View(inside.View, Protocol):
-    """What is asked of Docker here."""
-
-    def container(self, name: str) -> Container:
-        """One container."""
-
-    def read_file(self, name: str, path: str) -> str | None:
-        """Text of a file in a container, which need not run."""
 
 
 def ask_account(view: View, subject: Subject) -> Account:
@@ -40,9 +32,8 @@ def ask_account(view: View, subject: Subject) -> Account:
     first, *others = (view.container(name) for name in subject.apps)
     addresses = {first.name: f"http://127.0.0.1:{port_of(first)}"}
     addresses |= {other.name: address_of(other, first) for other in others}
-    executed = inside.run(
-        view, first.name, {"replicas": addresses}, seconds=SECONDS, environment=variables, program="account_probe.py"
-    )
+    asked = {"replicas": addresses}
+    executed = runner.run(view, first.name, "account_probe", asked, seconds=SECONDS, environment=variables)
     if executed.problem:
         return Account(problem=executed.problem, error=executed.error)
     try:
@@ -76,6 +67,4 @@ def address_of(container: Container, seen_from: Container) -> str:
 
 def port_of(container: Container) -> str:
     """TCP port Open WebUI listens on in its container."""
-    variables = (container.inspect.get("Config") or {}).get("Env") or []
-    pairs = dict(pair.partition("=")[::2] for pair in variables)
-    return pairs.get("PORT") or PORT
+    return container.variables.get("PORT") or PORT

@@ -9,12 +9,11 @@ import io
 import json
 import socket
 import tarfile
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import docker.errors
 import requests
@@ -23,16 +22,15 @@ from docker_access import daemon, elsewhere, labels
 from docker_access.client import api_client, failure_text
 from docker_access.commands import run_inside, through
 from docker_access.versions import TooNewError
+from verification.ask.background import bounded
 from verification.checks.causes import Cause
-from verification.checks.evidence import Container, Image
+from verification.evidence.container import Container, Image
 
 API_SECONDS: Final = 30
 """How long Docker may take for one answer: on a machine at its limit it took more than ten seconds for a small file."""
 LOG_LINES: Final = 20
 MOST_BYTES: Final = 1 << 20
 """Of files with secrets, all in one folder together."""
-
-_T = TypeVar("_T")
 
 
 class CouldNotAsk(Exception):  # noqa: N818 - it is an outcome of the verification, not a programming error
@@ -98,30 +96,31 @@ class DockerView:
 
     def names(self) -> list[str]:
         """Names of all containers, running or not."""
-        return sorted(name.lstrip("/") for item in self._must(self._api.containers, all=True) for name in item["Names"])
+        return sorted(
+            name.lstrip("/") for item in self._require_answer(self._api.containers, all=True) for name in item["Names"]
+        )
 
     def container(self, name: str) -> Container:
         """One container; its ``inspect`` is empty when there is none of that name."""
         try:
-            return Container(name=name, inspect=self._must(self._api.inspect_container, name))
+            return Container(name=name, inspect=self._require_answer(self._api.inspect_container, name))
         except docker.errors.NotFound:
             return Container(name=name)
 
     def siblings(self, container: Container) -> list[str]:
-        """Names of running containers of the same stack and role; none where it carries no such marks."""
-        marks = (container.inspect.get("Config") or {}).get("Labels") or {}
-        keys = (labels.PROJECT, labels.STACK, labels.ROLE)
-        if not all(marks.get(key) for key in keys):
+        """Names of running containers of the same stack and role; none where no stack of this project has made it."""
+        if not container.is_own:
             return []
-        found = self._must(self._api.containers, filters={"label": [f"{key}={marks[key]}" for key in keys]})
+        same = [f"{key}={container.labels[key]}" for key in (labels.PROJECT, labels.STACK, labels.ROLE)]
+        found = self._require_answer(self._api.containers, filters={"label": same})
         names = {name.lstrip("/") for item in found for name in item["Names"]}
         return sorted(names - {container.name})
 
-    def labelled(self, marks: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    def labelled(self, wanted: Mapping[str, str]) -> tuple[list[str], list[str]]:
         """Names of the containers, running or not, and of the networks that carry these labels."""
-        filters = {"label": [f"{key}={value}" for key, value in marks.items()]}
-        containers = self._must(self._api.containers, all=True, filters=filters)
-        networks = self._must(self._api.networks, filters=filters)
+        filters = {"label": [f"{key}={value}" for key, value in wanted.items()]}
+        containers = self._require_answer(self._api.containers, all=True, filters=filters)
+        networks = self._require_answer(self._api.networks, filters=filters)
         found = {name.lstrip("/") for item in containers for name in item["Names"] if name.count("/") == 1}
         return sorted(found), sorted(str(item["Name"]) for item in networks)
 
@@ -139,7 +138,7 @@ class DockerView:
 
     def _inspected(self, call: Any, name: str) -> dict[str, Any]:
         try:
-            return dict(self._must(call, name))
+            return dict(self._require_answer(call, name))
         except docker.errors.NotFound:
             return {}
 
@@ -149,14 +148,14 @@ class DockerView:
             found = self._ask(self._api.inspect_image, container.inspect["Image"])
         except (docker.errors.APIError, KeyError):
             return None
-        marks = (found.get("Config") or {}).get("Labels") or {}
-        built = marks.get(labels.LOCAL_BUILD, "")
+        found_labels = (found.get("Config") or {}).get("Labels") or {}
+        built = found_labels.get(labels.LOCAL_BUILD, "")
         return Image(
             reference=container.inspect["Config"]["Image"],
             id=found["Id"],
-            version=marks.get(labels.IMAGE_VERSION, ""),
+            version=found_labels.get(labels.IMAGE_VERSION, ""),
             # Docker's containerd store gives what was imported or loaded a RepoDigest too.
-            origin=_origin(built, marks.get(labels.LOCAL_DIFFERS, "")),
+            origin=_origin(built, found_labels.get(labels.LOCAL_DIFFERS, "")),
         )
 
     def internal(self, network: str) -> bool:
@@ -179,7 +178,7 @@ class DockerView:
     def read_files(self, name: str, path: str) -> list[str]:
         """Texts of a file, or of all files below a folder, in a container that need not run.
 
-        None where there is no such file, and where it is larger than any that is read by hand.
+        None where there is no such file, and where one is larger than any that somebody wrote.
         """
         content = b""
         try:
@@ -277,7 +276,7 @@ class DockerView:
         except requests.RequestException as error:
             raise unreachable(error) from None
 
-    def _must(self, call: Any, *arguments: Any, **options: Any) -> Any:
+    def _require_answer(self, call: Any, *arguments: Any, **options: Any) -> Any:
         """Ask what Docker can answer as long as it works; that there is none of that name is such an answer."""
         try:
             return self._ask(call, *arguments, **options)
@@ -311,24 +310,3 @@ def unreachable(error: Exception) -> CouldNotAsk:
         elsewhere.way_out()
         or "start it (`systemctl start docker`) or point DOCKER_HOST at a daemon that answers `docker version`",
     )
-
-
-def bounded(call: Callable[[], _T], seconds: float) -> _T:
-    """Result of ``call``, or TimeoutError after ``seconds``; a call that hangs is left behind on a daemon thread."""
-    results: list[_T] = []
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            results.append(call())
-        except Exception as error:  # noqa: BLE001 - handed to the caller below
-            errors.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise TimeoutError
-    if errors:
-        raise errors[0]
-    return results[0]

@@ -1,7 +1,7 @@
 """The questions Valkey is asked with the client in its own container, and how its answers are read.
 
 A password never leaves the container: the shell there reads it from its file into the client's environment, so that
-it stands in no command line, neither of ``docker exec`` nor of the client.
+it is in no command line, neither of ``docker exec`` nor of the client.
 """
 
 from __future__ import annotations
@@ -10,13 +10,21 @@ import json
 import re
 import shlex
 import socket
+import time
 from dataclasses import replace
 from typing import Final
 
+from docker_access.polling import Clock, poll
 from verification.ask.docker_view import Executed
-from verification.checks.evidence import SOCKETIO_CHANNEL, Denial, Valkey
+from verification.ask.view import View
+from verification.evidence.container import Container
+from verification.evidence.valkey import SOCKETIO_CHANNEL, Denial, Valkey
 from verification.subject import Login
 
+VALKEY_SECONDS: Final = 8.0
+"""How long a command in Valkey's container may take."""
+SETTLE_SECONDS: Final = 3.0
+"""How long a number of subscribers that is not the expected one is asked again: connections close a little late."""
 SEPARATOR: Final = "---"
 
 PORT: Final = r"""p=$(cat /proc/[1-9]/cmdline 2>/dev/null | tr '\0' '\n' |
@@ -41,7 +49,7 @@ Source: https://github.com/valkey-io/valkey/blob/8.0.1/valkey.conf (``acllog-max
 
 
 def _client(login: Login | None) -> str:
-    """Shell that defines ``ask``, bounded in time; with a login also ``nobody``, who asks without an account."""
+    """Shell that defines ``ask``, bounded in time; with a login also ``nobody``, which asks without an account."""
     # redis-cli first, as the tutorial asks; without -e NOAUTH exits 0, and even so it is the answer that is compared.
     client = "n=$(command -v redis-cli || command -v valkey-cli) || exit 127; " + PORT
     if login is None:
@@ -62,13 +70,50 @@ def ping(login: Login | None) -> str:
 
 
 def statistics_of(login: Login | None) -> str:
-    """Shell that prints who subscribes, the clients and INFO; with a login also denials and PING of nobody; sockets."""
+    """Shell that prints subscribers, clients, INFO, sockets; with a login also denials and PING without an account."""
     questions = [f"ask pubsub numsub {SOCKETIO_CHANNEL}", "ask client list", "ask info"]
     if login:
         # JSON, because a denied key or channel may be any text, with line breaks too.
         questions += [f"ask --json acl log {ALL_DENIALS}", "unset REDISCLI_AUTH; nobody ping"]
     questions.append(LISTENING)
     return _client(login) + f"; echo; echo {SEPARATOR}; ".join(questions)
+
+
+def ask_valkey(view: View, name: str, login: Login | None) -> Valkey:
+    """PING with the client in Valkey's own container."""
+    started = time.monotonic()
+    executed = view.execute(name, ["sh", "-c", ping(login)], seconds=VALKEY_SECONDS)
+    client, _, answer = executed.output.strip().partition("\n")
+    problem = executed.problem or {124: "timeout", 127: "no-client", 143: "timeout"}.get(executed.exit_code, "")
+    return Valkey(
+        container=Container(name=name),
+        client=client,
+        login=login.user if login else "",
+        answer=answer or executed.error.strip(),
+        problem=problem,
+        seconds=time.monotonic() - started,
+    )
+
+
+def ask_statistics(view: View, valkey: Valkey, login: Login | None, expected: int, clock: Clock) -> Valkey:
+    """Subscribers, denials and INFO, asked in Valkey's own container.
+
+    Args:
+        view: Docker.
+        valkey: What PING was answered.
+        login: The account to ask with.
+        expected: How many are to subscribe; asked again for a moment where it is another number.
+        clock: Time.
+    """
+    if valkey.problem:
+        return valkey
+    command = ["sh", "-c", statistics_of(login)]
+    return poll(
+        lambda: read_statistics(valkey, view.execute(valkey.name, command, seconds=VALKEY_SECONDS * 2)),
+        lambda found: found.subscribers in {None, expected},
+        seconds=SETTLE_SECONDS,
+        clock=clock,
+    )
 
 
 def read_statistics(valkey: Valkey, executed: Executed) -> Valkey:
@@ -86,22 +131,22 @@ def read_statistics(valkey: Valkey, executed: Executed) -> Valkey:
         subscriber_addresses=tuple(sorted(match[1] for match in found if match)) if lines else None,
         version=info.get("valkey_version") or info.get("redis_version", ""),
         info=info,
-        listening=tuple(sorted({_address(*found) for found in SOCKET.findall(executed.output)})) or None,
-        denials=_denials(denials),
+        listening=tuple(sorted({_socket_address(*found) for found in SOCKET.findall(executed.output)})) or None,
+        denials=_read_denials(denials),
         nobody=nobody,
     )
 
 
-def _address(host: str, port: str) -> str:
+def _socket_address(host: str, port: str) -> str:
     """An address as people write it: the kernel writes each four bytes of it with the last one first."""
     packed = b"".join(bytes.fromhex(host[start : start + 8])[::-1] for start in range(0, len(host), 8))
     name = socket.inet_ntop(socket.AF_INET if len(packed) == len(b"ipv4") else socket.AF_INET6, packed)
     return f"[{name}]:{int(port, 16)}" if ":" in name else f"{name}:{int(port, 16)}"
 
 
-def _denials(text: str) -> tuple[Denial, ...] | None:
-    """Entries of the ACL LOG, latest first; None when it was not told."""
+def _read_denials(text: str) -> tuple[Denial, ...] | None:
+    """Entries of the ACL LOG, latest first; None when Valkey refused."""
     try:
-        return tuple(map(Denial.of, json.loads(text)))
+        return tuple(map(Denial.from_entry, json.loads(text)))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -7,23 +7,41 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from verification.ask.docker_view import bounded
-from verification.checks.evidence import Denial, Probe, Valkey
-from verification.inside import probe
-from verification.inside import runner as inside
+from docker_access.polling import Clock, poll
+from verification.ask.background import bounded
+from verification.ask.valkey_client import SETTLE_SECONDS
+from verification.evidence.inside import Probe
+from verification.evidence.valkey import Denial, Valkey
+from verification.inside import runner, valkey_by_url
+from verification.inside.environment import mask
 
 ASK_SECONDS: Final = 12.0
 HERE: Final = "this host"
 UNREACHED: Final = frozenset({"resolve", "refused", "timeout", "tls", "other"})
-"""Problems that somebody on another network may not have."""
+"""Problems that a client on another network may not have."""
 
 Keys = list[tuple[int, str]]
 
 
-def ask_by_url(view: inside.View, url: str, probes: Mapping[str, Probe], *, keys: bool = True) -> Valkey:
+def ask_elsewhere(view: runner.View, url: str, probes: Mapping[str, Probe], expected: int, clock: Clock) -> Valkey:
+    """What Valkey says to the URL; asked again for a moment where the number of subscribers is not the expected one."""
+    known: Valkey | None = None
+
+    def ask() -> Valkey:
+        nonlocal known
+        found = ask_by_url(view, url, probes, keys=known is None)
+        if known:
+            found = known if found.problem else replace(found, found=known.found)
+        known = found
+        return found
+
+    return poll(ask, lambda found: found.subscribers in {None, expected}, seconds=SETTLE_SECONDS, clock=clock)
+
+
+def ask_by_url(view: runner.View, url: str, probes: Mapping[str, Probe], *, keys: bool = True) -> Valkey:
     """What Valkey says to the URL.
 
     Args:
@@ -33,19 +51,19 @@ def ask_by_url(view: inside.View, url: str, probes: Mapping[str, Probe], *, keys
         keys: Whether to look for the keys that the apps have left; they are there once.
     """
     left = left_by(probes.values()) if keys else []
-    found = read_answer(from_here(url, left), probe.mask(url), HERE)
+    found = read_answer(from_here(url, left), mask(url), HERE)
     answering = [name for name, answered in probes.items() if not answered.problem]
     hung = found.problem == "timeout" and "connecting" not in found.answer.lower()
     if found.problem not in UNREACHED or hung or not answering:
         return found
-    return read_answer(from_container(view, answering[0], url, left), probe.mask(url), answering[0])
+    return read_answer(from_container(view, answering[0], url, left), mask(url), answering[0])
 
 
 def left_by(probes: Iterable[Probe]) -> Keys:
     """Database and name of each key that the apps have left."""
     connections = [connection for answered in probes for connection in answered.connections.values()]
     return [
-        (int(database) if (database := urlsplit(connection.url).path.lstrip("/")).isdecimal() else 0, connection.left)
+        (int(connection.database) if connection.database.isdecimal() else 0, connection.left)
         for connection in connections
         if connection.left
     ]
@@ -54,15 +72,15 @@ def left_by(probes: Iterable[Probe]) -> Keys:
 def from_here(url: str, keys: Keys) -> dict[str, Any]:
     """Ask from this process."""
     try:
-        return bounded(lambda: asyncio.run(probe.ask_by_url(url, keys)), ASK_SECONDS)
+        return bounded(lambda: asyncio.run(valkey_by_url.ask_by_url(url, keys)), ASK_SECONDS)
     except TimeoutError:
         return {"problem": "timeout", "error": f"no answer within {ASK_SECONDS:.0f} s"}
 
 
-def from_container(view: inside.View, name: str, url: str, keys: Keys) -> dict[str, Any]:
+def from_container(view: runner.View, name: str, url: str, keys: Keys) -> dict[str, Any]:
     """Ask from inside a container of Open WebUI, with its libraries."""
-    asked = {"keys": keys, "patience": ASK_SECONDS}
-    executed = inside.run(view, name, asked, seconds=ASK_SECONDS, environment={"VERIFICATION_VALKEY_URL": url})
+    secret = {valkey_by_url.URL_VARIABLE: url}
+    executed = runner.run(view, name, "valkey_by_url", {"keys": keys}, seconds=ASK_SECONDS, environment=secret)
     try:
         return executed.answer()
     except ValueError:
@@ -70,7 +88,7 @@ def from_container(view: inside.View, name: str, url: str, keys: Keys) -> dict[s
 
 
 def read_answer(answer: Mapping[str, Any], url: str, place: str) -> Valkey:
-    """Read what :func:`verification.inside.probe.ask_by_url` returned; each part may have been refused."""
+    """Read what :func:`verification.inside.valkey_by_url.ask_by_url` returned; each part may have been refused."""
     info = {name: str(value) for name, value in (answer.get("info") or {}).items() if not isinstance(value, dict)}
     clients, numsub, denials, found = (answer.get(name) for name in ("clients", "numsub", "denials", "found"))
     return Valkey(
@@ -84,7 +102,7 @@ def read_answer(answer: Mapping[str, Any], url: str, place: str) -> Valkey:
         subscriber_addresses=None
         if clients is None
         else tuple(sorted(item["addr"].rpartition(":")[0].strip("[]") for item in clients if str(item["sub"]) != "0")),
-        denials=None if denials is None else tuple(map(Denial.of, denials)),
+        denials=None if denials is None else tuple(map(Denial.from_entry, denials)),
         found=None if found is None else frozenset(found),
         seconds=float(answer.get("seconds", 0.0)),
     )

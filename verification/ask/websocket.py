@@ -1,72 +1,125 @@
-"""Frames of a websocket, read and written as a browser does.
+"""A websocket over a connection that is there already, as the library ``websockets`` reads and writes it.
 
-Source: https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+Of the library it takes the part without I/O. Its own ``connect()`` reads on a second thread, and to read and to write a
+TLS connection on two threads may crash Python (https://github.com/python/cpython/issues/143756). It also answers pings
+unseen, which are part of what is measured here, and for a redirection it raises an error without the server's answer.
 """
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass
-from typing import IO, Final
+import socket
+import time
+from collections import deque
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Final
 
-TEXT: Final = 0x1
-CLOSE: Final = 0x8
-PING: Final = 0x9
-PONG: Final = 0xA
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidState
+from websockets.frames import Close, Frame, Opcode
+from websockets.http11 import Response
+from websockets.protocol import Event
+from websockets.typing import Origin
+from websockets.uri import parse_uri
 
-FINAL_BIT: Final = 0x80
-OPCODE_BITS: Final = 0x0F
-MASK_BIT: Final = 0x80
-LENGTH_BITS: Final = 0x7F
-LONG_LENGTHS: Final = {126: 2, 127: 8}
-"""Lengths that say in how many bytes after them the length stands."""
-LONGEST_BYTES: Final = 1 << 20
-"""No message that is read here is longer by far."""
-SHORT_BYTES: Final = 125
-CODE_BYTES: Final = 2
+READ_BYTES: Final = 65536
 
 
-@dataclass(frozen=True, kw_only=True)
-class Frame:
-    """One frame.
+class WebSocket:
+    """A websocket, opened as a page would.
+
+    Args:
+        connection: Leads to the server; its time limit is set here.
+        uri: ``ws://``, whatever the connection is encrypted with.
+        origin: The page's.
+        seconds: How long the server may take to answer.
 
     Attributes:
-        opcode: What it is, for example :data:`TEXT`.
-        payload: What it carries.
-    """
-
-    opcode: int
-    payload: bytes
-
-    @property
-    def closing(self) -> str:
-        """In words, why a :data:`CLOSE` frame closes."""
-        code, reason = self.payload[:CODE_BYTES], self.payload[CODE_BYTES:].decode(errors="replace")
-        return " ".join(filter(None, ["closed", str(int.from_bytes(code, "big")) if code else "", reason]))
-
-
-def read_frame(stream: IO[bytes]) -> Frame | None:
-    """The next frame of a server, which masks none; None where the connection has ended.
+        response: What the server answered: it has opened a websocket only where the status is 101.
 
     Raises:
-        ValueError: It is no frame, or longer than any that is expected.
+        TimeoutError: There was no answer in that time.
+        ValueError: It is no answer of HTTP, or 101 and no websocket.
+        OSError: The connection failed.
     """
-    header = stream.read(2)
-    if len(header) < len(b"xx"):
-        return None
-    length = header[1] & LENGTH_BITS
-    if length in LONG_LENGTHS:
-        length = int.from_bytes(stream.read(LONG_LENGTHS[length]), "big")
-    if header[1] & MASK_BIT or length > LONGEST_BYTES:
-        raise ValueError("what came after the upgrade is not of a websocket's server")
-    payload = stream.read(length)
-    return Frame(opcode=header[0] & OPCODE_BITS, payload=payload) if len(payload) == length else None
+
+    def __init__(self, connection: socket.socket, uri: str, origin: str, seconds: float) -> None:
+        self._connection, self._events = connection, deque[Event]()
+        self._protocol = ClientProtocol(parse_uri(uri), origin=Origin(origin))
+        request = self._protocol.connect()
+        request.headers["User-Agent"] = "verification"
+        self._protocol.send_request(request)
+        self._flush()
+        response = self._next_event(seconds)
+        if not isinstance(response, Response):
+            raise TypeError(response)
+        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS and self._protocol.handshake_exc:
+            raise ValueError(f"101, and no websocket: {self._protocol.handshake_exc}")
+        self.response = response
+
+    def receive(self, seconds: float) -> Frame:
+        """The next frame; a ping is answered already.
+
+        Raises:
+            TimeoutError: There was none in that time.
+            ValueError: The websocket was closed; says how.
+            OSError: The connection failed.
+        """
+        frame = self._next_event(seconds)
+        if not isinstance(frame, Frame):
+            raise TypeError(frame)
+        if frame.opcode is Opcode.CLOSE:
+            close = Close.parse(frame.data)
+            raise ValueError(" ".join(["closed", *([str(close.code), close.reason] if frame.data else [])]).rstrip())
+        return frame
+
+    def send(self, text: bytes) -> None:
+        """Send a message.
+
+        Raises:
+            OSError: The connection failed.
+        """
+        with suppress(InvalidState):  # it is being closed; how is seen by reading
+            self._protocol.send_text(text)
+        self._flush()
+
+    def ping(self, data: bytes) -> None:
+        """Send a ping of the websocket's own; the server answers it with a frame that is a pong.
+
+        Raises:
+            OSError: The connection failed.
+        """
+        with suppress(InvalidState):
+            self._protocol.send_ping(data)
+        self._flush()
+
+    def _next_event(self, seconds: float) -> Event:
+        end = time.monotonic() + seconds
+        while not self._events:
+            if (left := end - time.monotonic()) <= 0:
+                raise TimeoutError("timed out")
+            self._connection.settimeout(left)
+            if data := self._connection.recv(READ_BYTES):
+                self._protocol.receive_data(data)
+            else:
+                self._protocol.receive_eof()
+            self._events.extend(self._protocol.events_received())
+            with suppress(OSError):  # what answers a ping or a closing; whether the connection holds is seen by reading
+                self._flush()
+            error = self._protocol.handshake_exc or self._protocol.parser_exc
+            if not self._events and (error or not data):
+                raise ValueError(_end(error))
+        return self._events.popleft()
+
+    def _flush(self) -> None:
+        # An empty piece stands for the end of what is sent: the connection is ended by whoever made it.
+        self._connection.sendall(b"".join(self._protocol.data_to_send()))
 
 
-def client_frame(opcode: int, payload: bytes) -> bytes:
-    """A frame of a client, of up to 125 bytes: masked, as a client's have to be."""
-    if len(payload) > SHORT_BYTES:
-        raise ValueError(f"{len(payload)} bytes are more than the {SHORT_BYTES} of a short frame")
-    mask = secrets.token_bytes(4)
-    masked = bytes(byte ^ mask[index % len(mask)] for index, byte in enumerate(payload))
-    return bytes([FINAL_BIT | opcode, MASK_BIT | len(payload)]) + mask + masked
+def _end(error: Exception | None) -> str:
+    """In words, what ended a websocket, or an answer that was to open one."""
+    if error is None or isinstance(error, EOFError):
+        return "the connection ended"
+    if isinstance(error.__cause__, Exception):
+        return f"{error}: {error.__cause__}"
+    return f"what came after the upgrade is not of a websocket's server: {error}"

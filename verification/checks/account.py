@@ -7,11 +7,12 @@ from typing import Final
 
 from verification.checks.causes import OF_ACCOUNT, OF_PROBE, Cause
 from verification.checks.configuration import environment, replicas_agree
+from verification.checks.connections import connect_redis_url
 from verification.checks.containers import containers_running
 from verification.checks.events import live_event
-from verification.checks.evidence import Account, Evidence
 from verification.checks.finding import Finding, Judge, failed, listed, passed, unknown
-from verification.checks.valkey import connect_redis_url
+from verification.evidence import Evidence
+from verification.evidence.inside import Account
 
 ALONE: Final = "live-event and sending, whose sockets belong to no account, stand alone"
 WHY_UNASKED: Final[Mapping[str, str]] = {
@@ -55,7 +56,7 @@ def _fault(seen: Account, evidence: Evidence) -> tuple[Cause, str, str]:
     restart = f"docker restart {' '.join(app.container.name for app in evidence.apps)}"
     if seen.strangers:
         keys = {app.probe.digests.get("WEBUI_SECRET_KEY") for app in evidence.apps}
-        who = f"who signs in at {seen.at} is a stranger to {listed(seen.strangers)}"
+        who = f"whoever signs in at {seen.at} is not signed in at {listed(seen.strangers)}"
         if None in keys or len(keys) > 1:
             why = "without WEBUI_SECRET_KEY every replica makes a key of its own" if None in keys else "by its key"
             fix = "set the same WEBUI_SECRET_KEY on every replica and restart all"

@@ -8,10 +8,10 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
-from verification.ask.front_door import UPGRADE_PATH, origin_of
 from verification.checks.causes import Cause
-from verification.checks.evidence import App, Evidence, HttpAnswer, Page
 from verification.checks.finding import UPDATE, Finding, failed, first_failure, listed, passed, unanswered, unknown
+from verification.evidence import App, Evidence
+from verification.evidence.url import UPGRADE_PATH, HttpAnswer, UrlEvent, origin_of
 
 MINIMUM_VERSION: Final = (0, 12, 0)
 
@@ -48,15 +48,15 @@ def _http(where: str, answer: HttpAnswer, cause: Cause, silent: Cause, fix: str)
         return passed(f"at {where}", answer.seconds)
     if not answer.status:
         return failed(silent, f"{where}: {answer.error}", fix, answer.seconds)
-    return failed(cause, f"{where}: {answer.status} {_start(answer)}", fix, answer.seconds)
+    return failed(cause, f"{where}: {answer.status} {_body_start(answer)}", fix, answer.seconds)
 
 
-def _start(answer: HttpAnswer) -> str:
+def _body_start(answer: HttpAnswer) -> str:
     return " ".join(answer.body.split())[:200]
 
 
 def _through_url(evidence: Evidence, path: str, answer: HttpAnswer, cause: Cause) -> Finding:
-    """An answer through the URL; where a gateway is in between, its own faults are told from the apps'."""
+    """An answer through the URL; where a gateway is in between, its own faults are distinguished from the apps'."""
     where, gateway = evidence.url, evidence.gateway
     first = gateway.name if gateway else evidence.apps[0].container.name
     if answer.untrusted:
@@ -71,7 +71,7 @@ def _through_url(evidence: Evidence, path: str, answer: HttpAnswer, cause: Cause
         fix = f"docker logs {gateway.name}; docker port {gateway.name}"
         return failed("gateway-no-answer", f"{where}: {answer.error}", fix, answer.seconds)
     if gateway and answer.status in NO_REPLICA and all(item.status == HTTPStatus.OK for item in own):
-        seen = f"{where}: {answer.status} {_start(answer)}, while every replica answers 200 inside its container"
+        seen = f"{where}: {answer.status} {_body_start(answer)}, while every replica answers 200 inside its container"
         return failed(
             "gateway-no-replica", seen, f"docker logs {gateway.name}    # which replicas it tries, and why not"
         )
@@ -79,7 +79,7 @@ def _through_url(evidence: Evidence, path: str, answer: HttpAnswer, cause: Cause
 
 
 def asks_for_login(answer: HttpAnswer, path: str) -> bool:
-    """Whether somebody before Open WebUI wants to know who asks: by 401, or by sending him to a page for that.
+    """Whether something before Open WebUI asks for a login: by 401, or by a redirection to a page for that.
 
     A redirection to the same place under another scheme, host or prefix keeps the path; one to a login carries it
     along in its query, as a rule.
@@ -93,15 +93,15 @@ def asks_for_login(answer: HttpAnswer, path: str) -> bool:
 
 
 LOGIN: Final = re.compile(r"log-?in|sign-?in|auth|sso|oidc|saml|idp\b")
-"""What is in the address of a page that asks who somebody is."""
+"""What is in the address of a login page."""
 
 
 def _login_in_front(where: str, answer: HttpAnswer) -> Finding:
     place = urlsplit(answer.location)
-    said = f"{answer.status}" + (f", to {place._replace(query='').geturl()}" if answer.location else "")
+    answered = f"{answer.status}" + (f", to {place._replace(query='').geturl()}" if answer.location else "")
     return unknown(
         "login-in-front",
-        f"{where}: {said}: somebody asks for a login before Open WebUI does",
+        f"{where}: {answered}: something before Open WebUI asks for a login",
         "let this machine's requests to /health, /ready, /api/version and /ws/socket.io through without one, "
         "or ask behind it: --url with the address that it passes requests on to",
         applies=True,
@@ -114,24 +114,26 @@ def _trust_fix(evidence: Evidence) -> str:
     return f"curl -v {evidence.url}/health    # which certificate it shows"
 
 
-def front_door(evidence: Evidence) -> Finding:
+def public_endpoint(evidence: Evidence) -> Finding:
     """Through the URL a websocket opens for pages of that URL, and not for pages of another origin."""
     answer = evidence.upgrade
     if answer is None or answer.out_of_reach:
-        return _not_at_the_door(evidence, answer)
+        return _endpoint_unasked(evidence, answer)
     origin = origin_of(evidence.url)
     allowed = {app.probe.environment.get("CORS_ALLOW_ORIGIN", "*") for app in evidence.apps if not app.probe.problem}
     if answer.status != HTTPStatus.SWITCHING_PROTOCOLS:
         return _no_upgrade(evidence, answer, origin, allowed)
     if not answer.body.startswith("0{"):
-        seen = f"{evidence.url}: the websocket opens, and then says {answer.body or answer.error or 'nothing'!r}"
+        then = f"says {answer.body!r}" if answer.body else answer.error or "says nothing"
+        seen = f"{evidence.url}: the websocket opens, and then {then}"
         return failed("upgrade-blocked", seen, _upgrade_fix(evidence), answer.seconds)
     words = f"websocket opens at {evidence.url}" + (f", asked {evidence.url_asked}" if evidence.url_asked else "")
     foreign = evidence.foreign_upgrade
     if foreign is None or not allowed or "*" in allowed:
         return passed(f"{words} (any origin may: CORS_ALLOW_ORIGIN is *)" if "*" in allowed else words, answer.seconds)
     if foreign.status == HTTPStatus.SWITCHING_PROTOCOLS:
-        seen = f"{evidence.url}: a websocket opens for pages of another origin too; CORS_ALLOW_ORIGIN is {_or(allowed)}"
+        configured = f"CORS_ALLOW_ORIGIN is {_alternatives(allowed)}"
+        seen = f"{evidence.url}: a websocket opens for pages of another origin too; {configured}"
         return failed("foreign-origin-accepted", seen, "the gateway must pass the Origin header on as it came")
     return passed(f"{words}, and not for another origin ({foreign.status or foreign.error})", answer.seconds)
 
@@ -142,7 +144,7 @@ def _opens_inside(evidence: Evidence) -> bool:
     return all(answer.status == HTTPStatus.SWITCHING_PROTOCOLS for answer in own)
 
 
-def _not_at_the_door(evidence: Evidence, answer: HttpAnswer | None) -> Finding:
+def _endpoint_unasked(evidence: Evidence, answer: HttpAnswer | None) -> Finding:
     if not evidence.url:
         return unknown("no-url", "no URL was given")
     if answer is None:
@@ -151,35 +153,35 @@ def _not_at_the_door(evidence: Evidence, answer: HttpAnswer | None) -> Finding:
     return unknown("not-asked", f"{evidence.url}: {answer.error}", fix, applies=True)
 
 
-def front_door_event(evidence: Evidence) -> Finding:
+def public_endpoint_event(evidence: Evidence) -> Finding:
     """An event published on Valkey reaches a page at the URL: it is these replicas' URL, and lets messages through."""
-    page, where = evidence.page, evidence.url
-    if page is None:
+    event, where = evidence.url_event, evidence.url
+    if event is None:
         why = "live-event or front-door says why not" if where else "no URL was given"
         return unknown("not-asked", why, applies=bool(where))
-    if not page.joined:
-        seen = f"{where}: websockets open, and a page is not taken in: {page.error or 'nobody answers'}"
-        return failed("upgrade-blocked", seen, _upgrade_fix(evidence), page.seconds)
-    if page.receivers is None:
-        return unknown("not-asked", page.error, applies=True)
-    if page.arrived:
-        each = f"each of {page.count} websockets" if page.count > 1 else "a websocket"
-        return passed(f"{each} at {where} received an event that was published on Valkey", page.seconds)
-    return _not_arrived(page, where)
+    if not event.joined:
+        seen = f"{where}: websockets open, and a page cannot join: {event.error or 'nobody answers'}"
+        return failed("upgrade-blocked", seen, _upgrade_fix(evidence), event.seconds)
+    if event.receivers is None:
+        return unknown("not-asked", event.error, applies=True)
+    if event.arrived:
+        each = f"each of {event.count} websockets" if event.count > 1 else "a websocket"
+        return passed(f"{each} at {where} received an event that was published on Valkey", event.seconds)
+    return _not_arrived(event, where)
 
 
-def _not_arrived(page: Page, where: str) -> Finding:
-    if page.error:
-        seen = f"{where}: a websocket that had been taken in ended after {page.seconds:.0f} s ({page.error})"
-        return failed("idle-timeout-too-short", seen, _patience_fix(where), page.seconds)
-    if page.rooms and not page.receivers:
-        which = f"at least one of {page.count} websockets" if page.count > 1 else "the websocket"
+def _not_arrived(event: UrlEvent, where: str) -> Finding:
+    if event.error:
+        seen = f"{where}: a websocket that had joined ended after {event.seconds:.0f} s ({event.error})"
+        return failed("idle-timeout-too-short", seen, _patience_fix(where), event.seconds)
+    if event.rooms and not event.receivers:
+        which = f"at least one of {event.count} websockets" if event.count > 1 else "the websocket"
         seen = f"{where}: nobody on this Valkey knows {which} that opened there: another Open WebUI's"
         fix = "give the address of this one: publicUrl of the stack, or --url; or correct where the gateway leads to"
-        return failed("url-leads-elsewhere", seen, fix, page.seconds)
-    seen = f"{where}: an event that Valkey delivered to {page.receivers} did not reach the page it was for"
+        return failed("url-leads-elsewhere", seen, fix, event.seconds)
+    seen = f"{where}: an event that Valkey delivered to {event.receivers} did not reach the page it was for"
     fix = f"let messages through as they come (nginx: proxy_buffering off), in every proxy before {where}"
-    return failed("event-not-received", seen, fix, page.seconds)
+    return failed("event-not-received", seen, fix, event.seconds)
 
 
 def _no_upgrade(evidence: Evidence, answer: HttpAnswer, origin: str, allowed: set[str]) -> Finding:
@@ -192,15 +194,16 @@ def _no_upgrade(evidence: Evidence, answer: HttpAnswer, origin: str, allowed: se
             return whole
     inside = {app.container.name: app.probe.upgrade for app in evidence.apps if app.probe.upgrade}
     refusing = [name for name, own in inside.items() if own.status != HTTPStatus.SWITCHING_PROTOCOLS]
-    if refusing or (not inside and answer.status == HTTPStatus.FORBIDDEN and not _accepted(origin, allowed)):
+    if refusing or (not inside and answer.status == HTTPStatus.FORBIDDEN and not _origin_allowed(origin, allowed)):
         return _refused_by_the_app(evidence, refusing, origin, allowed, answer.seconds)
-    seen = f"no websocket: {evidence.url}: {answer.status or answer.error} {answer.location or _start(answer)}".rstrip()
+    answered = f"{answer.status or answer.error} {answer.location or _body_start(answer)}".rstrip()
+    seen = f"no websocket: {evidence.url}: {answered}"
     opens = f"; inside {listed(inside)} it opens" if inside else ""
     return failed("upgrade-blocked", seen + opens, _upgrade_fix(evidence), answer.seconds)
 
 
-def _accepted(origin: str, allowed: set[str]) -> bool:
-    """Whether pages of an origin may come, by CORS_ALLOW_ORIGIN; where no app tells, nothing speaks against it."""
+def _origin_allowed(origin: str, allowed: set[str]) -> bool:
+    """Whether pages of an origin may come, by CORS_ALLOW_ORIGIN; where no app could be asked, they may."""
     return not allowed or any({"*", origin} & set(value.split(";")) for value in allowed)
 
 
@@ -213,8 +216,8 @@ def _refused_by_the_app(
         seen = f"{names}: refuses websockets: ENABLE_WEBSOCKET_SUPPORT is not true"
         return failed("websocket-disabled", seen, "set ENABLE_WEBSOCKET_SUPPORT=true", seconds)
     theirs = {app.probe.environment.get("CORS_ALLOW_ORIGIN", "*") for app in refused} & allowed
-    if not _accepted(origin, theirs):
-        seen = f"a page of {origin} gets no websocket: 403 from {names}, CORS_ALLOW_ORIGIN is {_or(theirs)}"
+    if not _origin_allowed(origin, theirs):
+        seen = f"a page of {origin} gets no websocket: 403 from {names}, CORS_ALLOW_ORIGIN is {_alternatives(theirs)}"
         return failed("origin-refused", seen, f"set CORS_ALLOW_ORIGIN={origin}", seconds)
     words = (own.status or own.error) if own else "not known"
     seen = f"no websocket, not even inside {names}: {words}"
@@ -230,7 +233,7 @@ def idle_socket(evidence: Evidence) -> Finding:
             "asked where a proxy stands before the app, or with --idle: takes a ping interval, 25 s as a rule",
         )
     if not idle.ping_interval:
-        if front_door(evidence).status != "passed":
+        if public_endpoint(evidence).status != "passed":
             return unknown("not-asked", f"no websocket opens through {where}", applies=True)
         return failed("upgrade-blocked", f"no websocket: {where}: {idle.error}", _upgrade_fix(evidence), idle.seconds)
     pings = f"Open WebUI pings every {idle.ping_interval:g} s"
@@ -252,7 +255,7 @@ def _patience_fix(where: str, interval: str = "Open WebUI's ping interval, 25 s 
     )
 
 
-def _or(values: set[str]) -> str:
+def _alternatives(values: set[str]) -> str:
     return " or ".join(repr(value) for value in sorted(values)) or "not known"
 
 
@@ -275,14 +278,14 @@ def version(evidence: Evidence) -> Finding:
         if numbers < MINIMUM_VERSION:
             return failed(
                 "version-unsupported",
-                f"{name} runs Open WebUI {text}: {_why_not(numbers)}",
+                f"{name} runs Open WebUI {text}: {_reason_unsupported(numbers)}",
                 f"name ghcr.io/open-webui/open-webui:v0.12.4 (openWebuiImage of the stack), then {UPDATE}",
             )
     return passed("Open WebUI " + listed(sorted(set(found.values()))))
 
 
 def open_webui_version(app: App) -> str:
-    """Version the app tells, empty when it tells none."""
+    """Version of Open WebUI that the app reports; empty when it reports none."""
     return _version_in(app.probe.http.get("/api/version", HttpAnswer()))
 
 
@@ -293,7 +296,7 @@ def _version_in(answer: HttpAnswer) -> str:
         return ""
 
 
-def _why_not(numbers: tuple[int, ...]) -> str:
+def _reason_unsupported(numbers: tuple[int, ...]) -> str:
     if numbers < (0, 6, 41):
         return "whoever may publish on Valkey runs code in the app (CVE-2025-61765)"
     if numbers == (0, 10, 1):

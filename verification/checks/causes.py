@@ -189,13 +189,13 @@ OF_PROBE: Final[Mapping[str, Cause]] = {
     "not-running": "probe-not-running",
     "timeout": "probe-timeout",
 }
-"""By :attr:`verification.checks.evidence.Probe.problem`; any other is ``probe-failed``."""
+"""By :attr:`verification.evidence.inside.Probe.problem`; any other is ``probe-failed``."""
 OF_URL: Final[Mapping[str, Cause]] = {"unset": "url-unset", "scheme": "url-scheme", "unsupported": "url-unsupported"}
-"""By the :attr:`verification.checks.evidence.Connection.problem` that leaves nothing to connect to."""
+"""By the :attr:`verification.evidence.inside.Connection.problem` that leaves nothing to connect to."""
 OF_ACCOUNT: Final[Mapping[str, Cause]] = {
     "none": "no-account",
     "refused": "account-refused",
     "rate-limited": "account-rate-limited",
     "out-of-reach": "replica-out-of-reach",
 }
-"""By the :attr:`verification.checks.evidence.Account.problem` that leaves nothing to ask."""
+"""By the :attr:`verification.evidence.inside.Account.problem` that leaves nothing to ask."""

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from verification.checks.causes import Cause
-from verification.checks.evidence import STATE_URL, WEBSOCKET_URL, App, Connection, Container, Evidence
 from verification.checks.expected import UPDATED, looked_up, same
 from verification.checks.finding import (
     DRIFT,
@@ -19,17 +18,20 @@ from verification.checks.finding import (
     failed,
     first_failure,
     listed,
-    made_anew,
     passed,
+    re_created_by_update,
     unanswered,
     unknown,
 )
+from verification.evidence import App, Evidence
+from verification.evidence.container import Container
+from verification.evidence.inside import STATE_URL, WEBSOCKET_URL, Connection
 
 
 def environment(evidence: Evidence) -> Finding:
     """The app's own process runs with the manager set, both URLs, and what was asked for."""
     return first_failure(
-        (_environment(app, evidence) for app in evidence.apps),
+        (_app_environment(app, evidence) for app in evidence.apps),
         passed(
             listed(
                 f"{app.container.name}: redis over {app.probe.connections[WEBSOCKET_URL].url}"
@@ -40,8 +42,7 @@ def environment(evidence: Evidence) -> Finding:
     )
 
 
-def _environment(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 - one a variable
-    """The same of one app."""
+def _app_environment(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 - one a variable
     name, variables = app.container.name, app.probe.environment
     if app.probe.problem:
         return unanswered(app)
@@ -112,7 +113,7 @@ def replicas_agree(evidence: Evidence) -> Finding:
 
 
 SHARED: Final[tuple[tuple[str, Cause, str], ...]] = (
-    ("WEBUI_SECRET_KEY", "secret-key-differs", "who signs in at one is a stranger to the other"),
+    ("WEBUI_SECRET_KEY", "secret-key-differs", "whoever signs in at one is not signed in at the other"),
     (
         "WEBSOCKET_REDIS_ROOM_CHANNELS",
         "room-channels-differ",
@@ -148,19 +149,19 @@ def as_asked(evidence: Evidence) -> Finding:
         cause = "hardening-drift"
     elif "PortBindings" in paths:
         cause = "port-exposed"
-    words = (_shown(path, item.name, wanted, actual) for item, path, wanted, actual in found)
-    return failed(cause, "; ".join(words), _as_asked_again(found))
+    words = (_difference(path, item.name, wanted, actual) for item, path, wanted, actual in found)
+    return failed(cause, "; ".join(words), _least_fix(found))
 
 
 NETWORKS: Final = "NetworkSettings.Networks"
 
 
-def _as_asked_again(found: list[tuple[Container, str, Any, Any]]) -> str:
-    """The least that mends it: Docker's plugin does not read everything back, an update alone mends only some."""
+def _least_fix(found: list[tuple[Container, str, Any, Any]]) -> str:
+    """The least that fixes it: Docker's plugin does not read everything back, an update alone fixes only some."""
     there = [one for one in found if one[0].inspect]
-    remade = [item for item, path, _, _ in there if not path.startswith((*UPDATED, NETWORKS))]
-    if remade:
-        return made_anew(remade)
+    re_created = [item for item, path, _, _ in there if not path.startswith((*UPDATED, NETWORKS))]
+    if re_created:
+        return re_created_by_update(re_created)
     joins = [(item.name, {*wanted}, {*(joined or ())}) for item, path, wanted, joined in there if path == NETWORKS]
     if any(wanted - joined for _, wanted, joined in joins):
         return f"{DRIFT}    # prints the line that joins the network again, by the names it had there"
@@ -169,7 +170,7 @@ def _as_asked_again(found: list[tuple[Container, str, Any, Any]]) -> str:
     return " && ".join([*leave, *([UPDATE] if len(joins) < len(found) else [])])
 
 
-def _shown(path: str, name: str, wanted: Any, actual: Any) -> str:
+def _difference(path: str, name: str, wanted: Any, actual: Any) -> str:
     """A difference in words; values of variables may be secret and are not shown."""
     if path.startswith("Config.Env"):
         return f"{name}: {path} is {'another' if actual is not None else 'not set'}"

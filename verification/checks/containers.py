@@ -9,12 +9,16 @@ from typing import Final
 from docker_access.last_words import of_the_host
 from verification.checks.causes import OF_APP, OF_GATEWAY, OF_POSTGRES, OF_VALKEY, Cause, Trouble
 from verification.checks.configuration import environment
-from verification.checks.evidence import App, Container, Evidence, HttpAnswer
+from verification.checks.connections import connect, connect_redis_url
 from verification.checks.finding import UPDATE, Finding, Judge, failed, first_failure, listed, passed, unknown
-from verification.checks.valkey import connect, connect_redis_url, name_resolution, valkey_pong
+from verification.checks.name_resolution import name_resolution
+from verification.checks.valkey import valkey_pong
+from verification.evidence import App, Evidence
+from verification.evidence.container import Container
+from verification.evidence.url import HttpAnswer
 
 GONE: Final[Mapping[str, str]] = {"missing": "no such container", "removing": "is being removed"}
-"""By Docker's word for it, what is left of a container that nobody can start any more."""
+"""In words, the statuses of a container that cannot be started any more."""
 
 
 def containers_running(evidence: Evidence) -> Finding:
@@ -22,13 +26,13 @@ def containers_running(evidence: Evidence) -> Finding:
     # In the order in which one brings the next one down.
     findings = []
     if evidence.postgres:
-        findings.append(_container(evidence.postgres, OF_POSTGRES))
+        findings.append(_running(evidence.postgres, OF_POSTGRES))
     if evidence.valkey and evidence.valkey.container:
-        found = _container(evidence.valkey.container, OF_VALKEY)
-        findings.append(_explained(found, {"valkey-pong": valkey_pong}, evidence))
-    findings += [_explained(_app_container(app), ROOTS_OF_APP, evidence) for app in evidence.apps]
+        found = _running(evidence.valkey.container, OF_VALKEY)
+        findings.append(_with_root_cause(found, {"valkey-pong": valkey_pong}, evidence))
+    findings += [_with_root_cause(_app_running(app), ROOTS_OF_APP, evidence) for app in evidence.apps]
     if evidence.gateway:
-        findings.append(_gateway_container(evidence.gateway, evidence))
+        findings.append(_gateway_running(evidence.gateway, evidence))
     return first_failure(findings, passed(listed(finding.evidence for finding in findings)))
 
 
@@ -43,7 +47,7 @@ ROOTS_OF_APP: Final[Mapping[str, Judge]] = {
 """Checks by name of what a booting Open WebUI, and a healthcheck on its /ready, depend on; in causal order."""
 
 
-def _explained(finding: Finding, judges: Mapping[str, Judge], evidence: Evidence) -> Finding:
+def _with_root_cause(finding: Finding, judges: Mapping[str, Judge], evidence: Evidence) -> Finding:
     """A container that runs and is not well, with the cause of that where one of these checks has found it."""
     if not finding.cause.endswith(("-unhealthy", "-not-ready")):
         return finding
@@ -56,21 +60,21 @@ def _explained(finding: Finding, judges: Mapping[str, Judge], evidence: Evidence
     return finding
 
 
-def _app_container(app: App) -> Finding:
+def _app_running(app: App) -> Finding:
     container, probe = app.container, app.probe
-    finding = _container(container, OF_APP)
+    finding = _running(container, OF_APP)
     if finding.status == "failed" or probe.http.get("/health", HttpAnswer()).status == HTTPStatus.OK:
         return finding
     if container.restarts:
         return _restarting(container, OF_APP)
     if container.health == "starting" and not probe.problem:
-        seen = f"{container.name} does not answer yet, its health is still starting{_log(container)}"
+        seen = f"{container.name} does not answer yet, its health is still starting{_log_lines(container)}"
         return failed("app-not-ready", seen, "give it longer: --timeout, or verificationTimeoutSeconds of the stack")
     return finding
 
 
-def _gateway_container(container: Container, evidence: Evidence) -> Finding:
-    finding = _container(container, OF_GATEWAY)
+def _gateway_running(container: Container, evidence: Evidence) -> Finding:
+    finding = _running(container, OF_GATEWAY)
     # One that exits over its configuration is up for a moment each time, and looks as if it ran.
     silent = any(not answer.status for answer in evidence.url_answers.values())
     return _restarting(container, OF_GATEWAY) if silent and container.restarts else finding
@@ -80,13 +84,13 @@ def _restarting(container: Container, causes: Mapping[Trouble, Cause]) -> Findin
     code = container.last_exit if container.status == "running" else container.exit_code
     last = "" if code is None else f", last exit code {code}"
     times = f"{container.restarts} times so far{last}"
-    seen = f"{container.name} does not stay up, Docker has restarted it {times}{_log(container)}"
+    seen = f"{container.name} does not stay up, Docker has restarted it {times}{_log_lines(container)}"
     return failed(causes["restarting"], seen, f"docker logs {container.name}")
 
 
-def _container(container: Container, causes: Mapping[Trouble, Cause]) -> Finding:
+def _running(container: Container, causes: Mapping[Trouble, Cause]) -> Finding:
     name, status = container.name, container.status
-    log = _log(container)
+    log = _log_lines(container)
     if status in GONE:
         return failed(causes["missing"], f"{name}: {GONE[status]}", UPDATE)
     if status == "paused":
@@ -99,7 +103,7 @@ def _container(container: Container, causes: Mapping[Trouble, Cause]) -> Finding
         return failed(
             causes["exited"],
             f"{name} is {status}, exit code {container.exit_code}{killed}{error}{log}",
-            f"docker start {name}    # after mending what the log says",
+            f"docker start {name}    # after fixing what the log says",
         )
     if container.health == "unhealthy":
         probe = ((container.state.get("Health") or {}).get("Log") or [{}])[-1]
@@ -112,7 +116,7 @@ def _container(container: Container, causes: Mapping[Trouble, Cause]) -> Finding
     return passed(f"{name} {'running' if container.health == 'none' else container.health}")
 
 
-def _log(container: Container) -> str:
+def _log_lines(container: Container) -> str:
     why = of_the_host("\n".join(container.log_tail or ()))
     lines = [*(container.log_tail or ["(no log lines)"]), *([f"({why})"] if why else [])]
     return "".join(f"\n  {line}" for line in lines)
@@ -121,26 +125,20 @@ def _log(container: Container) -> str:
 def migration(evidence: Evidence) -> Finding:
     """The database is at the revision that each app's image leads to; a one-shot migration container ended well."""
     container = evidence.migration
-    ended = _ended(container, evidence.apps) if container else None
-    if ended and ended.status == "failed":
-        return ended
-    findings = [_schema(app, container) for app in evidence.apps]
-    words = sorted({finding.evidence for finding in findings})
-    if ended is None:
-        unasked = unknown("not-expected", f"no migration container named; {listed(words)}")
-        return first_failure((it for it in findings if it.status == "failed"), _if_all(findings, unasked))
-    return first_failure(
-        (it for it in findings if it.status == "failed"),
-        passed(f"{ended.evidence}; {listed(words)}"),
-    )
+    ended = _migration_ended(container, evidence.apps) if container else None
+    revisions = [_revision(app, container) for app in evidence.apps]
+    words = listed(sorted({finding.evidence for finding in revisions}))
+    if ended:
+        otherwise = passed(f"{ended.evidence}; {words}")
+    elif all(finding.status == "passed" for finding in revisions):
+        otherwise = passed(words)
+    else:
+        otherwise = unknown("not-expected", f"no migration container named; {words}")
+    failures = (finding for finding in (ended, *revisions) if finding and finding.status == "failed")
+    return next(failures, otherwise)
 
 
-def _if_all(findings: list[Finding], otherwise: Finding) -> Finding:
-    known = all(finding.status == "passed" for finding in findings)
-    return passed(listed(sorted({finding.evidence for finding in findings}))) if known else otherwise
-
-
-def _ended(container: Container, apps: Sequence[App]) -> Finding:
+def _migration_ended(container: Container, apps: Sequence[App]) -> Finding:
     """A one-shot container has ended well."""
     name = container.name
     if container.status in GONE and all(app.container.follows_a_migration for app in apps):
@@ -152,14 +150,14 @@ def _ended(container: Container, apps: Sequence[App]) -> Finding:
     if container.exit_code != 0:
         return failed(
             "migration-failed",
-            f"{name}: exit code {container.exit_code}{_log(container)}",
+            f"{name}: exit code {container.exit_code}{_log_lines(container)}",
             f"docker logs {name}    # then {UPDATE}",
         )
     return passed(f"{name}: exit code 0")
 
 
-def _schema(app: App, migrated: Container | None) -> Finding:
-    """The database of an app is at what its image's migrations lead to; where nobody tells, by the images' ids."""
+def _revision(app: App, migrated: Container | None) -> Finding:
+    """The app's database is at the revision its image's migrations lead to; if that is unknown, by the images' ids."""
     name, seen = app.container.name, app.probe.schema
     if seen.error or not seen.heads:
         return _same_image(app.container, migrated, seen.error or f"no migrations were found in {name}")
@@ -178,7 +176,7 @@ def _schema(app: App, migrated: Container | None) -> Finding:
 
 def _same_image(app: Container, migrated: Container | None, why: str) -> Finding:
     ids = [str(item.inspect.get("Image", "")) for item in (app, migrated) if item]
-    # Who deploys in another way may migrate with an image of its own.
+    # A deployment of another kind may migrate with an image of its own.
     if migrated and migrated.stack and app.stack and all(ids) and len(set(ids)) > 1:
         words = f"{app.name} runs {ids[0][:19]}, and {migrated.name} migrated the database with {ids[1][:19]}"
         return failed("migrated-by-another-image", words, UPDATE)

@@ -1,4 +1,4 @@
-"""Do live events travel, and does everybody listen who should?"""
+"""Do live events travel, and does every app process listen?"""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from verification.checks.configuration import environment
+from verification.checks.connections import connect
 from verification.checks.containers import containers_running
-from verification.checks.evidence import WEBSOCKET_URL, App, Connection, Evidence, Valkey
 from verification.checks.finding import Finding, Judge, failed, first_failure, listed, passed, unanswered, unknown
-from verification.checks.valkey import (
-    connect,
-    is_direct,
-    is_replica_of_sentinels,
-    name_resolution,
-    valkey_acl,
-    valkey_pong,
-)
+from verification.checks.name_resolution import is_direct, is_replica_of_sentinels, name_resolution
+from verification.checks.rights import valkey_acl
+from verification.checks.valkey import valkey_pong
+from verification.evidence import App, Evidence
+from verification.evidence.inside import WEBSOCKET_URL, Connection
+from verification.evidence.valkey import Valkey
 
 
 def pubsub_subscribers(evidence: Evidence) -> Finding:
@@ -42,7 +40,7 @@ def pubsub_subscribers(evidence: Evidence) -> Finding:
     known = known and all(is_direct(app, valkey.container) for app in evidence.apps if valkey.container)
     located = [app for app in evidence.apps if app.container.addresses] if known else []
     silent = [app.container.name for app in located if not app.container.addresses & listening]
-    ours = (*(app.container for app in evidence.apps), *evidence.leaving)
+    ours = (*(app.container for app in evidence.apps), *evidence.draining)
     strangers = listening - {address for container in ours for address in container.addresses} if known else set()
     if silent or seen < expected:
         names = " ".join(silent or (app.container.name for app in evidence.apps))
@@ -53,7 +51,7 @@ def pubsub_subscribers(evidence: Evidence) -> Finding:
             if root.status == "failed" and root.cause and root.cause != "redis-url-missing":
                 return failed(root.cause, f"{words}; because of what `{check}` found", root.fix)
         return failed("replica-not-subscribed", words, f"docker restart {names}    # after a look at docker logs")
-    if (seen > expected and strangers) or (seen > expected + len(evidence.leaving) and not located):
+    if (seen > expected and strangers) or (seen > expected + len(evidence.draining) and not located):
         places = strangers or (set() if known else listening)
         who = f" (listening from {listed(sorted(places))})" if places else ""
         return failed(
@@ -61,8 +59,10 @@ def pubsub_subscribers(evidence: Evidence) -> Finding:
             f"{words}: another Open WebUI uses this Valkey{who}, and each gets the other's events",
             "give each stack a Valkey of its own: neither key prefix nor database number separates them",
         )
-    leaving = f"; {listed(item.name for item in evidence.leaving)} is still to be removed" if evidence.leaving else ""
-    return passed(words.replace(" expected", "") + leaving)
+    draining = (
+        f"; {listed(item.name for item in evidence.draining)} is still to be removed" if evidence.draining else ""
+    )
+    return passed(words.replace(" expected", "") + draining)
 
 
 SETTINGS: Final[Mapping[str, Judge]] = {
@@ -70,7 +70,7 @@ SETTINGS: Final[Mapping[str, Judge]] = {
     "name-resolution": name_resolution,
     "connect": connect,
 }
-"""Checks by name whose failure explains why nobody listens, and that no restart mends."""
+"""Checks by name whose failure explains why an app does not listen; no restart fixes it."""
 
 
 def _websocket(app: App) -> Connection:
@@ -84,12 +84,12 @@ def _unsupported(app: App) -> bool:
 
 def live_event(evidence: Evidence) -> Finding:
     """An event published through Valkey reaches a socket.io client connected to each replica, by both paths."""
-    findings = [_live(app, evidence) for app in evidence.apps]
+    findings = [_app_live_event(app, evidence) for app in evidence.apps]
     slowest = max((finding.seconds for finding in findings), default=0.0)
     return first_failure(findings, passed(listed(finding.evidence for finding in findings), slowest))
 
 
-def _live(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 - one a cause
+def _app_live_event(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 - one a cause
     name, seen = app.container.name, app.probe.live
     if app.probe.problem:
         return unanswered(app, applies=True)
@@ -97,7 +97,7 @@ def _live(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 - one a cau
         paths = [("room", seen.room_milliseconds), ("shared", seen.shared_milliseconds)]
         times = ", ".join(f"{path} channel {value:.1f} ms" for path, value in paths if value is not None)
         return passed(f"{name}: {times}", seen.seconds)
-    words = _silence(app)
+    words = _undelivered(app)
     for check, judge in ROOTS.items():
         root = judge(evidence)
         # Without REDIS_URL sessions are not shared; live events come all the same, so it explains nothing here.
@@ -124,12 +124,12 @@ def sending(evidence: Evidence) -> Finding:
     if evidence.account.sound:
         return passed("what an account posted on each replica arrived: see account", evidence.account.seconds)
     return first_failure(
-        (_sends(app) for app in evidence.apps),
-        passed("seen on Valkey, of " + listed(_sends(app).evidence for app in evidence.apps)),
+        (_sending(app) for app in evidence.apps),
+        passed("seen on Valkey, of " + listed(_sending(app).evidence for app in evidence.apps)),
     )
 
 
-def _sends(app: App) -> Finding:
+def _sending(app: App) -> Finding:
     name, live = app.container.name, app.probe.live
     if live.sent_milliseconds is not None:
         return passed(f"{name} after {live.sent_milliseconds:.0f} ms")
@@ -137,7 +137,7 @@ def _sends(app: App) -> Finding:
     return unknown("sending-not-seen", f"{name}: no message of its own process was seen on Valkey{why}")
 
 
-def _silence(app: App) -> str:
+def _undelivered(app: App) -> str:
     name, seen = app.container.name, app.probe.live
     if not seen.connected:
         return f"{name}: no socket.io client could connect ({seen.error}) in {seen.seconds:.0f} s"

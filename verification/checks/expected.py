@@ -18,7 +18,7 @@ UPDATED: Final = (
     "HostConfig.RestartPolicy",
     "HostConfig.PidsLimit",
 )
-"""What an update reads back and mends by itself; anything else needs a container made anew."""
+"""What an update reads back and fixes by itself; anything else needs the container re-created."""
 
 
 def looked_up(value: Any, path: str) -> Any:

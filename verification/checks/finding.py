@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from verification.checks.causes import OF_PROBE, Cause
-from verification.checks.evidence import App, Container, Evidence
+from verification.evidence import App, Evidence
+from verification.evidence.container import Container
 
 UPDATE: Final = "make up"
 DRIFT: Final = "make drift"
@@ -25,7 +26,7 @@ class Finding:
         status: ``passed``, ``failed`` or ``unknown`` (could not be asked).
         cause: Cause code of a failure or of not knowing; empty when passed.
         evidence: What was seen.
-        fix: The command or line that mends it.
+        fix: The command or line that fixes it.
         seconds: How long the question took.
         applies: False when the question does not arise here; it then counts neither way.
     """
@@ -41,7 +42,7 @@ class Finding:
 Judge = Callable[[Evidence], Finding]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Check:
     """One check.
 
@@ -109,20 +110,20 @@ def first_failure(findings: Iterable[Finding], otherwise: Finding) -> Finding:
 
 
 def for_stack(fix: str, stack: str) -> str:
-    """A fix whose commands are of this stack; where it is none, in words: `make up` alone is another stack's update."""
+    """A fix whose commands name this stack; in words where there is none: `make up` alone updates another stack."""
     for command in (UPDATE, DRIFT):
         fix = fix.replace(command, f"{command} STACK={stack}" if stack else "deploy it again, the way it was deployed")
     return fix
 
 
-def made_anew(containers: Iterable[Container]) -> str:
-    """The commands that have an update make containers anew, each with the time it needs to stop.
+def re_created_by_update(containers: Iterable[Container]) -> str:
+    """The commands that have an update re-create containers, each with the time it needs to stop.
 
     Anonymous volumes go with them, but not those of a container that somebody else made: its only data may be there.
     """
     stacks = {item.name: item.stack for item in containers}
     names, volumes = " ".join(stacks), " --volumes" if all(stacks.values()) else ""
-    return f"docker stop {names} && docker rm{volumes} {names} && {UPDATE}    # made anew; data volumes stay"
+    return f"docker stop {names} && docker rm{volumes} {names} && {UPDATE}    # re-created; data volumes stay"
 
 
 def listed(words: Iterable[Any]) -> str:

@@ -1,9 +1,8 @@
-"""Runs inside an Open WebUI container as its administrator, against all replicas; prints one line of JSON.
+"""Asks all replicas as Open WebUI's administrator; runs inside the first one's container, see ``runner.py``.
 
-``docker exec -e WEBUI_ADMIN_EMAIL=... -e WEBUI_ADMIN_PASSWORD=... CONTAINER python3 -c SOURCE CONFIG``, with
-``{"replicas": {name: address}}``, an empty address for what is out of reach. The first one is signed in to and out of;
-one sign-in serves for all: Open WebUI allows 15 in three minutes, people's own among them. It uses what Open WebUI
-itself depends on (python-socketio) and nothing of this project. Neither the password nor the token leaves it.
+Its argument is ``{"replicas": {name: address}}``, an empty address for what is out of reach; the environment has the
+account. The first replica is signed in to and out of, and one sign-in serves for all: Open WebUI allows 15 in three
+minutes, people's own among them. Neither the password nor the token leaves the program.
 
 Source: https://github.com/open-webui/open-webui/blob/v0.12.4/backend/open_webui/routers/auths.py
 """
@@ -15,8 +14,6 @@ import contextlib
 import json
 import os
 import re
-import signal
-import sys
 import time
 from collections.abc import Coroutine
 from http.client import HTTPConnection
@@ -25,6 +22,11 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from verification.inside.environment import read_environ
+from verification.inside.errors import one_line
+from verification.inside.polling import poll
+from verification.inside.program import print_answer
 
 HTTP_SECONDS: Final = 8.0
 SOCKET_SECONDS: Final = 6.0
@@ -64,20 +66,14 @@ def credentials() -> tuple[str, str]:
     environments: list[dict[str, str]] = [dict(os.environ)]
     for file in sorted(Path("/proc").glob("[0-9]*/environ")):
         with contextlib.suppress(OSError):
-            pairs = file.read_bytes().decode(errors="replace").split("\0")
-            environments.append(dict(pair.split("=", 1) for pair in pairs if "=" in pair))
+            environments.append(read_environ(file))
     for found in environments:
         if found.get(EMAIL) and found.get(PASSWORD):
             return found[EMAIL], found[PASSWORD]
     return "", ""
 
 
-def words_of(error: BaseException) -> str:
-    """An exception in one line."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
-
-
-def detail_of(answer: Any) -> str:
+def detail_in(answer: Any) -> str:
     """Open WebUI's own words for what is wrong; not a list of them, which repeats what was sent."""
     found = (answer.get("detail") or answer.get("next_step")) if isinstance(answer, dict) else ""
     return found[:200] if isinstance(found, str) else ""
@@ -120,14 +116,14 @@ class Replica:
         try:
             status, text = await asyncio.to_thread(request, method, self.address + path, token, body)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer
-            words = f"{self.name}: {method} {path}: {words_of(error)}"
+            words = f"{self.name}: {method} {path}: {one_line(error)}"
             out_of_reach = isinstance(error, OSError) and not isinstance(error, TimeoutError | ConnectionResetError)
             raise Unexpected("out-of-reach" if out_of_reach else "api", words) from None
         with contextlib.suppress(ValueError):
             return status, json.loads(text)
         return status, text
 
-    async def must(self, method: str, path: str, token: str, body: Any = None) -> Any:
+    async def ask_ok(self, method: str, path: str, token: str, body: Any = None) -> Any:
         """Body of the answer to a request that a sound Open WebUI answers with 200.
 
         Raises:
@@ -135,7 +131,7 @@ class Replica:
         """
         status, found = await self.ask(method, path, token, body)
         if status != OK:
-            raise Unexpected("api", f"{self.name}: {method} {path} answers {status} {detail_of(found)}".strip())
+            raise Unexpected("api", f"{self.name}: {method} {path} answers {status} {detail_in(found)}".strip())
         return found
 
     async def accepts(self, token: str) -> bool:
@@ -163,7 +159,7 @@ class Replica:
             # Its answer says that the rooms are joined: the connection is confirmed before.
             joined = await self.socket.call("user-join", {"auth": {"token": token}}, timeout=SOCKET_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer
-            raise Unexpected("api", f"{self.name}: no socket of the account's opens: {words_of(error)}") from None
+            raise Unexpected("api", f"{self.name}: no socket of the account's opens: {one_line(error)}") from None
         return bool(joined)
 
     def _received(self, event: Any) -> None:
@@ -217,7 +213,7 @@ class Account:
         if status == OK and isinstance(found, dict) and found.get("token"):
             return str(found["token"])
         problem = "refused" if status == OK else PASSWORD_REFUSED.get(status, "api")
-        words = f"{self.first.name}: POST /api/v1/auths/signin answers {status} {detail_of(found)}"
+        words = f"{self.first.name}: POST /api/v1/auths/signin answers {status} {detail_in(found)}"
         raise Unexpected(problem, words.strip())
 
     async def _make_chat(self) -> None:
@@ -227,10 +223,10 @@ class Account:
                 await self.first.ask("DELETE", f"/api/v1/chats/{chat['id']}", self.token)
         self.title = f"verification {os.urandom(16).hex()}"
         chat = {"title": self.title, "history": {"messages": {}}, "messages": []}
-        self.chat = str((await self.first.must("POST", "/api/v1/chats/new", self.token, {"chat": chat}))["id"])
+        self.chat = str((await self.first.ask_ok("POST", "/api/v1/chats/new", self.token, {"chat": chat}))["id"])
 
     async def _chats(self) -> list[dict[str, Any]]:
-        found = await self.first.must("GET", "/api/v1/chats/?page=1", self.token)
+        found = await self.first.ask_ok("GET", "/api/v1/chats/?url_event=1", self.token)
         return [chat for chat in found if isinstance(chat, dict)] if isinstance(found, list) else []
 
     async def _enter(self, replica: Replica) -> None:
@@ -242,25 +238,27 @@ class Account:
         pairs = {(a.name, b.name): (a, b) for a in self.replicas for b in self.replicas}
         if len(self.replicas) > 1:
             pairs = {names: pair for names, pair in pairs.items() if names[0] != names[1]}
-        waiting = dict(pairs)
-        end = time.monotonic() + EVENTS_SECONDS
-        slowest = 0.0
+        waiting, slowest = dict(pairs), 0.0
         sent: dict[str, dict[str, float]] = {replica.name: {} for replica in self.replicas}
-        while waiting and time.monotonic() < end:
+
+        async def all_arrived() -> bool:
+            nonlocal slowest
+            for names, (a, b) in list(waiting.items()):
+                if arrived := sent[a.name].keys() & b.arrived.keys():
+                    slowest = max(slowest, min(b.arrived[nonce] - sent[a.name][nonce] for nonce in arrived))
+                    del waiting[names]
+            return not waiting
+
+        async def post_events() -> bool:
             await together(*(self._reopen(replica) for replica in self.replicas))
             # A replica listens for an account a moment after its socket has joined: the first event may come too soon.
             posting = {a.name: (a, os.urandom(16).hex()) for a, _ in waiting.values()}
             for name, (_, nonce) in posting.items():
                 sent[name][nonce] = time.monotonic()
             await together(*(self._post(replica, nonce) for replica, nonce in posting.values()))
-            round_end = min(time.monotonic() + ROUND_SECONDS, end)
-            while waiting and time.monotonic() < round_end:
-                for names, (a, b) in list(waiting.items()):
-                    if arrived := sent[a.name].keys() & b.arrived.keys():
-                        slowest = max(slowest, min(b.arrived[nonce] - sent[a.name][nonce] for nonce in arrived))
-                        del waiting[names]
-                if waiting:
-                    await asyncio.sleep(0.005)
+            return await poll(all_arrived, bool, seconds=ROUND_SECONDS, every=0.005)
+
+        await poll(post_events, bool, seconds=EVENTS_SECONDS, every=0)
         self.answer["silent"] = [f"{a} to {b}" for a, b in waiting]
         self.answer["pairs"] = len(pairs)
         self.answer["milliseconds"] = slowest * 1000
@@ -272,23 +270,19 @@ class Account:
 
     async def _post(self, replica: Replica, nonce: str) -> None:
         event = {"type": "verification", "data": {"nonce": nonce}}
-        await replica.must("POST", f"/api/v1/chats/{self.chat}/messages/{nonce}/event", self.token, event)
+        await replica.ask_ok("POST", f"/api/v1/chats/{self.chat}/messages/{nonce}/event", self.token, event)
 
     async def _sign_out(self) -> None:
         """Sign out at the first replica; the token must be refused by all, and their sockets of it dropped."""
         await together(*(self._reopen(replica) for replica in self.replicas))
-        await self.first.must("POST", "/api/v1/auths/signout", self.token)
+        await self.first.ask_ok("POST", "/api/v1/auths/signout", self.token)
         token, self.token = self.token, ""
         end = time.monotonic() + SIGN_OUT_SECONDS
-        await together(*(self._refused(replica, token, end) for replica in self.replicas))
+        await together(*(self._await_sign_out(replica, token, end) for replica in self.replicas))
 
-    async def _refused(self, replica: Replica, token: str, end: float) -> None:
-        accepted = True
-        while accepted and time.monotonic() < end:
-            accepted = await replica.accepts(token)
-            if accepted:
-                await asyncio.sleep(0.1)
-        if accepted:
+    async def _await_sign_out(self, replica: Replica, token: str, end: float) -> None:
+        seconds = max(end - time.monotonic(), 0)
+        if await poll(lambda: replica.accepts(token), lambda accepted: not accepted, seconds=seconds, every=0.1):
             self.answer["accepting"].append(replica.name)
         try:
             await asyncio.wait_for(replica.dropped.wait(), max(end - time.monotonic(), 0.001))
@@ -302,7 +296,7 @@ class Account:
             Unexpected: Open WebUI does not delete it.
         """
         path = f"/api/v1/chats/{self.chat}"
-        if await self.first.must("DELETE", path, self.token) is not True:
+        if await self.first.ask_ok("DELETE", path, self.token) is not True:
             raise Unexpected("api", f"{self.first.name}: DELETE {path} does not delete")
         self.title = self.chat = ""
 
@@ -326,7 +320,7 @@ async def run(account: Account, email: str, password: str) -> dict[str, Any]:
     try:
         await asyncio.wait_for(account.ask(email, password), ASK_SECONDS)
     except Unexpected as unexpected:
-        answer.update(problem=unexpected.problem, error=words_of(unexpected))
+        answer.update(problem=unexpected.problem, error=one_line(unexpected))
     except TimeoutError:
         answer.update(problem="api", error=f"not done after {ASK_SECONDS:.0f} s")
     finally:
@@ -351,7 +345,4 @@ async def main(config: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    signal.alarm(int(ASK_SECONDS + CLEAN_SECONDS) + 4)
-    sys.stdout.write(json.dumps(asyncio.run(main(json.loads(sys.argv[1])))) + "\n")
-    sys.stdout.flush()
-    os._exit(0)
+    print_answer(main, seconds=ASK_SECONDS + CLEAN_SECONDS + 4)

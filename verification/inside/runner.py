@@ -1,13 +1,23 @@
-"""Runs programs of this package inside a container of Open WebUI, with its Python and its libraries."""
+"""Runs programs of this package inside a container of Open WebUI, with its Python and its libraries.
+
+``docker exec CONTAINER python3 -c SOURCE CONFIG``: nothing of this project is there, so SOURCE is one text. It is the
+program's file after those of this package that it imports, so all of them share one namespace: no two may define the
+same name. Here they are modules like any other, and tested as such.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from verification.ask.docker_view import Executed
+
+IMPORT: Final = re.compile(r"^from (?:__future__|verification\.inside\.(\w+)) import (?:\([^)]*\)|.*)\n", re.MULTILINE)
+"""What a text that stands alone cannot import, or may only at its beginning."""
 
 
 class View(Protocol):
@@ -19,29 +29,40 @@ class View(Protocol):
         """Run a command in a container, with variables that ``docker inspect`` does not show."""
 
 
-def source(program: str = "probe.py") -> str:
-    """Text of a program of this package."""
-    return (Path(__file__).parent / program).read_text(encoding="utf-8")
+@cache
+def source(program: str) -> str:
+    """Text of a program of this package, with that of the modules it imports before it."""
+    texts: dict[str, str] = {}
+
+    def add(module: str) -> None:
+        text = (Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8")
+        for imported in filter(None, IMPORT.findall(text)):
+            if imported not in texts:
+                add(imported)
+        texts[module] = IMPORT.sub("", text)
+
+    add(program)
+    return "\n\n".join(["from __future__ import annotations", *texts.values()])
 
 
 def run(
     view: View,
     container: str,
+    program: str,
     config: Mapping[str, Any],
     *,
     seconds: float,
     environment: Mapping[str, str] | None = None,
-    program: str = "probe.py",
 ) -> Executed:
     """Run a program of this package; :meth:`Executed.answer` has what it found.
 
     Args:
         view: Docker.
         container: Where.
+        program: Name of its module.
         config: Its only argument, as JSON; everybody on this host can read it.
         seconds: How long it may take.
         environment: The place for secrets.
-        program: File name.
     """
     command = ["python3", "-c", source(program), json.dumps(config)]
     return view.execute(container, command, seconds=seconds, environment=environment)

@@ -1,11 +1,19 @@
-"""The report as Markdown, for a pull request or a ticket: the verdict first, failures to open out."""
+"""The report as Markdown, for a pull request or a ticket: the verdict first, failures folded."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Final
 
-from verification.report.terminal import Report, kind, local_builds, more, seen_at, to_open_out, took
+from verification.report.terminal import (
+    Report,
+    detailed,
+    display_status,
+    duration,
+    explanation,
+    local_builds,
+    summary_line,
+)
 
 MARKS: Final = {"passed": "✅", "proved": "✅", "failed": "❌", "unknown": "❔", "advice": "⚠️", "skipped": "⚪"}
 
@@ -19,7 +27,7 @@ def as_markdown(found: Report) -> str:
         "| | check | asked | seen | took |",
         "|---|---|---|---|---:|",
         *(_row(row) for row in found["checks"]),
-        *(line for row in to_open_out(found) for line in _opened(row)),
+        *(line for row in detailed(found) for line in _details(row)),
         "",
         *_asked_of(found),
     ]
@@ -27,20 +35,20 @@ def as_markdown(found: Report) -> str:
 
 
 def _row(row: dict[str, Any]) -> str:
-    seen = prose(seen_at(row)).replace("|", "\\|")
-    return f"| {MARKS[kind(row)]} | `{row['id']}` | {row['question']} | {seen} | {took(row)} |"
+    seen = prose(summary_line(row)).replace("|", "\\|")
+    return f"| {MARKS[display_status(row)]} | `{row['id']}` | {row['question']} | {seen} | {duration(row)} |"
 
 
-def _opened(row: dict[str, Any]) -> list[str]:
-    fix = ["", "To mend it:", "", *fenced(row["fix"])] if row["fix"] else []
+def _details(row: dict[str, Any]) -> list[str]:
+    fix = ["", "To fix it:", "", *fenced(row["fix"])] if row["fix"] else []
     return [
         "",
-        f"<details><summary>{MARKS[kind(row)]} <code>{row['id']}</code>: {row['cause']}</summary>",
+        f"<details><summary>{MARKS[display_status(row)]} <code>{row['id']}</code>: {row['cause']}</summary>",
         "",
         *fenced(row["evidence"]),
         *fix,
         "",
-        f"More: `{more(row)}`",
+        f"More: `{explanation(row)}`",
         "",
         "</details>",
     ]

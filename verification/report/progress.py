@@ -12,14 +12,14 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from verification.ask.observe import Progress
+    from verification.ask.view import Progress
 
 FIRST: Final = "asking the containers"
 
 
 @contextmanager
 def shown(console: Console) -> Iterator[Progress]:
-    """Shows what it is told, with the time that has passed; on a terminal nothing of it stays."""
+    """Yields what shows a line of progress, with the time that has passed; on a terminal it leaves nothing behind."""
     if not console.is_terminal:
         yield lambda line: print(line, file=console.file, flush=True)
         return

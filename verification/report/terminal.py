@@ -1,4 +1,4 @@
-"""The report: verdict, JSON shape and the table people read. No secret gets into it."""
+"""The report: verdict, JSON shape and the table that a reader sees. No secret gets into it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from rich.text import Text
 from docker_access import redaction
 from verification.ask.docker_view import CouldNotAsk
 from verification.checks import CHECKS, CheckResult, open_webui_version
-from verification.checks.evidence import Container, Evidence
+from verification.evidence import Evidence
+from verification.evidence.container import Container
 from verification.subject import Subject
 
 Verdict = Literal["proved", "failed", "unknown"]
@@ -169,11 +170,11 @@ def redact(text: str, hidden: frozenset[str], *, urls: bool = True) -> str:
     return re.sub(r"(://[^/@\s:]*):[^@\s]+@", r"\1:***@", text)
 
 
-# --- for people -------------------------------------------------------------------------------------------------------
+# --- for readers ------------------------------------------------------------------------------------------------------
 
 
 def print_report(found: Report, console: Console) -> None:
-    """For each check what was asked, what was seen and how long it took; failures opened out; the verdict last."""
+    """For each check what was asked, what was seen and how long it took; failures in detail; the verdict last."""
     for line in local_builds(found):
         console.print(Text(line, style="yellow"), soft_wrap=True)
     plain = (console.encoding or "").lower().replace("-", "") not in {"utf8", "utf16"}
@@ -182,20 +183,20 @@ def print_report(found: Report, console: Console) -> None:
     table.add_column(ratio=1, overflow="fold")
     table.add_column(justify="right", no_wrap=True)
     for row in found["checks"]:
-        mark, ascii_mark, colour = MARKS[kind(row)]
+        mark, ascii_mark, colour = MARKS[display_status(row)]
         question = Text.assemble((row["id"], "bold"), "  ", (row["question"], "dim"))
-        table.add_row(Text(ascii_mark if plain else mark, style=colour), question, Text(took(row), style="dim"))
-        seen = Text(seen_at(row), style="dim" if row["class"] == "unknown" else "")
+        table.add_row(Text(ascii_mark if plain else mark, style=colour), question, Text(duration(row), style="dim"))
+        seen = Text(summary_line(row), style="dim" if row["class"] == "unknown" else "")
         table.add_row("", Padding(seen, (0, 0, 0, 2)), "")
     console.print(table, width=min(console.width, PLAIN_WIDTH))
-    for row in to_open_out(found):
+    for row in detailed(found):
         console.print()
         style = "bold red" if row["class"] == "must" else "bold yellow"
         console.print(Text(f"{row['id']}: {row['cause']}", style=style))
         console.print(Text(f"  seen: {row['evidence']}"), soft_wrap=True)
         if row["fix"]:
             console.print(Text("  fix:  ").append(row["fix"], style="cyan"), soft_wrap=True)
-        console.print(Text(f"  more: {more(row)}", style="dim"), soft_wrap=True)
+        console.print(Text(f"  more: {explanation(row)}", style="dim"), soft_wrap=True)
     console.print()
     colour = {"proved": "bold green", "failed": "bold red", "unknown": "bold yellow"}[found["verdict"]]
     console.print(Text(found["summary"], style=colour), soft_wrap=True)
@@ -210,27 +211,27 @@ def local_builds(found: Report) -> list[str]:
     return [f"{', '.join(names)}: {reference} is {origin}" for (reference, origin), names in users.items()]
 
 
-def kind(row: dict[str, Any]) -> str:
+def display_status(row: dict[str, Any]) -> str:
     """A check's status; ``skipped`` where it does not count, ``advice`` where its failure fails nothing."""
     if row["class"] == "unknown":
         return "skipped"
     return "advice" if row["class"] == "should" and row["status"] == "failed" else str(row["status"])
 
 
-def seen_at(row: dict[str, Any]) -> str:
-    """What a check saw, in one line; where it counts, the cause stands first."""
+def summary_line(row: dict[str, Any]) -> str:
+    """What a check saw, in one line; the cause first where the check counts."""
     seen = (row["evidence"].splitlines() or [""])[0]
     return f"{row['cause']}: {seen}" if row["cause"] and row["class"] != "unknown" else seen
 
 
-def took(row: dict[str, Any]) -> str:
+def duration(row: dict[str, Any]) -> str:
     """How long a check's question took; empty where it took no time of its own."""
     seconds = row["seconds"]
     return "" if not seconds else f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def to_open_out(found: Report) -> list[dict[str, Any]]:
-    """The checks that a reader wants to see more of: the failed ones, and those the verdict is unknown for."""
+def detailed(found: Report) -> list[dict[str, Any]]:
+    """The checks to show in detail: the failed ones, and those that make the verdict unknown."""
     verdict = found["verdict"]
     return [
         row
@@ -239,13 +240,13 @@ def to_open_out(found: Report) -> list[dict[str, Any]]:
     ]
 
 
-def more(row: dict[str, Any]) -> str:
+def explanation(row: dict[str, Any]) -> str:
     """Where a cause is explained."""
     return f"docs/troubleshooting.md#{row['cause']}"
 
 
 def as_text(found: Report, encoding: str = "utf-8") -> str:
-    """The same without colours, for logs, error messages and files, in what an encoding has."""
+    """The printed report without colours, for logs, error messages and files, in characters that an encoding has."""
     sink = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace")
     print_report(found, Console(file=sink, width=PLAIN_WIDTH, color_system=None, legacy_windows=False))
     sink.seek(0)

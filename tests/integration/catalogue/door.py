@@ -12,8 +12,8 @@ from tests.integration.catalogue.fault import Fault, Inject
 from tests.integration.catalogue.stand_ins import healthcheck, stand_in
 from tests.integration.hand_made import CADDY_IMAGE, URL, Labs
 from tests.lease import free_port
-from verification.ask import observe
-from verification.subject import Door, Subject
+from verification.ask import through_url
+from verification.subject import PublishedPort, Subject
 
 REDIRECT = """\
 printf ':8080 {\\n redir https://chat.test{uri}\\n}\\n' > /tmp/Caddyfile
@@ -26,13 +26,13 @@ def asked_with(**changes: Any) -> Inject:
 
     @contextmanager
     def inject(labs: Labs) -> Iterator[Subject]:
-        with mock.patch.object(observe, "DOOR_SETTLE_SECONDS", 1):
+        with mock.patch.object(through_url, "GATEWAY_SECONDS", 1):
             yield replace(labs.replicas.subject, **changes)
 
     return inject
 
 
-def gateway_with(directives: str, *, settle: float = observe.DOOR_SETTLE_SECONDS) -> Inject:
+def gateway_with(directives: str, *, settle: float = through_url.GATEWAY_SECONDS) -> Inject:
     """A gateway that has further directives for its reverse proxy.
 
     Args:
@@ -43,7 +43,7 @@ def gateway_with(directives: str, *, settle: float = observe.DOOR_SETTLE_SECONDS
     @contextmanager
     def inject(labs: Labs) -> Iterator[Subject]:
         with (
-            mock.patch.object(observe, "DOOR_SETTLE_SECONDS", settle),
+            mock.patch.object(through_url, "GATEWAY_SECONDS", settle),
             labs.replicas.gateway_with(directives),
         ):
             yield labs.replicas.subject
@@ -68,7 +68,7 @@ def hung(labs: Labs) -> Iterator[Subject]:
     lab = labs.replicas
     lab.get(lab.gateway).kill("STOP")
     try:
-        with mock.patch.object(observe, "DOOR_SETTLE_SECONDS", 3):
+        with mock.patch.object(through_url, "GATEWAY_SECONDS", 3):
             yield lab.subject
     finally:
         lab.get(lab.gateway).kill("CONT")
@@ -117,7 +117,7 @@ FAULTS = (
     ),
     Fault(
         name="nobody listens at the gateway's port",
-        inject=asked_with(door=Door(address="127.0.0.1", port=1)),
+        inject=asked_with(door=PublishedPort(address="127.0.0.1", port=1)),
         check="health",
         cause="gateway-no-answer",
     ),

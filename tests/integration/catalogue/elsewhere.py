@@ -11,7 +11,7 @@ from tests.integration.catalogue.fault import Fault, Inject
 from tests.integration.catalogue.pair import app_with
 from tests.integration.catalogue.stand_ins import stand_in, stand_in_app
 from tests.integration.hand_made import CADDY_IMAGE, PAIR_URL, PASSWORD, VALKEY_IMAGE, Labs, Pair
-from verification.subject import Door, Subject
+from verification.subject import PublishedPort, Subject
 
 PRIMARY = "mymaster"
 SENTINEL = f"""\
@@ -61,12 +61,12 @@ def another_name_at_sentinel(labs: Labs) -> Iterator[Subject]:
 
 
 @contextmanager
-def proxied(lab: Pair, app: str, demand: str, exempt: str = "") -> Iterator[Door]:
+def proxied(lab: Pair, app: str, demand: str, exempt: str = "") -> Iterator[PublishedPort]:
     """A proxy before an app that demands something of who brings no ``Authorization``; paths may be exempt."""
     with stand_in(lab, "proxy", PROXY % (exempt, demand, app), image=CADDY_IMAGE) as proxy:
         address = lab.address(proxy)
         lab.wait_for_port(address, 8080)
-        yield Door(address=address, port=8080)
+        yield PublishedPort(address=address, port=8080)
 
 
 def behind_a_login(demand: str) -> Inject:

@@ -1,4 +1,4 @@
-"""The URL from inside a container, where no way leads from here to what the Docker host publishes for itself alone.
+"""The URL asked from inside a container, where nothing leads from here to what the Docker host publishes for itself.
 
 Docker's own part, from the host's port to the container, is then not asked.
 """
@@ -6,25 +6,17 @@ Docker's own part, from the host's port to the container, is then not asked.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from docker_access import daemon
-from verification.ask.front_door import DEFAULT_PORTS
-from verification.checks.evidence import Container
+from verification.ask.view import View
+from verification.evidence.url import DEFAULT_PORTS
 from verification.subject import Subject
 
 
-class View(Protocol):
-    """What is asked of Docker here."""
-
-    def container(self, name: str) -> Container:
-        """One container."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class Inside:
-    """A way to the URL from inside a container: what a port of the Docker host leads to, whoever gets to that port.
+class InsideRoute:
+    """A route to the URL from inside a container, to what a port of the Docker host leads to.
 
     Attributes:
         container: From inside which it is asked.
@@ -41,10 +33,10 @@ class Inside:
         return f"from inside {self.container}, at {self.host}:{self.port}"
 
 
-def way_inside(view: View, subject: Subject) -> Inside | None:
-    """The way from the first app to whichever of the gateway and the apps the URL's port of the host leads to.
+def route_inside(view: View, subject: Subject) -> InsideRoute | None:
+    """The route from the first app to that of the gateway and the apps to which the URL's port of the host leads.
 
-    None where that port is for others too: that they get there is to be seen, and cannot be from inside.
+    None where that port is for others too: whether they get there cannot be seen from inside.
     """
     parts = urlsplit(subject.url)
     host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
@@ -57,5 +49,5 @@ def way_inside(view: View, subject: Subject) -> Inside | None:
         item = view.container(name)
         own, addresses = item.port_behind(port), sorted(item.addresses_on(first.networks))
         if own and addresses:
-            return Inside(container=first.name, host=addresses[0], port=own)
+            return InsideRoute(container=first.name, host=addresses[0], port=own)
     return None

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from verification.ask.docker_view import Executed
-from verification.checks.evidence import Container, Reach
+from verification.ask.view import View
+from verification.evidence import Connectivity
+from verification.evidence.container import Container
+from verification.evidence.inside import VALKEY_PORT
 from verification.subject import Subject
 
 TRY_SECONDS: Final = 8.0
@@ -18,7 +21,6 @@ Docker made a network, of anybody's: then it takes away for a moment the rule th
 Source: https://github.com/moby/moby/blob/v20.10.24/libnetwork/iptables/iptables.go (EnsureJumpRule)
 """
 POSTGRES_PORT: Final = 5432
-VALKEY_PORT: Final = 6379
 APP_PORT: Final = 8080
 
 # All side by side. nc's own limit does not cover looking up a name, hence the second one.
@@ -30,30 +32,17 @@ wait
 """
 
 
-class View(Protocol):
-    """What is asked of Docker here."""
-
-    def container(self, name: str) -> Container:
-        """One container."""
-
-    def internal(self, network: str) -> bool:
-        """Whether a network has no way out of this host."""
-
-    def execute(self, name: str, command: list[str], *, seconds: float) -> Executed:
-        """Run a command in a container."""
-
-
-def ask_reach(view: View, subject: Subject) -> Reach | None:
+def ask_connectivity(view: View, subject: Subject) -> Connectivity | None:
     """What of the private containers answers from the edge network; None when nothing is to be isolated."""
     if subject.isolation is None:
         return None
     started = time.monotonic()
     edge = subject.isolation.edge
     if not subject.gateway:
-        return Reach(edge=edge, error="no gateway was named, from inside which it is tried")
+        return Connectivity(edge=edge, error="no gateway was named, from inside which it is tried")
     private = [view.container(name) for name in subject.isolation.private]
     apps = [view.container(name) for name in subject.apps]
-    targets = {target: item.name for item in private for target in _targets(item, _port(item.name, subject))}
+    targets = {target: item.name for item in private for target in _targets(item, _private_port(item.name, subject))}
     control = {(address, APP_PORT): item.name for item in apps for address in item.addresses_on([edge])}
     words = [str(word) for target in (*targets, *control) for word in target]
     reached: set[tuple[str, int]] = set()
@@ -67,20 +56,20 @@ def ask_reach(view: View, subject: Subject) -> Reach | None:
         if executed.exit_code or executed.problem or not (missed or exposed):
             break
     networks = sorted({network for item in private for network in item.networks})
-    return Reach(
+    return Connectivity(
         edge=edge,
         private=tuple(private),
-        answered=_named(targets, exposed),
+        answered=_descriptions(targets, exposed),
         tried=len(targets),
-        control=_named(control, reached),
+        control=_descriptions(control, reached),
         missed=tuple(sorted(missed)),
         internal={network: view.internal(network) for network in networks},
-        error=_why_not(executed, subject.gateway),
+        error=_untried(executed, subject.gateway),
         seconds=time.monotonic() - started,
     )
 
 
-def _port(name: str, subject: Subject) -> int:
+def _private_port(name: str, subject: Subject) -> int:
     return POSTGRES_PORT if name == subject.postgres else VALKEY_PORT
 
 
@@ -92,12 +81,12 @@ def _targets(container: Container, port: int) -> list[tuple[str, int]]:
     return [(place, port) for place in (*sorted(container.addresses), container.name)]
 
 
-def _named(targets: Mapping[tuple[str, int], str], answered: set[tuple[str, int]]) -> tuple[str, ...]:
+def _descriptions(targets: Mapping[tuple[str, int], str], answered: set[tuple[str, int]]) -> tuple[str, ...]:
     found = (f"{name} ({place}:{port})" for (place, port), name in targets.items() if (place, port) in answered)
     return tuple(found)
 
 
-def _why_not(executed: Executed, gateway: str) -> str:
+def _untried(executed: Executed, gateway: str) -> str:
     if executed.problem:
         return f"{gateway}: {executed.error}"
     return {126: f"{gateway} has no sh", 127: f"{gateway} has no nc"}.get(executed.exit_code, "")

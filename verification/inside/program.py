@@ -1,0 +1,26 @@
+"""What each program that runs inside a container of Open WebUI begins and ends with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+
+def print_answer(ask: Callable[[dict[str, Any]], Coroutine[Any, Any, dict[str, Any]]], *, seconds: float) -> None:
+    """Print as one line of JSON what ``ask`` finds, and end the process.
+
+    Args:
+        ask: Takes the program's only argument, read from JSON.
+        seconds: When the process is killed if ``ask`` has not ended; the argument's ``patience`` comes on top.
+    """
+    config = json.loads(sys.argv[1])
+    signal.alarm(int(config.get("patience", 0) + seconds))
+    sys.stdout.write(json.dumps(asyncio.run(ask(config)), default=str) + "\n")
+    sys.stdout.flush()
+    # Libraries leave sockets and executors behind; nothing of theirs is worth waiting for.
+    os._exit(0)
