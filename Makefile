@@ -15,6 +15,9 @@ BIN := .venv/bin
 LAUNCH = @$(BIN)/python -m tooling.launcher
 DEPLOY = $(LAUNCH) $@ --stack $(STACK) --engine $(ENGINE)
 
+COMPILE = $(PYTHON) -m tooling.machine.uv pip compile --quiet --no-config --universal --python-version 3.11 \
+    --generate-hashes --no-annotate --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
 ifdef BYTECODE
 export IMAGE_BYTECODE := $(BYTECODE)
 endif
@@ -22,7 +25,7 @@ endif
 .DEFAULT_GOAL := help
 .PHONY: help python setup image-contract up preview refresh verify outputs destroy pin rotate cancel drift test test-all test-cli test-docker26 bench unit unit-pythons lint fmt lock reference release clean
 
-help: ## this list
+help: ## list the targets
 	@echo "usage: make TARGET [STACK=dev] [ENGINE=auto|pulumi|embedded]"
 	@echo
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1 \2/p' Makefile | while read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
@@ -80,7 +83,7 @@ test-cli: python ## run the tests that need the Pulumi CLI and its Docker plugin
 test-docker26: setup ## run the tests of containers on Docker 26.1 of Debian 13, beside this machine's own (needs root, on Debian)
 	@$(BIN)/python -m tests.other_docker
 
-bench: python ## measure events, joins, outages and deployment on a stack of its own; writes docs/benchmarks.md (ONLY=speed: one section)
+bench: python ## measure events, joins, outages and deployment on a stack of its own; write docs/benchmarks.md (ONLY=speed: one section)
 	@$(BIN)/python -m tests.bench --engine $(ENGINE) $(if $(ONLY),--only $(ONLY))
 
 unit: python ## run the quick tests, without Docker
@@ -99,21 +102,11 @@ fmt: python ## format, and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-lock: ## pin all dependencies anew: constraints.txt, requirements.lock with hashes, and tooling/images/locks for local builds
-	@sed '/^-/d' requirements.txt requirements-dev.txt | $(PYTHON) -m tooling.machine.uv pip compile --quiet --no-config \
-	    --universal --python-version 3.11 --no-header --no-annotate - > .constraints.new
-	@{ echo '# Every transitive dependency, pinned: `make lock` writes this file.'; cat .constraints.new; } > constraints.txt
-	@rm .constraints.new
-	@{ echo '# All of constraints.txt with the hashes of its files: `make lock` writes this file.'; \
-	    $(PYTHON) -m tooling.machine.uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
-	    --no-header --no-annotate requirements-dev.txt; } > .lock.new
-	@mv .lock.new requirements.lock
-	@sed -n 's/^VERSION: Final = "\(.*\)"/uv==\1/p' tooling/machine/uv.py | $(PYTHON) -m tooling.machine.uv pip compile --quiet --no-config \
-	    --universal --python-version 3.11 --generate-hashes --no-header --no-annotate - > .uv.new
-	@mv .uv.new tooling/machine/uv.txt
-	@printf 'cyclonedx-bom\nhatchling>=1.27,<2\n' | $(PYTHON) -m tooling.machine.uv pip compile --quiet --no-config --universal \
-	    --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command 'make lock' - > .release.new
-	@mv .release.new tooling/documents/release.txt
+lock: ## pin all dependencies with hashes, of .venv, uv and local builds (UPGRADE=1: in their newest versions)
+	@$(COMPILE) pyproject.toml --group program --group dev --output-file requirements-dev.txt
+	@$(COMPILE) pyproject.toml --group program --constraints requirements-dev.txt --output-file requirements.txt
+	@echo uv | $(COMPILE) --output-file tooling/machine/uv.txt -
+	@printf 'cyclonedx-bom\nhatchling>=1.27,<2\n' | $(COMPILE) --output-file tooling/documents/release.txt -
 	@$(BIN)/python -m tooling.images.lock
 
 reference: python ## write the reference in docs/components.md from the docstrings

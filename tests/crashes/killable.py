@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import tooling.engine.operation
+import tooling.engine.providers
 import tooling.pulumi_files.secrets
 
 _log = os.open(os.environ["KILL_LOG"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -68,8 +68,8 @@ class KillableProvider:
 
 
 def watch_providers() -> None:
-    get = tooling.engine.operation.Providers.get
-    tooling.engine.operation.Providers.get = lambda self, package: KillableProvider(get(self, package))  # type: ignore[method-assign]
+    get = tooling.engine.providers.Providers.get
+    tooling.engine.providers.Providers.get = lambda self, package: KillableProvider(get(self, package))  # type: ignore[method-assign]
 
 
 def watch_files() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.engine.fakes import FakeProvider, Stack
+from tooling.pulumi_files.backend import Backend
 from tooling.pulumi_files.secrets import Secrets
-from tooling.pulumi_files.state import Backend
 
 
 @pytest.fixture(autouse=True)

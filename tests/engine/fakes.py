@@ -11,8 +11,10 @@ from tooling.engine.deployment import Deployment
 from tooling.engine.events import Change
 from tooling.engine.goal import Goal, Registered
 from tooling.engine.provider import Diff, ProviderError, State
+from tooling.engine.snapshot import Snapshot
+from tooling.pulumi_files.backend import Backend
+from tooling.pulumi_files.checkpoint import STACK_TYPE, Checkpoint, load, salt_of
 from tooling.pulumi_files.secrets import Secrets
-from tooling.pulumi_files.state import STACK_TYPE, Backend, Checkpoint, Snapshot, load, salt_of
 from tooling.pulumi_files.values import UNKNOWN, Properties
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from tests.engine.fakes import FakeProvider
 from tooling.engine.__main__ import main
-from tooling.engine.operation import Providers
+from tooling.engine.errors import only_the_cli
 from tooling.engine.provider import Provider
-from tooling.pulumi_files.errors import only_the_cli
+from tooling.engine.providers import Providers
 
 pytestmark = pytest.mark.usefixtures("without_leftovers")
 PROJECT = """\

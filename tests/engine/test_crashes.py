@@ -11,8 +11,8 @@ import pytest
 from tests.engine.fakes import FakeProvider, Killed, Stack, thing
 from tooling.engine.goal import Goal
 from tooling.engine.provider import OutcomeUnknownError
-from tooling.pulumi_files.errors import EngineError
-from tooling.pulumi_files.state import Backend
+from tooling.errors import ToolError
+from tooling.pulumi_files.backend import Backend
 from tooling.pulumi_files.values import Properties
 
 
@@ -108,8 +108,8 @@ def test_a_full_disk_is_told_and_leaves_the_old_state(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tooling.pulumi_files.state.os.fsync", full)
-    with pytest.raises(EngineError, match=r"could not be saved.*No space left on device"):
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(ToolError, match=r"could not be saved.*No space left on device"):
         stack.run(thing("a"), thing("b"))
     assert stack.backend.file.read_bytes() == before
     assert not list(stack.backend.file.parent.glob(".*.tmp"))
@@ -120,7 +120,7 @@ def test_a_full_disk_is_told_and_leaves_the_old_state(
 def test_an_unreadable_state_file_is_told_and_left_as_it_is(stack: Stack, content: str) -> None:
     stack.run(thing("a"))
     stack.backend.file.write_text(content)
-    with pytest.raises(EngineError, match=r"(state file|checkpoint version)"):
+    with pytest.raises(ToolError, match=r"(state file|checkpoint version)"):
         stack.run(thing("a"))
     assert stack.backend.file.read_text() == content
 

@@ -11,9 +11,10 @@ import pytest
 from tests.engine.fakes import STACK, FakeProvider, Stack, thing, urn
 from tooling.engine.deployment import Deployment
 from tooling.engine.goal import Alias, Goal
+from tooling.engine.opening import read_state
 from tooling.engine.provider import Diff, PartialFailure, ProviderError, State
-from tooling.pulumi_files.errors import EngineError
-from tooling.pulumi_files.state import STACK_TYPE
+from tooling.errors import ToolError
+from tooling.pulumi_files.checkpoint import STACK_TYPE
 from tooling.pulumi_files.values import UNKNOWN, Properties, Secret
 
 
@@ -153,8 +154,8 @@ def test_the_checkpoint_lists_the_features_it_needs_and_others_are_refused(stack
     assert document is not None
     assert (document["version"], document["features"]) == (4, ["replaceWith"])
     stack.backend.write({**document, "features": ["replaceWith", "hooks"]})
-    with pytest.raises(EngineError, match=r"hooks \(features of this state\).*Pulumi CLI"):
-        stack.backend.read()
+    with pytest.raises(ToolError, match=r"hooks \(features of this state\).*Pulumi CLI"):
+        read_state(stack.backend)
 
 
 def test_ignored_changes_keep_the_old_value(stack: Stack, provider: FakeProvider) -> None:
@@ -179,7 +180,7 @@ def test_a_resource_deleted_with_another_is_not_deleted_by_itself(stack: Stack, 
 
 def test_a_protected_resource_is_neither_deleted_nor_replaced(stack: Stack, provider: FakeProvider) -> None:
     stack.run(thing("a", protect=True), thing("b"))
-    with pytest.raises(EngineError, match=r"a \(fake:index:Thing\) would be, but is protected"):
+    with pytest.raises(ToolError, match=r"a \(fake:index:Thing\) would be, but is protected"):
         stack.run()
     assert provider.world.keys() == {"a-1", "b-2"}
     _, recorder = stack.run(thing("a", protect=True, inputs={"name": "x"}), thing("b"))

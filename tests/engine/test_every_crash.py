@@ -19,8 +19,8 @@ import pytest
 
 from tests.engine.fakes import FakeProvider, Killed, Stack, thing
 from tooling.engine.goal import Goal
+from tooling.pulumi_files.backend import Backend
 from tooling.pulumi_files.secrets import Secrets
-from tooling.pulumi_files.state import Backend
 
 WRITES = ("fsync", "replace", "link", "unlink")
 

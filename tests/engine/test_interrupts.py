@@ -126,7 +126,7 @@ def test_before_anything_is_begun_it_ends_without_a_traceback(
     def interrupted(_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tooling.engine.__main__._workspace", interrupted)
+    monkeypatch.setattr("tooling.engine.commands._workspace", interrupted)
     assert main(["up", "--stack", "dev"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
 

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
+from tooling.errors import ToolError
 from tooling.pulumi_files import lock
-from tooling.pulumi_files.errors import EngineError
+from tooling.pulumi_files.backend import Backend
+from tooling.pulumi_files.checkpoint import timestamp
 from tooling.pulumi_files.lock import break_locks, locked, release
-from tooling.pulumi_files.state import Backend, timestamp
 
 
 @pytest.fixture
@@ -47,9 +48,7 @@ def hold(backend: Backend, **content: Any) -> Path:
 def test_a_held_lock_is_refused_with_who_holds_it_since_when_and_how_to_break_it(backend: Backend) -> None:
     hold(backend)
     with (
-        pytest.raises(
-            EngineError, match=r"held by ann@.*process \d+, since 20.*Z \(\d+ s ago\)\. .*cancel --stack dev"
-        ),
+        pytest.raises(ToolError, match=r"held by ann@.*process \d+, since 20.*Z \(\d+ s ago\)\. .*cancel --stack dev"),
         locked(backend),
     ):
         pass
@@ -76,7 +75,7 @@ def test_a_run_that_stops_at_once_takes_its_own_lock_with_it_and_no_other(backen
 
 def test_a_second_run_is_refused_while_the_first_goes_on(backend: Backend) -> None:
     with locked(backend):
-        with pytest.raises(EngineError, match="is locked"), locked(backend):
+        with pytest.raises(ToolError, match="is locked"), locked(backend):
             pass
         assert len(list(backend.locks.iterdir())) == 1
 
@@ -110,7 +109,7 @@ def test_a_lock_of_a_running_process_holds_although_the_clock_was_set_forward(ba
     with locked(backend):
         (lock,) = backend.locks.iterdir()
         lock.write_text(json.dumps(json.loads(lock.read_text()) | {"timestamp": "2020-01-01T00:00:00Z"}))
-        with pytest.raises(EngineError, match="is locked"), locked(backend):
+        with pytest.raises(ToolError, match="is locked"), locked(backend):
             pass
 
 
@@ -131,27 +130,27 @@ def test_a_lock_goes_by_the_number_of_its_process_where_more_is_not_known(
     """There is no ``/proc`` on macOS, and the state may lie where machines of both kinds reach it."""
     other = hold(backend, pid=pid, process=theirs)
     monkeypatch.setattr(lock, "_identity", lambda _: ours)
-    with suppress(EngineError), locked(backend):
+    with suppress(ToolError), locked(backend):
         pass
     assert other.exists() != taken_over
 
 
 def test_a_lock_of_another_machine_is_never_taken_over(backend: Backend) -> None:
     hold(backend, pid=999999999, hostname="elsewhere")
-    with pytest.raises(EngineError, match="ann@elsewhere"), locked(backend):
+    with pytest.raises(ToolError, match="ann@elsewhere"), locked(backend):
         pass
 
 
 @pytest.mark.parametrize("place", ["machine", "namespace"])
 def test_a_process_that_cannot_be_seen_from_here_keeps_its_lock(backend: Backend, place: str) -> None:
     hold(backend, pid=999999999, process=identity() | {place: "another"})
-    with pytest.raises(EngineError, match="cancel --yes --stack dev"), locked(backend):
+    with pytest.raises(ToolError, match="cancel --yes --stack dev"), locked(backend):
         pass
 
 
 def test_a_clock_that_runs_ahead_is_told(backend: Backend) -> None:
     hold(backend, timestamp=(datetime.now(UTC) + timedelta(hours=5, minutes=1)).isoformat())
-    with pytest.raises(EngineError, match=r"\(5:0\d:\d\d ahead of this machine's clock\)"), locked(backend):
+    with pytest.raises(ToolError, match=r"\(5:0\d:\d\d ahead of this machine's clock\)"), locked(backend):
         pass
 
 
@@ -166,7 +165,7 @@ def test_a_clock_that_runs_ahead_is_told(backend: Backend) -> None:
 )
 def test_the_age_of_a_lock_is_told_in_words(backend: Backend, age: timedelta, words: str) -> None:
     hold(backend, timestamp=(datetime.now(UTC) - age).isoformat(), hostname="elsewhere")
-    with pytest.raises(EngineError, match=rf"\({words}\)"), locked(backend):
+    with pytest.raises(ToolError, match=rf"\({words}\)"), locked(backend):
         pass
 
 
@@ -174,14 +173,14 @@ def test_the_age_of_a_lock_is_told_in_words(backend: Backend, age: timedelta, wo
 def test_a_lock_that_cannot_be_read_is_refused_by_its_path(backend: Backend, content: str) -> None:
     lock = hold(backend)
     lock.write_text(content)
-    with pytest.raises(EngineError, match=rf"{lock} cannot be read.*cancel --yes --stack dev"), locked(backend):
+    with pytest.raises(ToolError, match=rf"{lock} cannot be read.*cancel --yes --stack dev"), locked(backend):
         pass
     assert list(backend.locks.iterdir()) == [lock]
 
 
 def test_cancel_leaves_the_lock_of_a_running_process_unless_told_to(backend: Backend) -> None:
     hold(backend)
-    with pytest.raises(EngineError, match=r"stays: held by ann@.*at work.*cancel --yes --stack dev"):
+    with pytest.raises(ToolError, match=r"stays: held by ann@.*at work.*cancel --yes --stack dev"):
         break_locks(backend, force=False)
     assert len(list(backend.locks.iterdir())) == 1
     assert "held by ann@" in break_locks(backend, force=True)[0]
@@ -190,7 +189,7 @@ def test_cancel_leaves_the_lock_of_a_running_process_unless_told_to(backend: Bac
 
 def test_cancel_asks_for_a_lock_of_another_machine_to_be_confirmed(backend: Backend) -> None:
     hold(backend, hostname="elsewhere")
-    with pytest.raises(EngineError, match=r"ann@elsewhere.*cannot be seen from here.*cancel --yes"):
+    with pytest.raises(ToolError, match=r"ann@elsewhere.*cannot be seen from here.*cancel --yes"):
         break_locks(backend, force=False)
 
 
@@ -213,7 +212,7 @@ def test_of_several_that_begin_at_once_exactly_one_goes_on(backend: Backend) -> 
             with locked(backend):
                 together.wait()  # until all the others have been refused
                 return True
-        except EngineError:
+        except ToolError:
             together.wait()
             return False
 
@@ -256,6 +255,6 @@ def test_a_lock_written_at_the_same_moment_that_stays_is_yielded_to(
 
     monkeypatch.setattr(lock, "_write", write_after_another_has_looked)
     monkeypatch.setattr(lock, "_YIELD_SECONDS", 0.05)
-    with pytest.raises(EngineError, match="is locked: held by ann@"), locked(backend):
+    with pytest.raises(ToolError, match="is locked: held by ann@"), locked(backend):
         pass
     assert [path.name for path in backend.locks.iterdir()] == ["1234.json"]

@@ -15,8 +15,8 @@ from tests.engine.fakes import FakeProvider, Stack, thing, urn
 from tests.properties import TRIED_LESS
 from tooling.engine.goal import Goal
 from tooling.engine.provider import ProviderError
+from tooling.pulumi_files.backend import Backend
 from tooling.pulumi_files.secrets import Secrets
-from tooling.pulumi_files.state import Backend
 
 NAMES = "abcde"
 

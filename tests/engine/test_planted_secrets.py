@@ -13,10 +13,10 @@ import pytest
 
 from tests.engine.fakes import FakeProvider
 from tooling.engine.__main__ import main
-from tooling.engine.operation import Providers
+from tooling.engine.errors import only_the_cli
 from tooling.engine.provider import PartialFailure, Provider, ProviderError, State
+from tooling.engine.providers import Providers
 from tooling.preview_report.__main__ import main as preview_report
-from tooling.pulumi_files.errors import only_the_cli
 
 pytestmark = pytest.mark.usefixtures("without_leftovers")
 PROJECT = """\
@@ -230,5 +230,5 @@ def test_what_cannot_be_searched_for_secrets_is_not_put_on_a_pull_request(
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "another")
     assert preview_report(["preview.json", "--stack", "dev"]) == 1
     stack.seen["comment"] = stack.capture.readouterr().out
-    assert "What was said is not repeated here" in stack.seen["comment"]
+    assert "The error is not repeated here" in stack.seen["comment"]
     assert stack.leaks() == {}

@@ -21,10 +21,10 @@ from pulumi.runtime.proto import engine_pb2, resource_pb2
 from tests.engine.fakes import FakeProvider, Recorder, Stack
 from tooling.engine import monitor
 from tooling.engine.__main__ import main
+from tooling.engine.errors import only_the_cli
 from tooling.engine.monitor import HONOURED, EngineLog, Monitor
-from tooling.engine.operation import Providers
 from tooling.engine.provider import Provider, ProviderError, State
-from tooling.pulumi_files.errors import only_the_cli
+from tooling.engine.providers import Providers
 from tooling.pulumi_files.values import Properties
 
 pytestmark = pytest.mark.usefixtures("without_leftovers")

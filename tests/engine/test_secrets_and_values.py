@@ -8,26 +8,22 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 
 from docker_access import redaction
-from tooling.pulumi_files.errors import EngineError
+from tooling.engine.property_paths import ignore_changes, parse_path
+from tooling.engine.wire import RESOURCE_REFERENCE, for_provider, from_struct, to_struct
+from tooling.errors import ToolError
 from tooling.pulumi_files.secrets import Secrets
 from tooling.pulumi_files.values import (
-    RESOURCE_REFERENCE,
     SECRET,
     SIGNATURE,
     UNKNOWN,
     UNKNOWN_TEXT,
     Secret,
     equal,
-    for_provider,
     from_state,
-    from_struct,
-    ignore_changes,
     keep_equal,
     mark_secrets,
     mask,
-    parse_path,
     to_state,
-    to_struct,
 )
 
 
@@ -41,11 +37,11 @@ def test_a_salt_the_pulumi_cli_wrote_opens_its_secrets() -> None:
 
 
 def test_a_wrong_passphrase_is_told_from_a_damaged_file(secrets: Secrets) -> None:
-    with pytest.raises(EngineError, match="Wrong passphrase"):
+    with pytest.raises(ToolError, match="Wrong passphrase"):
         Secrets(secrets.salt, "battery staple").decrypt(secrets.encrypt("x"))
-    with pytest.raises(EngineError, match="cannot be decrypted"):
+    with pytest.raises(ToolError, match="cannot be decrypted"):
         secrets.decrypt(secrets.encrypt("x")[:-8] + "AAAAAAA=")
-    with pytest.raises(EngineError, match="not a salt Pulumi wrote"):
+    with pytest.raises(ToolError, match="not a salt Pulumi wrote"):
         Secrets("v2:abc", "x").encrypt("x")
 
 
@@ -103,7 +99,7 @@ def test_a_resource_as_a_property_is_its_id_to_a_provider() -> None:
 
 @pytest.mark.parametrize("signature", ["c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5ecbe6d01bc7"])
 def test_assets_are_the_clis(signature: str) -> None:
-    with pytest.raises(EngineError, match="the Pulumi CLI does"):
+    with pytest.raises(ToolError, match="the Pulumi CLI does"):
         from_struct(struct({"a": {SIGNATURE: signature, "path": "x"}}))
 
 
@@ -114,7 +110,7 @@ def test_a_secret_on_the_wire_is_recognised_inside_lists() -> None:
 
 def test_property_paths() -> None:
     assert parse_path('labels["a.b"][0].c.*') == ["labels", "a.b", 0, "c", "*"]
-    with pytest.raises(EngineError, match="is not a property path"):
+    with pytest.raises(ToolError, match="is not a property path"):
         parse_path("a[")
 
 

@@ -46,7 +46,7 @@ def test_what_interrupts_people_or_removes_a_stack_is_shown_asked_and_left_undon
 
     code, shown = at_a_terminal(stood_in, "up", "n")
     assert code == 1, shown
-    assert "plan: Nobody reaches Open WebUI while its container is made anew" in shown
+    assert "plan: Nobody reaches Open WebUI while its container is re-created" in shown
     assert f"make up STACK={stood_in.stack} YES=1" in shown
     assert stood_in.ids() == before
 

@@ -1,4 +1,4 @@
-"""Drift on real containers: each kind is listed as a line, and the one line that mends it mends it."""
+"""Drift on real containers: each kind is listed as a line, and the one line that fixes it does."""
 
 import json
 import re
@@ -50,15 +50,15 @@ def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 
 
 def assert_drift(stack: Deployment, *lines: str) -> str:
-    """Assert that exactly these lines are listed; the line that mends them."""
+    """Assert that exactly these lines are listed; the line that fixes them."""
     done = stack.make("drift")
     assert done.returncode == DRIFT, done.stdout
     first, *others = done.stdout.splitlines()
     many = f"{len(lines)} differences" if len(lines) > 1 else "1 difference"
     assert first == f"drift: stack {stack.stack} is not as the last update left it, {many}:"
     assert sorted(line.strip() for line in others if LISTED.match(line)) == sorted(lines)
-    assert others[-1].startswith("mend: ")
-    return others[-1].removeprefix("mend: ")
+    assert others[-1].startswith("fix: ")
+    return others[-1].removeprefix("fix: ")
 
 
 def run(stack: Deployment, line: str) -> str:
@@ -113,18 +113,18 @@ def test_what_needs_no_update_is_mended_without_one(dev: Deployment) -> None:
         sh("docker", "update", "--pids-limit", "300", valkey)
         sh("docker", "rename", valkey, f"{valkey}-renamed")
         dev.pause("app")
-        mend = assert_drift(
+        fix = assert_drift(
             dev,
-            f"container {app}: network {extra} is joined, asked for: not joined",
-            f"container {app}: state is paused, asked for: running",
-            f"container {valkey}: network {network} is not known as that, asked for: known as redis",
-            f"container {valkey}: limit of processes is 300, asked for: none",
-            f"container {valkey}: name is {valkey}-renamed, asked for: {valkey}",
-            f"container {stray}: is there, with this stack's labels, asked for: not there",
-            f"network {stray}: is there, with this stack's labels, asked for: not there",
+            f"container {app}, network {extra}: joined (deployed: not joined)",
+            f"container {app}, state: paused (deployed: running)",
+            f"container {valkey}, network {network}: no such alias (deployed: alias redis)",
+            f"container {valkey}, limit of processes: 300 (deployed: none)",
+            f"container {valkey}, name: {valkey}-renamed (deployed: {valkey})",
+            f"container {stray}: has this stack's labels, and its state does not know it",
+            f"network {stray}: has this stack's labels, and its state does not know it",
         )
-        assert "make up" not in mend
-        run(dev, mend)
+        assert "make up" not in fix
+        run(dev, fix)
         assert_clean(dev)
         assert dev.inspect("app")["State"]["StartedAt"] == started
     finally:
@@ -155,14 +155,14 @@ def test_a_container_made_by_hand_and_an_image_changed_under_its_tag(dev: Deploy
     assert found[image, "content"]["expected"] == before
     assert found[image, "content"]["seen"] == after
     assert found[app, "variable BY_HAND"]["seen"] == "set"
-    assert found[app, "variable WEBUI_SECRET_KEY"]["seen"] == "another value"  # the image's own, which is empty
+    assert found[app, "variable WEBUI_SECRET_KEY"]["seen"] == "changed"  # the image's own, which is empty
     assert {(app, "id"), (app, "HostConfig.CapDrop"), (app, "HostConfig.RestartPolicy.Name")} <= set(found)
     text = dev.make("drift").stdout
-    listed = re.findall(rf"container {app}: published ports is (.*), asked for: (.*)", text)
+    listed = re.findall(rf"container {app}, published ports: (.*) \(deployed: (.*)\)", text)
     assert listed == [(", ".join(sorted([asked, f"127.0.0.1:{port}->8080/tcp"])), asked)]
 
-    assert report["mend"] == f"docker stop {app} && docker rm {app} && make up STACK={dev.stack}"
-    assert "proved" in run(dev, report["mend"])
+    assert report["fix"] == f"docker stop {app} && docker rm {app} && make up STACK={dev.stack}"
+    assert "proved" in run(dev, report["fix"])
     assert_clean(dev)
     assert dev.inspect("valkey")["Image"] == after
 
@@ -176,18 +176,18 @@ def test_what_docker_update_changed_and_what_was_stopped(dev: Deployment, engine
     sh("docker", "stop", app)
     code = dev.inspect("app")["State"]["ExitCode"]
     asked = DEFAULTS_OF_SINGLE["valkey"].memory
-    mend = assert_drift(
+    fix = assert_drift(
         dev,
-        f"container {app}: state is exited, exit code {code}, asked for: running",
-        f"container {valkey}: memory limit is 512 MiB, asked for: {asked} MiB",
-        f"container {valkey}: limit of memory and swap is 3072 MiB, asked for: {2 * asked} MiB",
-        f"container {valkey}: CPU limit is 1.5, asked for: none",
-        f"container {valkey}: restart policy is always, asked for: unless-stopped",
+        f"container {app}, state: exited, exit code {code} (deployed: running)",
+        f"container {valkey}, memory limit: 512 MiB (deployed: {asked} MiB)",
+        f"container {valkey}, limit of memory and swap: 3072 MiB (deployed: {2 * asked} MiB)",
+        f"container {valkey}, CPU limit: 1.5 (deployed: none)",
+        f"container {valkey}, restart policy: always (deployed: unless-stopped)",
     )
-    assert mend == f"make up STACK={dev.stack}"
+    assert fix == f"make up STACK={dev.stack}"
     dev.engine = engine
     try:
-        assert "proved" in run(dev, mend)
+        assert "proved" in run(dev, fix)
         assert_clean(dev)
     finally:
         dev.engine = "embedded"
@@ -199,15 +199,15 @@ def test_what_was_removed(dev: Deployment) -> None:
     sh("docker", "volume", "rm", dev.names["valkey_data"])
     sh("docker", "network", "disconnect", network, app)
     sh("docker", "network", "rm", network)
-    mend = assert_drift(
+    fix = assert_drift(
         dev,
-        f"container {valkey}: is gone, asked for: there",
-        f"container {app}: network {network} is not joined, asked for: joined",
-        f"network {network}: is gone, asked for: there",
-        f"volume {dev.names['valkey_data']}: is gone, asked for: there",
+        f"container {valkey}: gone",
+        f"container {app}, network {network}: not joined (deployed: joined)",
+        f"network {network}: gone",
+        f"volume {dev.names['valkey_data']}: gone",
     )
-    assert mend == f"make up STACK={dev.stack}"
-    assert "proved" in run(dev, mend)
+    assert fix == f"make up STACK={dev.stack}"
+    assert "proved" in run(dev, fix)
     assert_clean(dev)
 
 
@@ -222,14 +222,14 @@ def test_a_stopped_replica_a_guest_an_edited_file_and_a_limit_of_a_replicated_st
         edit = ("--entrypoint", "sh", "--volume", f"{names['gateway_files']}:/files", VALKEY, "-c")
         sh("docker", "run", "--rm", "--user", "0", *edit, "echo '# by hand' >> /files/Caddyfile")
         asked = DEFAULTS["postgres"].pids
-        mend = assert_drift(
+        fix = assert_drift(
             staging,
-            f"container {staging.apps[1]}: state is exited, exit code {code}, asked for: running",
-            f"container {names['postgres']}: limit of processes is 300, asked for: {asked}",
-            f"container {names['gateway_files']}: file /etc/caddy/Caddyfile is another content, asked for: as deployed",
-            f"network {names['data_network']}: guest {guest} is joined, asked for: not joined",
+            f"container {staging.apps[1]}, state: exited, exit code {code} (deployed: running)",
+            f"container {names['postgres']}, limit of processes: 300 (deployed: {asked})",
+            f"container {names['gateway_files']}, file /etc/caddy/Caddyfile: changed",
+            f"network {names['data_network']}: unexpected member {guest}",
         )
-        assert "proved" in run(staging, mend)
+        assert "proved" in run(staging, fix)
         assert_clean(staging)
         assert "by hand" not in staging.run_in("gateway", "cat", "/etc/caddy/Caddyfile")
     finally:

@@ -100,7 +100,7 @@ def example(tmp_path_factory: pytest.TempPathFactory, downloads: None) -> Iterat
     for command in (
         [program, "venv", "--quiet", "--seed", "--python", sys.executable, ".venv"],
         [program, "pip", "install", "--quiet", "--python", ".venv", "-r", "requirements.txt", "-c",
-         "../../constraints.txt"],
+         "../../requirements-dev.txt"],
     ):  # fmt: skip
         done = subprocess.run(
             command, cwd=made.directory, env=uv_environment(os.environ), text=True, timeout=SECONDS,

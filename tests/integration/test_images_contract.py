@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from docker_access import labels
-from tooling.images import contract
+from tooling.images import contract, examination
 from tooling.images.reference import parse
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Undone:
     changes: tuple[str, ...] = ()
     config: dict[str, Any] = field(default_factory=dict)
     cases: tuple[str, ...] = ()
-    patience: int = contract.READY_SECONDS
+    patience: int = examination.READY_SECONDS
     found: tuple[str, ...]
 
 
@@ -410,8 +410,8 @@ def test_what_is_undone_of_an_image_is_found_and_nothing_else(
     client: docker.DockerClient, derived: tuple[str, Undone], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reference, undone = derived
-    monkeypatch.setattr(contract, "READY_SECONDS", undone.patience)
-    monkeypatch.setattr(contract, "EXIT_SECONDS", min(undone.patience, contract.EXIT_SECONDS))
+    monkeypatch.setattr(examination, "READY_SECONDS", undone.patience)
+    monkeypatch.setattr(examination, "EXIT_SECONDS", min(undone.patience, examination.EXIT_SECONDS))
     report = contract.check(client, reference, cases=undone.cases)
     broken = [finding.line() for finding in report.broken]
     missing = [piece for piece in undone.found if not any(piece in line for line in broken)]

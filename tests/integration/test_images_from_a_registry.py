@@ -41,7 +41,7 @@ def client() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Registry]:
-    monkeypatch.setattr(negative_cache, "_FILE", tmp_path / "silent.json")
+    monkeypatch.setattr(negative_cache, "_FILE", tmp_path / "unreachable.json")
     with registry() as server:
         yield server
 

@@ -22,9 +22,9 @@ from rich.console import Console
 from docker_access.client import docker_client
 from tests.integration.deployment import PROJECT, Deployment
 from tests.lives import FIRST_UP
+from tooling.pulumi_files.checkpoint import salt_of
 from tooling.pulumi_files.project import load_project, passphrase
 from tooling.pulumi_files.secrets import Secrets
-from tooling.pulumi_files.state import salt_of
 from verification.ask.docker_view import LOG_LINES
 from verification.report.markdown import as_markdown
 from verification.report.terminal import as_text, print_report

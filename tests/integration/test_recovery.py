@@ -13,7 +13,8 @@ from docker_access import labels
 from docker_access.client import docker_client
 from tests.integration.deployment import ENGINES, Deployment, sh
 from tests.integration.hand_made import APP_IMAGE
-from tooling.pulumi_files.state import Backend, timestamp
+from tooling.pulumi_files.backend import Backend
+from tooling.pulumi_files.checkpoint import timestamp
 
 
 @pytest.mark.parametrize("stood_in", ENGINES, indirect=True)

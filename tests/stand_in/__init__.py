@@ -25,9 +25,9 @@ from docker_access import labels
 from docker_access.client import docker_client
 from tests.lease import only_one
 from tooling.images import debian, pypi
-from tooling.images.build import BASE_PACKAGES, Blueprint, Workshop, build
+from tooling.images.build import BASE_PACKAGES, BuildContext, ImageSpec, build
 from tooling.images.reference import parse
-from tooling.images.version import Wanted
+from tooling.images.version import VersionConstraint
 from tooling.machine.progress import progress
 from tooling.machine.uv import CACHE
 
@@ -96,35 +96,35 @@ def _build(client: docker.DockerClient) -> None:
         # mmdebstrap may work as another user, which must be able to read the tree.
         work.chmod(0o755)
         distribution = debian.this_machine(work)
-        workshop = Workshop(distribution=distribution, cache=CACHE / "images", work=work, stage=stage)
-        build(client, workshop, _blueprint(workshop), parse(NAME))
+        context = BuildContext(distribution=distribution, cache=CACHE / "images", work=work, stage=stage)
+        build(client, context, _image_spec(context), parse(NAME))
 
 
-class _Blueprint(Blueprint):
-    """Not marked as a local build of Open WebUI's: whoever meets that mark asks a registry for the original."""
+class _StandInSpec(ImageSpec):
+    """Without the label of a local build of Open WebUI's: `make setup` would look for that."""
 
     def changes(self) -> list[str]:
         return [line for line in super().changes() if not line.startswith(f"LABEL {labels.LOCAL_BUILD}=")]
 
 
-def _blueprint(workshop: Workshop) -> Blueprint:
-    release = workshop.distribution.releases()[0]
-    tree = workshop.work / "tree"
+def _image_spec(context: BuildContext) -> ImageSpec:
+    release = context.distribution.releases()[0]
+    tree = context.work / "tree"
     backend, site = tree / "app/backend", tree / f"usr/local/lib/python{release.python}/dist-packages"
     for package, version in LIBRARIES.items():
-        pypi.install(package, Wanted(version), workshop, release, site, software=package)
+        pypi.install(package, VersionConstraint(version), context, release, site, software=package)
     shutil.rmtree(site / "bin", ignore_errors=True)
     shutil.copytree(_HERE / "open_webui", backend / "open_webui", ignore=shutil.ignore_patterns("__pycache__"))
-    # Not empty, as in the official image: to each container that mounts an empty volume Docker copies the owner anew.
+    # Not empty, as in the official image: to each container that mounts an empty volume Docker copies the owner.
     (backend / "data/cache").mkdir(parents=True)
     shutil.copy(_START, backend / "start.sh")
     contract = yaml.safe_load(_CONTRACT.read_text(encoding="utf-8"))
     asked = {name: item["is"] for name, item in contract["config"].items()}
-    return _Blueprint(
+    return _StandInSpec(
         version=VERSION,
         origin="",
         suite=release.codename,
-        sources=tuple(workshop.distribution.sources_of(release)),
+        sources=tuple(context.distribution.sources_of(release)),
         packages=(*BASE_PACKAGES, *_PACKAGES),
         tree=tree,
         hooks=(f"chroot \"$1\" sh -c '{_COMPILE}'",),
@@ -141,5 +141,5 @@ def _blueprint(workshop: Workshop) -> Blueprint:
             f"HEALTHCHECK CMD {asked['Healthcheck'][1]}",
         ),
         # As the official image has, by which the doctor knows it under any name.
-        marks={"org.opencontainers.image.title": "open-webui"},
+        image_labels={"org.opencontainers.image.title": "open-webui"},
     )

@@ -1,15 +1,15 @@
-"""What differs is listed with what mends it; what does not is not, and no secret is in the list."""
+"""What differs is listed with what fixes it; what does not is not, and no secret is in the list."""
 
 import json
 from typing import Any
 
 import pytest
 
-from tooling.drift.compare import Difference, differences, gone_one_shots
+from tooling.drift.compare import Difference, differences, missing_one_shots
 from tooling.drift.observed import Observed
 from tooling.drift.recorded import Container, Join, Recorded, changeable, recorded
-from tooling.drift.report import as_json, as_text, mend
-from tooling.pulumi_files.state import Checkpoint, PendingOperation, Resource
+from tooling.drift.report import as_json, as_text, fix_line
+from tooling.pulumi_files.checkpoint import Checkpoint, PendingOperation, Resource
 from tooling.pulumi_files.values import Secret
 
 ID = "1" * 64
@@ -114,7 +114,7 @@ def test_what_is_as_it_was_made_has_no_difference() -> None:
         "verdict": "clean",
         "differences": [],
         "gone_one_shots": [],
-        "mend": "",
+        "fix": "",
     }
 
 
@@ -123,72 +123,72 @@ def test_what_is_as_it_was_made_has_no_difference() -> None:
     [
         (
             observed({}, networks={"net": {"Id": "n1"}}),
-            "container app: is gone, asked for: there",
+            "container app: gone",
             "make up STACK=team",
         ),
         (
             observed(inspected(State={"Status": "exited", "ExitCode": 137})),
-            "container app: state is exited, exit code 137, asked for: running",
+            "container app, state: exited, exit code 137 (deployed: running)",
             "make up STACK=team",
         ),
         (
             observed(inspected(State={"Status": "paused", "ExitCode": 0})),
-            "container app: state is paused, asked for: running",
+            "container app, state: paused (deployed: running)",
             "docker unpause app",
         ),
         (
             observed(inspected(HostConfig__Memory=512 * 2**20)),
-            "container app: memory limit is 512 MiB, asked for: 256 MiB",
+            "container app, memory limit: 512 MiB (deployed: 256 MiB)",
             "make up STACK=team",
         ),
         (
             observed(inspected(HostConfig__NanoCpus=0)),
-            "container app: CPU limit is none, asked for: 1.5",
+            "container app, CPU limit: none (deployed: 1.5)",
             "make up STACK=team",
         ),
         (
             observed(inspected(HostConfig__RestartPolicy={"Name": "always"})),
-            "container app: restart policy is always, asked for: unless-stopped",
+            "container app, restart policy: always (deployed: unless-stopped)",
             "make up STACK=team",
         ),
         (
             observed(inspected(HostConfig__PidsLimit=30)),
-            "container app: limit of processes is 30, asked for: none",
+            "container app, limit of processes: 30 (deployed: none)",
             "docker update --pids-limit -1 app",
         ),
         (
             observed(inspected(HostConfig__CapDrop=None)),
-            "container app: HostConfig.CapDrop is none, asked for: ALL",
+            "container app, HostConfig.CapDrop: none (deployed: ALL)",
             "docker stop app && docker rm --volumes app && make up STACK=team",
         ),
         (
             observed(inspected(Name="/app_old")),
-            "container app: name is app_old, asked for: app",
+            "container app, name: app_old (deployed: app)",
             "docker rename app_old app",
         ),
         (
             observed(inspected(NetworkSettings__Networks={**inspected()["NetworkSettings"]["Networks"], "more": {}})),
-            "container app: network more is joined, asked for: not joined",
+            "container app, network more: joined (deployed: not joined)",
             "docker network disconnect more app",
         ),
         (
             observed(inspected(NetworkSettings__Networks={})),
-            "container app: network net is not joined, asked for: joined",
+            "container app, network net: not joined (deployed: joined)",
             "docker network connect --alias web net app",
         ),
         (
             observed(inspected(NetworkSettings__Networks__net={"Aliases": None})),
-            "container app: network net is not known as that, asked for: known as web",
+            "container app, network net: no such alias (deployed: alias web)",
             "docker network disconnect net app && docker network connect --alias web net app",
         ),
         (
             observed(inspected(NetworkSettings__Networks={}), networks={}),
-            "network net: is gone, asked for: there",
+            "network net: gone",
             "make up STACK=team",
         ),
         (
             observed(networks={"net": {"Id": "n2", "Containers": {ID: {"Name": "app"}, "x": {"Name": "guest"}}}}),
-            "network net: is another one (n2) than was deployed (n1), made by somebody else",
+            "network net: made again by somebody else (its id is n2, deployed: n1)",
             (
                 "docker network disconnect net guest && docker stop app && docker rm --volumes app && "
                 "docker network rm net && make up STACK=team"
@@ -196,33 +196,33 @@ def test_what_is_as_it_was_made_has_no_difference() -> None:
         ),
         (
             observed(networks={"net": {"Id": "n1", "Containers": {"x": {"Name": "guest"}}}}),
-            "network net: guest guest is joined, asked for: not joined",
+            "network net: unexpected member guest",
             "docker network disconnect net guest",
         ),
-        (observed(volumes=frozenset()), "volume data: is gone, asked for: there", "make up STACK=team"),
-        (observed(images={"image:1": ""}), "image image:1: is gone, asked for: there", "make up STACK=team"),
+        (observed(volumes=frozenset()), "volume data: gone", "make up STACK=team"),
+        (observed(images={"image:1": ""}), "image image:1: gone", "make up STACK=team"),
         (
             observed(images={"image:1": "sha256:2"}),
-            "image image:1: content is sha256:2, asked for: sha256:1",
+            "image image:1, content: sha256:2 (deployed: sha256:1)",
             "make up STACK=team",
         ),
         (
             observed(strays=("app-2",)),
-            "container app-2: is there, with this stack's labels, asked for: not there",
+            "container app-2: has this stack's labels, and its state does not know it",
             "docker stop app-2 && docker rm --volumes app-2",
         ),
         (
             observed(stray_networks=("old",)),
-            "network old: is there, with this stack's labels, asked for: not there",
+            "network old: has this stack's labels, and its state does not know it",
             "docker network rm old",
         ),
     ],
 )
-def test_each_kind_of_drift_is_a_line_with_what_mends_it(seen: Observed, line: str, way_out: str) -> None:
+def test_each_kind_of_drift_is_a_line_with_what_fixes_it(seen: Observed, line: str, way_out: str) -> None:
     text = as_text(found(seen), recorded(checkpoint()), "team")
 
     assert f"  {line}\n" in text
-    assert text.splitlines()[-1] == f"mend: {way_out}"
+    assert text.splitlines()[-1] == f"fix: {way_out}"
 
 
 def test_a_container_made_by_hand_is_told_by_its_id_and_by_all_in_which_it_differs() -> None:
@@ -239,10 +239,10 @@ def test_a_container_made_by_hand_is_told_by_its_id_and_by_all_in_which_it_diffe
         "id": (ID[:12], OTHER_ID[:12]),
         "HostConfig.CapDrop": (["ALL"], None),
         "variable DEBUG": ("not set", "set"),
-        "variable KEY": ("as deployed", "another value"),
+        "variable KEY": ("as deployed", "changed"),
         "variable PORT": ("as deployed", "not set"),
     }
-    assert mend(found(there), "team") == "docker stop app && docker rm app && make up STACK=team"
+    assert fix_line(found(there), "team") == "docker stop app && docker rm app && make up STACK=team"
 
 
 def test_no_secret_is_in_the_list() -> None:
@@ -268,7 +268,7 @@ def test_no_secret_is_in_the_list() -> None:
     assert "of-somebody" not in printed
 
 
-def test_a_changed_file_has_its_readers_made_anew() -> None:
+def test_a_changed_file_has_its_readers_made_again() -> None:
     files = Container(name="conf", id="f", runs=False, properties={}, files={"/etc/caddy/Caddyfile": "right"})
     reader = Container(name="app", id=ID, runs=True, properties={"HostConfig.Binds": ["conf:/etc/caddy:rw"]})
     created = {"Id": "f", "Name": "/conf", "State": {"Status": "created", "ExitCode": 0}, "HostConfig": {}}
@@ -281,7 +281,7 @@ def test_a_changed_file_has_its_readers_made_anew() -> None:
 
     assert differences(known, right) == []
     assert [(one.name, one.property) for one in differences(known, wrong)] == [("conf", "file /etc/caddy/Caddyfile")]
-    assert mend(differences(known, wrong), "team") == (
+    assert fix_line(differences(known, wrong), "team") == (
         "docker stop conf app && docker rm --volumes conf app && make up STACK=team"
     )
 
@@ -299,7 +299,7 @@ def test_a_fixed_address_that_is_another_is_told() -> None:
     seen = differences(Recorded(containers=(known,)), observed(real))
 
     assert [(one.expected, one.seen) for one in seen] == [("address 10.0.0.2", "address left to Docker")]
-    assert mend(seen, "team") == "docker network disconnect net app && docker network connect --ip 10.0.0.2 net app"
+    assert fix_line(seen, "team") == "docker network disconnect net app && docker network connect --ip 10.0.0.2 net app"
 
 
 def test_what_ran_once_is_to_have_ended_well() -> None:
@@ -317,7 +317,7 @@ def test_what_ran_once_is_to_have_ended_well() -> None:
 def test_what_had_done_its_work_and_is_gone_is_a_note_and_no_drift(*, runs: bool, gone: list[str]) -> None:
     known = Recorded(containers=(Container(name="app", id=ID, runs=runs, properties={}),))
 
-    assert gone_one_shots(known, Observed()) == gone
+    assert missing_one_shots(known, Observed()) == gone
     assert bool(differences(known, Observed())) is runs
     text, document = as_text([], known, "team", ["app"]), json.loads(as_json([], "team", ["app"]))
     assert text.splitlines()[0].startswith("no drift: ")
@@ -326,15 +326,15 @@ def test_what_had_done_its_work_and_is_gone_is_a_note_and_no_drift(*, runs: bool
     assert document["gone_one_shots"] == ["app"]
 
 
-def test_one_line_mends_everything_and_says_nothing_twice() -> None:
+def test_one_line_fixes_everything_and_says_nothing_twice() -> None:
     real = inspected(HostConfig__PidsLimit=30, HostConfig__CapDrop=None, HostConfig__Memory=0)
 
-    assert mend(found(observed(real, volumes=frozenset())), "team") == (
+    assert fix_line(found(observed(real, volumes=frozenset())), "team") == (
         "docker stop app && docker rm --volumes app && make up STACK=team"
     )
 
 
-def test_lost_volumes_are_told_before_they_are_made_anew_empty() -> None:
+def test_lost_volumes_are_told_before_they_are_made_again_empty() -> None:
     text = as_text(found(observed(volumes=frozenset())), recorded(checkpoint()), "team")
 
     assert "gone: data. What an update makes in their place is empty" in text
@@ -344,9 +344,7 @@ def test_an_interrupted_update_is_a_difference() -> None:
     half = resource("docker:index/container:Container", "half", id_="", inputs={"name": "half"})
     known = recorded(checkpoint(operations=[PendingOperation(type="creating", resource=half)]))
 
-    assert "  update half: state is interrupted, asked for: finished" in as_text(
-        found(observed(), known), known, "team"
-    )
+    assert "  half: an update of it was interrupted" in as_text(found(observed(), known), known, "team")
 
 
 def test_what_waits_for_its_deletion_is_not_looked_for() -> None:

@@ -24,12 +24,13 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
 
 WITHIN_TOOLING: Final[dict[str, set[str]]] = {
     "errors": set(),
+    "polling": set(),
     "documents": set(),
     "machine": set(),
-    "pulumi_files": set(),
+    "pulumi_files": {"errors", "polling"},
     "pulumi_cli": {"errors", "machine", "pulumi_files"},
-    "engine": {"pulumi_files"},
-    "images": {"machine"},
+    "engine": {"errors", "polling", "pulumi_files"},
+    "images": {"errors", "machine"},
     "drift": {"pulumi_files"},
     "preview_report": {"errors", "pulumi_cli", "pulumi_files", "engine"},
     "launcher": {"errors", "machine", "pulumi_files", "pulumi_cli", "engine", "images", "drift", "preview_report"},

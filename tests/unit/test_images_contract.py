@@ -13,13 +13,14 @@ import yaml
 
 from docker_access import labels
 from tooling import images
-from tooling.images import contract
-from tooling.images.differences import DIFFERENCES, Difference, names_of, table
+from tooling.images.archive import Files
+from tooling.images.contract_file import CONTRACTS, Contract, Item, braced_names
+from tooling.images.differences import DIFFERENCES, Difference, difference_names, table
 from tooling.images.recipes import RECIPES
 from tooling.images.reference import parse
 
 PROJECT: Final = Path(images.__file__).parents[2]
-CONTENTS: Final = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in contract.CONTRACTS.iterdir()}
+CONTENTS: Final = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in CONTRACTS.iterdir()}
 LOCAL: Final = {labels.LOCAL_BUILD: "Debian"}
 
 
@@ -58,11 +59,11 @@ def test_the_table_in_the_documents_is_that_of_the_code() -> None:
     ],
 )
 def test_the_report_names_what_holds_for_an_image(image: str, marks: dict[str, str], names: list[str]) -> None:
-    assert names_of(image, marks) == names
+    assert difference_names(image, marks) == names
 
 
-def item(known: Difference | None, local: str = "") -> contract.Item:
-    return contract.Item(what="it", source="there", expected="3.12", pattern=False, known=known, local=local)
+def item(known: Difference | None, local: str = "") -> Item:
+    return Item(what="it", source="there", expected="3.12", pattern=False, known=known, local=local)
 
 
 @pytest.mark.parametrize(
@@ -94,15 +95,15 @@ def test_only_a_local_build_may_differ_and_only_where_and_how_it_is_known_to(
     ],
 )
 def test_the_version_is_the_tags(tag: str, holds: str, fails: str) -> None:
-    names = contract._names(parse(f"a.example/it:{tag}"), {})
-    filled = contract._Contract({"sources": {"s": "https://a.example"}}, names).item(
+    names = braced_names(parse(f"a.example/it:{tag}"), {})
+    filled = Contract({"sources": {"s": "https://a.example"}}, names).item(
         "version", {"like": "{VERSION}", "source": "s"}
     )
     assert filled.holds(holds)
     assert not filled.holds(fails)
 
 
-def archive(*members: tuple[str, bytes, dict[str, Any]]) -> contract._Files:
+def archive(*members: tuple[str, bytes, dict[str, Any]]) -> Files:
     """The files of an image: path, kind as tar has it, further attributes."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -115,7 +116,7 @@ def archive(*members: tuple[str, bytes, dict[str, Any]]) -> contract._Files:
             member.size = len(text)
             tar.addfile(member, io.BytesIO(text.encode()))
     whole = content.getvalue()
-    return contract._Files(whole[at : at + 1000] for at in range(0, len(whole), 1000))
+    return Files(whole[at : at + 1000] for at in range(0, len(whole), 1000))
 
 
 def test_files_are_found_through_links_whatever_these_are() -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tooling.images import packages
-from tooling.images.build import Workshop
+from tooling.images.build import BuildContext
 from tooling.images.debian import RELEASES, Distribution, Source, parse_deb822, parse_one_line
 from tooling.images.errors import ImageError
 from tooling.images.packages import Candidate, candidates, choose, newest
-from tooling.images.version import Wanted
+from tooling.images.version import VersionConstraint
 from tooling.machine.progress import Stage
 
 if TYPE_CHECKING:
@@ -132,12 +132,12 @@ def test_two_set_ups_at_once_take_turns_at_asking_the_mirror(tmp_path: Path, mon
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    workshop = Workshop(
+    context = BuildContext(
         distribution=machine(source("bookworm")), cache=tmp_path / "cache", work=tmp_path, stage=Stage("")
     )
 
     def ask(_: int) -> list[str]:
-        return [candidate.upstream for candidate in candidates(workshop, "valkey", (BOOKWORM,))]
+        return [candidate.upstream for candidate in candidates(context, "valkey", (BOOKWORM,))]
 
     with ThreadPoolExecutor() as pool:
         assert list(pool.map(ask, range(3))) == [["8.0.1"]] * 3
@@ -151,23 +151,23 @@ def test_the_mirror_is_asked_from_a_project_in_any_path(tmp_path: Path, monkeypa
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    workshop = Workshop(
+    context = BuildContext(
         distribution=machine(source("bookworm")),
         cache=tmp_path / """it's "ünïcode" $HOME""",
         work=tmp_path,
         stage=Stage(""),
     )
 
-    assert newest(workshop, "valkey", BOOKWORM).package == "8.0.1-1"
+    assert newest(context, "valkey", BOOKWORM).package == "8.0.1-1"
 
 
 def test_a_mirror_that_has_not_what_an_image_is_made_of_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(packages, "candidates", lambda *_: iter(()))
-    workshop = Workshop(distribution=machine(), cache=tmp_path, work=tmp_path, stage=Stage("a test"))
+    context = BuildContext(distribution=machine(), cache=tmp_path, work=tmp_path, stage=Stage("a test"))
     with pytest.raises(ImageError, match=r"mirror has no python3 for bookworm\. See what `apt-get update` says"):
-        newest(workshop, "python3", BOOKWORM)
+        newest(context, "python3", BOOKWORM)
 
 
 @pytest.mark.parametrize(
@@ -193,5 +193,5 @@ def test_no_other_minor_version_ever_stands_in(monkeypatch: pytest.MonkeyPatch, 
 def choose_among(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wanted: str, there: tuple[str, ...]) -> Candidate:
     mirror = [Candidate(upstream=v, package=f"{v}-1", release=BOOKWORM, backports=False) for v in there]
     monkeypatch.setattr(packages, "candidates", lambda *_: iter(mirror))
-    workshop = Workshop(distribution=machine(), cache=tmp_path, work=tmp_path, stage=Stage("a test"))
-    return choose(workshop, "valkey-server", Wanted(wanted), "Valkey")
+    context = BuildContext(distribution=machine(), cache=tmp_path, work=tmp_path, stage=Stage("a test"))
+    return choose(context, "valkey-server", VersionConstraint(wanted), "Valkey")

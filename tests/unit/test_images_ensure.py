@@ -18,7 +18,7 @@ import pytest
 
 from docker_access import labels, logins
 from docker_access.pulls import error_of, is_silence
-from tooling.images import disk
+from tooling.images import disk, pull
 from tooling.images import ensure as subject
 from tooling.images.errors import ImageError
 from tooling.images.recipes import RECIPES
@@ -99,7 +99,7 @@ class Docker:
 
 @pytest.fixture(autouse=True)
 def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(negative_cache, "_FILE", tmp_path / "silent.json")
+    monkeypatch.setattr(negative_cache, "_FILE", tmp_path / "unreachable.json")
     monkeypatch.delenv("IMAGE_BYTECODE", raising=False)
     monkeypatch.delenv("BUILD_IMAGES", raising=False)
     same_revision = {name: replace(recipe, revision=int(REVISION)) for name, recipe in RECIPES.items()}
@@ -108,11 +108,11 @@ def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Builds that were asked for; each leaves the version that was wanted."""
+    """Builds that were asked for; each leaves the version that was asked for."""
     done: list[str] = []
 
     def build(client: Any, reference: Any, recipe: Any, *, bytecode: bool | None) -> str:
-        client.present[str(reference)] = local(recipe.wanted(reference).version, bytecode=bool(bytecode))
+        client.present[str(reference)] = local(recipe.constraint(reference).version, bytecode=bool(bytecode))
         done.append(str(reference))
         return f"{reference}: built"
 
@@ -213,10 +213,10 @@ def test_nothing_is_built_where_the_registry_was_reached(said: str, way_out: str
 def test_nothing_is_built_where_a_download_stops_half_way(how_far: list[str], built: list[str]) -> None:
     client = Docker({}, registry={VALKEY: Image()})
     client.stream = quiet_after(*how_far)
-    with pytest.raises(ImageError, match=rf"sent nothing for {subject.PULL_STALL_SECONDS} s\n`docker pull"):
+    with pytest.raises(ImageError, match=rf"sent nothing for {pull.PULL_STALL_SECONDS} s\n`docker pull"):
         ensure(client, VALKEY)
     assert not built
-    assert not negative_cache.silent("a.example")
+    assert not negative_cache.recent_failure("a.example")
 
 
 def test_nothing_is_built_where_the_network_breaks_during_a_download(built: list[str]) -> None:
@@ -394,7 +394,7 @@ def test_a_login_that_cannot_be_read_is_named_with_its_file(
 
 @pytest.mark.parametrize("name", ["a.example/valkey@sha256:" + "0" * 64, "a.example/other:1"])
 def test_a_registry_that_was_silent_is_asked_again_for_what_cannot_be_built(name: str) -> None:
-    negative_cache.remember("a.example")
+    negative_cache.remember_failure("a.example")
     assert ensure(Docker({}, registry={name: Image()}), name).startswith(f"{name}: pulled in")
 
 
@@ -421,8 +421,8 @@ def test_a_registry_that_does_not_answer_is_known_by_the_words_of_either_image_s
     assert is_silence(said)
     client = Docker({}, registry={VALKEY: Image()})
     client.stream = [{"errorDetail": {"message": said}}]
-    assert subject._pull(client, parse(VALKEY)).failure == said  # type: ignore[arg-type] # a stand-in
-    assert negative_cache.silent("a.example")
+    assert pull.pull(client, parse(VALKEY)).failure == said  # type: ignore[arg-type] # a stand-in
+    assert negative_cache.recent_failure("a.example")
 
 
 @pytest.mark.parametrize(
@@ -440,8 +440,8 @@ def test_a_registry_that_does_not_answer_is_known_by_the_words_of_either_image_s
 def test_a_registry_that_answers_otherwise_is_not_called_silent(said: str) -> None:
     client = Docker({}, registry={VALKEY: Image()})
     client.stream = [{"error": said}]
-    assert subject._pull(client, parse(VALKEY)).failure == said  # type: ignore[arg-type] # a stand-in
-    assert not negative_cache.silent("a.example")
+    assert pull.pull(client, parse(VALKEY)).failure == said  # type: ignore[arg-type] # a stand-in
+    assert not negative_cache.recent_failure("a.example")
 
 
 def test_an_error_is_read_where_docker_will_go_on_to_say_it() -> None:
@@ -450,8 +450,8 @@ def test_an_error_is_read_where_docker_will_go_on_to_say_it() -> None:
     assert error_of({"status": "Downloading"}) == ""
 
 
-LONGER_THAN_A_REGISTRY_MAY = subject.PULL_STALL_SECONDS + 1
-LONGER_THAN_DOCKER_MAY = subject.UNPACK_STALL_SECONDS + 1
+LONGER_THAN_A_REGISTRY_MAY = pull.PULL_STALL_SECONDS + 1
+LONGER_THAN_DOCKER_MAY = pull.UNPACK_STALL_SECONDS + 1
 
 
 @pytest.fixture
@@ -467,7 +467,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
                 raise queue.Empty
             return self.get(timeout=timeout)
 
-    monkeypatch.setattr(subject, "queue", SimpleNamespace(Queue=Said, Empty=queue.Empty))
+    monkeypatch.setattr(pull, "queue", SimpleNamespace(Queue=Said, Empty=queue.Empty))
 
 
 def quiet_after(*statuses: str, seconds: float = LONGER_THAN_A_REGISTRY_MAY) -> Iterator[dict[str, Any]]:
@@ -503,8 +503,8 @@ def test_a_registry_that_sends_nothing_is_given_up_and_remembered(capsys: pytest
     client = Docker({}, registry={VALKEY: Image()})
     client.stream = quiet_after()
     assert ensure(client, VALKEY) == f"{VALKEY}: built"
-    assert f"not pulled (the registry sent nothing for {subject.PULL_STALL_SECONDS} s)" in capsys.readouterr().err
-    assert negative_cache.silent("a.example")
+    assert f"not pulled (the registry sent nothing for {pull.PULL_STALL_SECONDS} s)" in capsys.readouterr().err
+    assert negative_cache.recent_failure("a.example")
 
 
 @pytest.mark.usefixtures("clock")
@@ -513,11 +513,11 @@ def test_a_docker_that_does_not_end_unpacking_is_given_up_and_its_registry_is_no
 ) -> None:
     client = Docker({}, registry={VALKEY: Image()})
     client.stream = quiet_after("Extracting", seconds=LONGER_THAN_DOCKER_MAY)
-    message = f"Docker said nothing for {subject.UNPACK_STALL_SECONDS} s while it unpacked the layers"
+    message = f"Docker reported nothing for {pull.UNPACK_STALL_SECONDS} s while it unpacked the layers"
     with pytest.raises(ImageError, match=message):
         ensure(client, VALKEY)
     assert not built
-    assert not negative_cache.silent("a.example")
+    assert not negative_cache.recent_failure("a.example")
 
 
 def test_the_tag_is_not_counted_as_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -529,7 +529,7 @@ def test_the_tag_is_not_counted_as_a_layer(monkeypatch: pytest.MonkeyPatch) -> N
             yield stage
         said.append(stage.line())
 
-    monkeypatch.setattr(subject, "progress", watched)
+    monkeypatch.setattr(pull, "progress", watched)
     client = Docker({}, registry={VALKEY: Image()})
     client.stream = itertools.islice(quiet_after("Pull complete", "Extracting"), 5)
     ensure(client, VALKEY)
@@ -653,7 +653,7 @@ def test_an_older_recipe_is_no_twin(built: list[str]) -> None:
 def test_a_neighbour_that_stands_in_is_named_and_is_not_built_again(built: list[str]) -> None:
     client = Docker({"a.example/valkey:8.1.10": local("8.1.1", stands_in_for="8.1.10")})
     line = ensure(client, "a.example/valkey:8.1.10")
-    assert line.endswith("present, built locally from Debian; STANDS IN for 8.1.10: this mirror has 8.1.1")
+    assert line.endswith("present, built locally from Debian; IN PLACE OF 8.1.10: this mirror has 8.1.1")
     assert not built
 
 

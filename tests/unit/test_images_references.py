@@ -64,7 +64,7 @@ def test_a_tag_without_a_version_cannot_be_built(tag: str) -> None:
 
 
 def test_the_beginning_of_a_version_matches_whole_numbers_only() -> None:
-    wanted = version.Wanted("8.1")
+    wanted = version.VersionConstraint("8.1")
     assert wanted.matches("8.1.4")
     assert wanted.matches("8.1")
     assert not wanted.matches("8.10.0")
@@ -73,32 +73,32 @@ def test_the_beginning_of_a_version_matches_whole_numbers_only() -> None:
 
 @pytest.mark.parametrize("wanted", ["0.8.0-pg17", "0.8-pg17", "0.8.0-pg17.12"])
 def test_pgvector_is_the_one_wanted_where_its_version_and_postgres_version_are(wanted: str) -> None:
-    assert version.Wanted(wanted).matches("0.8.0-pg17.12")
+    assert version.VersionConstraint(wanted).matches("0.8.0-pg17.12")
 
 
 @pytest.mark.parametrize("wanted", ["0.8.1-pg17", "0.8.0-pg1", "0.8.0-pg16", "0.8.0"])
 def test_pgvector_is_another_where_one_of_the_two_is(wanted: str) -> None:
-    assert not version.Wanted(wanted).matches("0.8.0-pg17.12")
+    assert not version.VersionConstraint(wanted).matches("0.8.0-pg17.12")
 
 
 def test_a_pgvector_tag_that_names_no_postgres_is_refused_with_one_that_does() -> None:
     with pytest.raises(ImageError, match=r"names none: write 0\.8\.0-pg17"):
-        RECIPES["pgvector"].blueprint(version.Wanted("0.8.0"), Mock())
+        RECIPES["pgvector"].image_spec(version.VersionConstraint("0.8.0"), Mock())
 
 
 def test_caddy_that_drops_websockets_at_every_reload_is_refused() -> None:
     with pytest.raises(ImageError, match=r"2\.6\.2; this project needs 2\.9\.0 or later"):
-        RECIPES["caddy"].wanted(parse("caddy:2.6.2-alpine"))
+        RECIPES["caddy"].constraint(parse("caddy:2.6.2-alpine"))
 
 
 def test_a_digest_cannot_be_built() -> None:
     with pytest.raises(ImageError, match="by its digest"):
-        RECIPES["valkey"].wanted(parse(f"valkey/valkey@{DIGEST}"))
+        RECIPES["valkey"].constraint(parse(f"valkey/valkey@{DIGEST}"))
 
 
 def test_open_webui_below_the_minimum_is_refused_by_its_tag() -> None:
     with pytest.raises(ImageError, match=r"0\.11\.9; this project needs 0\.12\.0 or later"):
-        RECIPES["open-webui"].wanted(parse("open-webui:v0.11.9"))
+        RECIPES["open-webui"].constraint(parse("open-webui:v0.11.9"))
 
 
 @pytest.mark.parametrize("label", ["", "main", "0.12.0", "v0.13.1", "1.0.0"])

@@ -18,7 +18,6 @@ from tooling.errors import ToolError
 from tooling.launcher import __main__ as command_line
 from tooling.launcher import engines, recovery
 from tooling.pulumi_cli import backends
-from tooling.pulumi_files.errors import EngineError
 from tooling.pulumi_files.project import Project, load_project
 from tooling.pulumi_files.secrets import Secrets
 
@@ -108,11 +107,11 @@ def test_a_wrong_passphrase_is_found_by_the_stack_file_or_else_by_the_state(
     salt = Secrets.new("right").salt
     state = {"deployment": {"secrets_providers": {"type": "passphrase", "state": {"salt": salt}}}}
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
-    with pytest.raises(EngineError, match="Wrong passphrase"):
+    with pytest.raises(ToolError, match="Wrong passphrase"):
         backends.refuse_wrong_passphrase(project, "team", lambda: state)
     backends.refuse_wrong_passphrase(project, "team", dict)
     salt_in_the_stack_file(project, salt)
-    with pytest.raises(EngineError, match="Wrong passphrase"):
+    with pytest.raises(ToolError, match="Wrong passphrase"):
         backends.refuse_wrong_passphrase(project, "team", dict)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "right")
     backends.refuse_wrong_passphrase(project, "team", dict)

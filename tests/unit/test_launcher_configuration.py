@@ -16,8 +16,9 @@ from tooling.launcher import __main__ as command_line
 from tooling.launcher import drift
 from tooling.launcher.gate import read_settings, refuse_unusable_state
 from tooling.pulumi_cli import backends, stacks
-from tooling.pulumi_files.errors import EngineError
 from tooling.pulumi_files.project import Project, load_project
+from tooling.pulumi_files.stack import find_stack
+from tooling.pulumi_files.stack_file import secrets_provider
 
 HERE = Path(__file__).resolve().parents[2]
 KMS = {"secretsprovider": "awskms://alias/team?region=eu-central-1", "encryptedkey": "AQID"}
@@ -112,9 +113,9 @@ def test_what_the_embedded_reader_can_read_is_asked_of_nobody(project: Project) 
 def test_the_embedded_engine_goes_on_to_refuse_it(project: Project, document: dict[str, Any]) -> None:
     write(project, document)
     for ask in (None, lambda: None):
-        with pytest.raises(EngineError, match="the embedded engine does not do that, the Pulumi CLI does"):
+        with pytest.raises(ToolError, match="the embedded engine does not do that, the Pulumi CLI does"):
             read_settings(project, "team", ask)
-    with pytest.raises(EngineError, match="the Pulumi CLI does"):
+    with pytest.raises(ToolError, match="the Pulumi CLI does"):
         command_line._settings("embedded", project, "team")
 
 
@@ -144,7 +145,7 @@ def test_what_seals_secrets_is_known(
     if backend:
         monkeypatch.setenv("PULUMI_BACKEND_URL", backend)
     write(project, document)
-    assert backends.secrets_provider(project, "team") == sealed
+    assert secrets_provider(find_stack(project, "team")) == sealed
 
 
 def test_no_passphrase_is_made_or_wanted_for_secrets_of_a_key_service(

@@ -18,8 +18,8 @@ from tooling.launcher import consent, engines, recovery
 from tooling.launcher.consent import NotAgreedError, confirm_destroy, confirm_update, interruptions, removals
 from tooling.launcher.gate import read_settings
 from tooling.preview_report.steps import read
+from tooling.pulumi_files.backend import Backend
 from tooling.pulumi_files.project import Project, backend_directory, load_project
-from tooling.pulumi_files.state import Backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,12 +108,12 @@ def test_what_interrupts_nobody_and_removes_nothing_is_not_asked_about(name: str
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("replicated-image", "Nobody reaches Open WebUI while all 2 replicas are made anew"),
+        ("replicated-image", "Nobody reaches Open WebUI while all 2 replicas are re-created"),
         ("postgres-settings", "nothing is loaded or saved until it answers again"),
         ("valkey-password", "live events are missing for some seconds"),
         ("replicas-fewer", "browsers on it connect again, to another replica"),
         ("network", "replaces "),
-        ("secret-key", "Everybody is signed out and signs in anew"),
+        ("secret-key", "Everybody is signed out and has to sign in again"),
         ("data-deleted", "is deleted, and with it its data"),
     ],
 )

@@ -12,14 +12,15 @@ import yaml
 from docker.errors import APIError
 
 from settings import SettingsError
+from tooling.errors import ToolError
 from tooling.launcher import __main__ as command_line
 from tooling.launcher import engines
 from tooling.launcher.gate import read_settings, refuse_unusable_state
-from tooling.pulumi_files.config import begun
-from tooling.pulumi_files.errors import EngineError
+from tooling.pulumi_files.backend import Backend
 from tooling.pulumi_files.project import Project, load_project
 from tooling.pulumi_files.secrets import Secrets
-from tooling.pulumi_files.state import Backend
+from tooling.pulumi_files.stack import find_stack
+from tooling.pulumi_files.stack_file import begun
 
 HERE = Path(__file__).resolve().parents[2]
 
@@ -66,7 +67,7 @@ def test_a_key_in_plain_text_is_found_in_a_stack_file_that_has_another_encrypted
 
 def test_a_wrong_type_and_an_unknown_key_are_refused(project: Project) -> None:
     write(project, config={"open-webui:uiPort": "abc"})
-    with pytest.raises(EngineError, match=r"uiPort is 'abc'; integer is wanted"):
+    with pytest.raises(ToolError, match=r"uiPort is 'abc'; integer is wanted"):
         read_settings(project, "team")
     write(project, config={"open-webui:uiport": 3000})
     with pytest.raises(SettingsError, match=r"uiport \('3000'\) is not a setting. Did you mean uiPort\?"):
@@ -75,7 +76,7 @@ def test_a_wrong_type_and_an_unknown_key_are_refused(project: Project) -> None:
 
 def test_a_stack_file_that_is_not_utf8_is_refused(project: Project) -> None:
     (project.stacks_directory / "Pulumi.team.yaml").write_bytes(b"config: {} # M\xfcller\n")
-    with pytest.raises(EngineError, match=r"line 1: byte 0xfc is not UTF-8"):
+    with pytest.raises(ToolError, match=r"line 1: byte 0xfc is not UTF-8"):
         read_settings(project, "team")
 
 
@@ -85,20 +86,20 @@ def test_an_encrypted_setting_is_opened(project: Project, monkeypatch: pytest.Mo
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "right")
     assert read_settings(project, "team").log_level == "ERROR"
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
-    with pytest.raises(EngineError, match="Wrong passphrase"):
+    with pytest.raises(ToolError, match="Wrong passphrase"):
         read_settings(project, "team")
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
-    with pytest.raises(EngineError, match="none is given"):
+    with pytest.raises(ToolError, match="none is given"):
         read_settings(project, "team")
     assert not (project.directory / ".pulumi-state").exists(), "no other is made for it"
 
 
 def test_a_passphrase_is_made_for_a_new_stack_and_never_for_one_that_was_begun(project: Project) -> None:
     engine = engines.Engine(name="pulumi", line="")
-    assert not begun(project, "team")
+    assert not begun(find_stack(project, "team"))
     write(project, encryptionsalt=Secrets.new("lost").salt)
-    assert begun(project, "team")
-    with pytest.raises(EngineError, match="none is given"):
+    assert begun(find_stack(project, "team"))
+    with pytest.raises(ToolError, match="none is given"):
         engines.run(engine, "preview", project, "team")
     assert not (project.directory / ".pulumi-state").exists()
 
@@ -119,9 +120,9 @@ def state_of(project: Project, salt: str) -> Path:
 
 def test_a_stack_is_begun_once_it_has_a_state(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     state_of(project, Secrets.new("right").salt)
-    assert begun(project, "team")
+    assert begun(find_stack(project, "team"))
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
-    assert not begun(project, "team"), "as far as can be seen from here"
+    assert not begun(find_stack(project, "team")), "as far as can be seen from here"
 
 
 def test_nothing_is_written_where_the_state_is_tried(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,12 +140,12 @@ def test_the_state_is_tried_before_the_cli_is_run(project: Project, monkeypatch:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "right")
     refuse_unusable_state(project, "team", dict)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
-    with pytest.raises(EngineError, match=r"Wrong passphrase.*PULUMI_CONFIG_PASSPHRASE"):
+    with pytest.raises(ToolError, match=r"Wrong passphrase.*PULUMI_CONFIG_PASSPHRASE"):
         refuse_unusable_state(project, "team", dict)
     file = project.directory / ".pulumi-state/.pulumi/stacks/open-webui/team.json"
     file.parent.mkdir(parents=True)
     file.write_text('{"version":3')
-    with pytest.raises(EngineError, match=r"team\.json is not whole JSON"):
+    with pytest.raises(ToolError, match=r"team\.json is not whole JSON"):
         refuse_unusable_state(project, "team", dict)
 
 
@@ -155,7 +156,7 @@ def test_of_a_backend_that_is_no_directory_the_passphrase_alone_is_tried(
     refuse_unusable_state(project, "team", dict)
     write(project, encryptionsalt=Secrets.new("right").salt)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
-    with pytest.raises(EngineError, match="Wrong passphrase"):
+    with pytest.raises(ToolError, match="Wrong passphrase"):
         refuse_unusable_state(project, "team", dict)
 
 

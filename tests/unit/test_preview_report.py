@@ -111,7 +111,7 @@ def test_scaling_up_and_limits_hit_nobody() -> None:
 
 @pytest.mark.parametrize(
     ("component", "said"),
-    [("Valkey", "Valkey is stopped, and is started again."), ("OpenWebUI", "Stopped, and started again: `one`.")],
+    [("Valkey", "Valkey is stopped, and is started again."), ("OpenWebUI", "Not running, and started again: `one`.")],
 )
 def test_a_container_that_was_stopped_is_not_said_to_run(component: str, said: str) -> None:
     stopped = Step(op="update", component=component, type=CONTAINER, name="one", keys=("mustRun",))
@@ -120,13 +120,13 @@ def test_a_container_that_was_stopped_is_not_said_to_run(component: str, said: s
 
 def test_without_a_refresh_a_removed_replica_is_not_taken_for_the_last_one() -> None:
     found = preview_of(("delete", "OpenWebUI", CONTAINER, "open-webui-2"))
-    assert "goes: browsers on it connect again" in markdown(found)
+    assert "is removed: browsers on it connect again" in markdown(found)
 
 
 def test_containers_of_other_programs_are_told_of() -> None:
     found = preview_of(("replace", "", CONTAINER, "web"), ("delete", "Cache", CONTAINER, "cache"))
     assert [meaning.text for meaning in meanings(found) if meaning.hits == "users"] == [
-        "Container `web` is made anew: what it serves is interrupted.",
+        "Container `web` is re-created: what it serves is interrupted.",
         "Container `cache` is removed.",
     ]
 
@@ -234,6 +234,15 @@ def test_why_a_preview_failed_is_told_where_it_was_made_without_the_stacks_secre
     (project / "preview.json").write_text(json.dumps({"steps": [], "diagnostics": said, "declared": declared}))
     main(["preview.json", "--stack", "dev"])
     assert ("uiPort is too high" in capsys.readouterr().out) is declared
+
+
+def test_another_docker_host_is_told_without_the_jobs_secrets_where_those_of_the_stack_are_not_known(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "stacks/Pulumi.dev.yaml").write_text("encryptionsalt: v1:AAAAAAAAAAA=:v1:nobody:knows\n")
+    monkeypatch.setenv("GH_TOKEN", SECRET)
+    main([failed(project, f"OtherDockerHostError: this is another Docker, {SECRET}"), "--stack", "dev"])
+    assert "this is another Docker, [secret]" in capsys.readouterr().out
 
 
 def test_what_is_no_preview_is_not_repeated(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,5 +5,5 @@ nothing of a container without giving it another id: what it can is compared one
 for. That sees what a refresh does not read (networks, files) and writes no state.
 
 Reading order: ``recorded`` (what the state says), ``observed`` (what Docker says), ``compare`` (pure: the differences
-and what mends each), ``report`` (for people and for programs). ``tooling.launcher.drift`` puts them together.
+and what fixes each), ``report`` (for people and for programs). ``tooling.launcher.drift`` puts them together.
 """

@@ -1,4 +1,4 @@
-"""The differences between what was made and what is there, and what mends each. Pure."""
+"""The differences between what was made and what is there, and what fixes each. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from verification.checks.expected import UPDATED, looked_up, same
 
 Kind = Literal["container", "network", "volume", "image", "update"]
 
+AS_DEPLOYED: Final = "as deployed"
+"""What is expected where the value itself may be a secret."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Mend:
-    """What mends a difference.
+class Fix:
+    """What fixes a difference.
 
     Attributes:
         first: Commands.
@@ -35,7 +38,7 @@ class Mend:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One way in which reality is another.
+    """One way in which what is there differs from what was made.
 
     Attributes:
         kind: What it is of.
@@ -44,7 +47,7 @@ class Difference:
             ``file PATH``, ``content`` or a dotted path of ``docker inspect``.
         expected: What was asked for, never a secret.
         seen: What is there, likewise.
-        mend: What mends it.
+        fix: What fixes it.
     """
 
     kind: Kind
@@ -52,7 +55,7 @@ class Difference:
     property: str
     expected: Any
     seen: Any
-    mend: Mend = field(default_factory=Mend)
+    fix: Fix = field(default_factory=Fix)
 
 
 def differences(known: Recorded, seen: Observed) -> list[Difference]:
@@ -68,7 +71,7 @@ def differences(known: Recorded, seen: Observed) -> list[Difference]:
     return sorted(found, key=lambda one: one.property != "existence")
 
 
-def gone_one_shots(known: Recorded, seen: Observed) -> list[str]:
+def missing_one_shots(known: Recorded, seen: Observed) -> list[str]:
     """Names of containers that had done their work, or never run, and are gone: nothing that serves needs them."""
     return [one.name for one in known.containers if not (one.runs or seen.containers.get(one.name))]
 
@@ -84,45 +87,47 @@ def _container(known: Container, stack: Recorded, observed: Observed) -> Iterato
     real = observed.containers.get(known.name) or {}
     if not real:
         if known.runs:
-            yield _gone("container", known.name)
+            yield _missing("container", known.name)
     elif real["Id"] != known.id:
-        anew = Mend(remove=(known.name,), strangers=(known.name,))
-        yield _of(known, "id", known.id[:12], str(real["Id"])[:12], anew)
-        yield from _properties(known, real, anew)
-        yield from _variables(known, real, observed, anew)
+        recreate = Fix(remove=(known.name,), strangers=(known.name,))
+        yield _difference(known, "id", known.id[:12], str(real["Id"])[:12], recreate)
+        yield from _properties(known, real, recreate)
+        yield from _variables(known, real, observed, recreate)
     else:
         name = str(real["Name"]).lstrip("/")
         if name != known.name:
-            yield _of(known, "name", known.name, name, _at_once("docker rename", name, known.name))
+            yield _difference(known, "name", known.name, name, _one_command("docker rename", name, known.name))
         yield from _state(known, real["State"])
-        yield from _properties(known, real, Mend(remove=(known.name,)))
-        yield from _variables(known, real, observed, Mend(remove=(known.name,)))
-        yield from _joins(known, real, stack, observed)
+        yield from _properties(known, real, Fix(remove=(known.name,)))
+        yield from _variables(known, real, observed, Fix(remove=(known.name,)))
+        yield from _memberships(known, real, stack, observed)
         yield from _files(known, stack, observed)
 
 
 def _state(known: Container, state: Mapping[str, Any]) -> Iterator[Difference]:
     status, code = str(state["Status"]), state["ExitCode"]
     if known.runs and status == "paused":
-        yield _of(known, "state", "running", status, _at_once("docker unpause", known.name))
+        yield _difference(known, "state", "running", status, _one_command("docker unpause", known.name))
     elif known.runs and status != "running":
-        yield _of(known, "state", "running", f"{status}, exit code {code}")
+        yield _difference(known, "state", "running", f"{status}, exit code {code}")
     elif not known.runs and status == "exited" and code:
-        yield _of(known, "state", "ended well", f"exit code {code}")
+        yield _difference(known, "state", "ended well", f"exit code {code}")
 
 
-def _properties(known: Container, real: Mapping[str, Any], anew: Mend) -> Iterator[Difference]:
+def _properties(known: Container, real: Mapping[str, Any], recreate: Fix) -> Iterator[Difference]:
     another = real["Id"] != known.id
     for path, wanted in known.properties.items():
         actual = looked_up(real, path)
         if path == PIDS and not wanted:
             # Once changed, "no limit" is -1; and an update sets only a limit that is asked for.
             if (actual or 0) > 0:
-                yield _of(known, path, wanted, actual, anew if another else _at_once(UNLIMITED, known.name))
+                yield _difference(
+                    known, path, wanted, actual, recreate if another else _one_command(UNLIMITED, known.name)
+                )
         elif not same(path, wanted, actual) and not (another and path.startswith("Config.Labels")):
             updated = path.startswith(UPDATED) and not another
-            seen = "another one" if path in MAY_HOLD_SECRETS and actual else actual
-            yield _of(known, path, wanted, seen, Mend() if updated else anew)
+            seen = "changed" if path in MAY_HOLD_SECRETS and actual else actual
+            yield _difference(known, path, wanted, seen, Fix() if updated else recreate)
 
 
 MAY_HOLD_SECRETS: Final = frozenset({"Config.Cmd", "Config.Healthcheck.Test"})
@@ -133,7 +138,7 @@ PIDS: Final = "HostConfig.PidsLimit"
 UNLIMITED: Final = "docker update --pids-limit -1"
 
 
-def _variables(known: Container, real: Mapping[str, Any], observed: Observed, anew: Mend) -> Iterator[Difference]:
+def _variables(known: Container, real: Mapping[str, Any], observed: Observed, recreate: Fix) -> Iterator[Difference]:
     """Variables by name: their values may be secrets."""
     lines = (real.get("Config") or {}).get("Env") or []
     actual = dict(line.partition("=")[::2] for line in lines)
@@ -142,12 +147,14 @@ def _variables(known: Container, real: Mapping[str, Any], observed: Observed, an
     for name in sorted({*known.environment, *added}):
         wanted, found = known.environment.get(name), actual.get(name)
         if wanted != found:
-            expected = "not set" if wanted is None else "as deployed"
-            seen = "not set" if found is None else "set" if wanted is None else "another value"
-            yield _of(known, f"variable {name}", expected, seen, anew)
+            expected = "not set" if wanted is None else AS_DEPLOYED
+            seen = "not set" if found is None else "set" if wanted is None else "changed"
+            yield _difference(known, f"variable {name}", expected, seen, recreate)
 
 
-def _joins(known: Container, real: Mapping[str, Any], stack: Recorded, observed: Observed) -> Iterator[Difference]:
+def _memberships(
+    known: Container, real: Mapping[str, Any], stack: Recorded, observed: Observed
+) -> Iterator[Difference]:
     actual = dict((real.get("NetworkSettings") or {}).get("Networks") or {})
     if not known.networks:
         actual.pop("none", None)
@@ -156,36 +163,38 @@ def _joins(known: Container, real: Mapping[str, Any], stack: Recorded, observed:
         wanted, found = known.networks.get(network), actual.get(network)
         if network in unmade:
             if found is None:
-                # The update makes the network anew, and its containers with it.
-                yield _of(known, f"network {network}", "joined", "not joined")
-        elif difference := _join(wanted, found):
+                # The update makes the network again, and its containers with it.
+                yield _difference(known, f"network {network}", "joined", "not joined")
+        elif difference := _membership(wanted, found):
             leave = (_command("docker network disconnect", network, known.name),) if found is not None else ()
-            join = (_command("docker network connect", *_options(wanted), network, known.name),) if wanted else ()
-            yield _of(known, f"network {network}", *difference, Mend(first=(*leave, *join), update=False))
+            join = (
+                (_command("docker network connect", *_connect_options(wanted), network, known.name),) if wanted else ()
+            )
+            yield _difference(known, f"network {network}", *difference, Fix(first=(*leave, *join), update=False))
 
 
-def _join(wanted: Join | None, found: Mapping[str, Any] | None) -> tuple[str, str] | None:
-    """How a container was to join a network, and how it did; None where both are one."""
+def _membership(wanted: Join | None, found: Mapping[str, Any] | None) -> tuple[str, str] | None:
+    """How a container was to join a network, and how it did; None where the two are the same."""
     if wanted is None:
         return "not joined", "joined"
     if found is None:
         return "joined", "not joined"
     aliases = {*(found.get("Aliases") or ())}
     if not {*wanted.aliases} <= aliases:
-        return f"known as {', '.join(wanted.aliases)}", "not known as that"
+        return f"alias {', '.join(wanted.aliases)}", "no such alias"
     address = (found.get("IPAMConfig") or {}).get("IPv4Address") or ""
     if wanted.address and address != wanted.address:
         return f"address {wanted.address}", f"address {address or 'left to Docker'}"
     return None
 
 
-def _options(join: Join) -> list[str]:
+def _connect_options(join: Join) -> list[str]:
     words = [word for alias in join.aliases for word in ("--alias", alias)]
     return [*words, *(["--ip", join.address] if join.address else [])]
 
 
 def _files(known: Container, stack: Recorded, observed: Observed) -> Iterator[Difference]:
-    """Files by name: their content may be secret. Who reads them is made anew with them."""
+    """Files by name: their content may be secret. A container that reads them is made again with them."""
     mounted = f"{known.name}:"
     readers = [
         one.name
@@ -195,8 +204,8 @@ def _files(known: Container, stack: Recorded, observed: Observed) -> Iterator[Di
     for path, content in known.files.items():
         found = observed.files.get((known.name, path))
         if found != content:
-            seen = "not there" if found is None else "another content"
-            yield _of(known, f"file {path}", "as deployed", seen, Mend(remove=(known.name, *readers)))
+            seen = "not there" if found is None else "changed"
+            yield _difference(known, f"file {path}", AS_DEPLOYED, seen, Fix(remove=(known.name, *readers)))
 
 
 def _network(known: Network, observed: Observed) -> Iterator[Difference]:
@@ -205,10 +214,10 @@ def _network(known: Network, observed: Observed) -> Iterator[Difference]:
     ours = {str(found["Id"]): name for name, found in observed.containers.items() if found}
     guests = sorted(name for key, name in joined.items() if key not in ours)
     if not real:
-        yield _gone("network", known.name)
+        yield _missing("network", known.name)
     elif real["Id"] != known.id:
         leave = [_command("docker network disconnect", known.name, guest) for guest in guests]
-        away = Mend(
+        away = Fix(
             first=tuple(leave),
             remove=tuple(sorted(ours[key] for key in joined if key in ours)),
             then=(_command("docker network rm", known.name),),
@@ -219,7 +228,7 @@ def _network(known: Network, observed: Observed) -> Iterator[Difference]:
             property="id",
             expected=known.id[:12],
             seen=str(real["Id"])[:12],
-            mend=away,
+            fix=away,
         )
     elif known.internal:
         # On a network that leads out a neighbour may be meant, on an internal one nobody else is.
@@ -230,50 +239,48 @@ def _network(known: Network, observed: Observed) -> Iterator[Difference]:
                 property=f"guest {guest}",
                 expected="not joined",
                 seen="joined",
-                mend=_at_once("docker network disconnect", known.name, guest),
+                fix=_one_command("docker network disconnect", known.name, guest),
             )
 
 
 def _volumes(known: Recorded, observed: Observed) -> Iterator[Difference]:
     for name in known.volumes:
         if name not in observed.volumes:
-            yield _gone("volume", name)
+            yield _missing("volume", name)
 
 
 def _images(known: Recorded, observed: Observed) -> Iterator[Difference]:
     for reference, image in known.images.items():
         found = observed.images.get(reference, "")
         if not found:
-            yield _gone("image", reference)
+            yield _missing("image", reference)
         elif found != image:
             yield Difference(kind="image", name=reference, property="content", expected=image, seen=found)
 
 
 def _strays(observed: Observed) -> Iterator[Difference]:
     for name in observed.strays:
-        yield _stray("container", name, Mend(remove=(name,), update=False))
+        yield _stray("container", name, Fix(remove=(name,), update=False))
     for name in observed.stray_networks:
-        yield _stray("network", name, Mend(then=(_command("docker network rm", name),), update=False))
+        yield _stray("network", name, Fix(then=(_command("docker network rm", name),), update=False))
 
 
-def _stray(kind: Kind, name: str, mend: Mend) -> Difference:
-    seen = "there, with this stack's labels"
-    return Difference(kind=kind, name=name, property="existence", expected="not there", seen=seen, mend=mend)
+def _stray(kind: Kind, name: str, fix: Fix) -> Difference:
+    seen = "has this stack's labels, and its state does not know it"
+    return Difference(kind=kind, name=name, property="existence", expected="not there", seen=seen, fix=fix)
 
 
-def _gone(kind: Kind, name: str) -> Difference:
+def _missing(kind: Kind, name: str) -> Difference:
     return Difference(kind=kind, name=name, property="existence", expected="there", seen="gone")
 
 
-def _of(known: Container, what: str, expected: Any, seen: Any, mend: Mend | None = None) -> Difference:
-    return Difference(
-        kind="container", name=known.name, property=what, expected=expected, seen=seen, mend=mend or Mend()
-    )
+def _difference(known: Container, what: str, expected: Any, seen: Any, fix: Fix | None = None) -> Difference:
+    return Difference(kind="container", name=known.name, property=what, expected=expected, seen=seen, fix=fix or Fix())
 
 
-def _at_once(words: str, *arguments: str) -> Mend:
+def _one_command(words: str, *arguments: str) -> Fix:
     """One command, and nothing more."""
-    return Mend(first=(_command(words, *arguments),), update=False)
+    return Fix(first=(_command(words, *arguments),), update=False)
 
 
 def _command(words: str, *arguments: str) -> str:

@@ -22,7 +22,7 @@ class Observed:
         images: By reference: the id it stands for now, empty for none.
         image_environments: By id of an image: its own variables, as ``NAME=value``.
         files: By recorded container and path: the file's text, None where it is not there.
-        strays: Containers with the stack's marks that its state does not know.
+        strays: Containers with the stack's labels that its state does not know.
         stray_networks: Networks, likewise.
     """
 
@@ -44,7 +44,7 @@ def observe(view: DockerView, known: Recorded, project: str, stack: str) -> Obse
     """
     containers = {one.name: _container(view, one) for one in known.containers}
     networks = {one.name: _network(view, one) for one in known.networks}
-    marked, marked_networks = view.labelled({labels.PROJECT: project, labels.STACK: stack})
+    labelled, labelled_networks = view.labelled({labels.PROJECT: project, labels.STACK: stack})
     theirs = {str(found.get("Name", "")).lstrip("/") for found in containers.values()} | set(containers)
     images = {str(found["Image"]) for found in containers.values() if found}
     return Observed(
@@ -61,8 +61,8 @@ def observe(view: DockerView, known: Recorded, project: str, stack: str) -> Obse
             for path in one.files
             if containers[one.name].get("Id") == one.id
         },
-        strays=tuple(name for name in marked if name not in theirs),
-        stray_networks=tuple(name for name in marked_networks if name not in networks),
+        strays=tuple(name for name in labelled if name not in theirs),
+        stray_networks=tuple(name for name in labelled_networks if name not in networks),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tooling.pulumi_files.state import STACK_TYPE, Checkpoint, Resource
+from tooling.pulumi_files.checkpoint import STACK_TYPE, Checkpoint, Resource
 from tooling.pulumi_files.values import unwrap
 
 MIB: Final = 1024 * 1024

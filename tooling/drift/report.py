@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tooling.drift.compare import Difference
+from tooling.drift.compare import AS_DEPLOYED, Difference
 from tooling.drift.recorded import BILLION, MIB, Recorded
 
 WORDS: Final = {
@@ -28,29 +28,29 @@ WORDS: Final = {
 """Docker's paths in plain words; any other path stands for itself."""
 
 
-def mend(found: Iterable[Difference], stack: str) -> str:
-    """One line that mends all of them."""
-    mends = [one.mend for one in found]
-    removed = list(dict.fromkeys(name for one in mends for name in one.remove))
-    # What is made anew needs no other treatment.
-    first = [step for one in mends for step in one.first if shlex.split(step)[-1] not in removed]
-    strangers = [name for name in removed if any(name in one.strangers for one in mends)]
+def fix_line(found: Iterable[Difference], stack: str) -> str:
+    """One line of commands that fixes all of them."""
+    fixes = [one.fix for one in found]
+    removed = list(dict.fromkeys(name for one in fixes for name in one.remove))
+    # What is made again needs no other treatment.
+    first = [step for one in fixes for step in one.first if shlex.split(step)[-1] not in removed]
+    strangers = [name for name in removed if any(name in one.strangers for one in fixes)]
     own = [name for name in removed if name not in strangers]
     stop = [f"docker stop {shlex.join(removed)}"] if removed else []
     stop += [f"docker rm --volumes {shlex.join(own)}"] if own else []
     stop += [f"docker rm {shlex.join(strangers)}"] if strangers else []
-    update = [f"make up STACK={stack}"] if any(one.update for one in mends) else []
-    return " && ".join(dict.fromkeys([*first, *stop, *(step for one in mends for step in one.then), *update]))
+    update = [f"make up STACK={stack}"] if any(one.update for one in fixes) else []
+    return " && ".join(dict.fromkeys([*first, *stop, *(step for one in fixes for step in one.then), *update]))
 
 
 def as_text(found: Sequence[Difference], known: Recorded, stack: str, gone: Sequence[str] = ()) -> str:
-    """A line for each difference, then the line that mends them.
+    """A line for each difference, then the line that fixes them.
 
     Args:
         found: The differences.
         known: What was compared.
         stack: The stack.
-        gone: Of :func:`tooling.drift.compare.gone_one_shots`.
+        gone: Of :func:`tooling.drift.compare.missing_one_shots`.
     """
     note = [f"note: {_note(gone)}"] if gone else []
     if not found:
@@ -61,14 +61,14 @@ def as_text(found: Sequence[Difference], known: Recorded, stack: str, gone: Sequ
     if volumes:
         lines.append(f"gone: {', '.join(volumes)}. What an update makes in their place is empty: then restore a backup")
         lines.append("  of what held data (docs/operations.md#restore).")
-    return "\n".join([*lines, *note, f"mend: {mend(found, stack)}"])
+    return "\n".join([*lines, *note, f"fix: {fix_line(found, stack)}"])
 
 
 def _note(gone: Sequence[str]) -> str:
     names = ", ".join(gone)
     return (
-        f"gone, as after `docker system prune`: {names}. Their work was done; the next update makes them anew, and "
-        "restarts nobody."
+        f"gone, as after `docker system prune`: {names}. Their work was done; the next update makes them again, and "
+        "restarts nothing."
     )
 
 
@@ -81,7 +81,7 @@ def as_json(found: Sequence[Difference], stack: str, gone: Sequence[str] = ()) -
             "property": one.property,
             "expected": one.expected,
             "seen": one.seen,
-            "mend": mend([one], stack),
+            "fix": fix_line([one], stack),
         }
         for one in found
     ]
@@ -91,7 +91,7 @@ def as_json(found: Sequence[Difference], stack: str, gone: Sequence[str] = ()) -
         "verdict": verdict,
         "differences": rows,
         "gone_one_shots": list(gone),
-        "mend": mend(found, stack),
+        "fix": fix_line(found, stack),
     }
     return json.dumps(document, indent=2)
 
@@ -109,12 +109,16 @@ def counted(known: Recorded) -> str:
 
 def _line(one: Difference) -> str:
     what = f"{one.kind} {one.name}"
+    if one.kind == "update":
+        return f"{one.name}: an update of it was interrupted"
     if one.property == "existence":
-        return f"{what}: is {one.seen}, asked for: {one.expected}"
+        return f"{what}: {one.seen}"
     if one.property == "id":
-        return f"{what}: is another one ({one.seen}) than was deployed ({one.expected}), made by somebody else"
-    word = WORDS.get(one.property, one.property)
-    return f"{what}: {word} is {_shown(one.property, one.seen)}, asked for: {_shown(one.property, one.expected)}"
+        return f"{what}: made again by somebody else (its id is {one.seen}, deployed: {one.expected})"
+    if one.property.startswith("guest "):
+        return f"{what}: unexpected member {one.property.removeprefix('guest ')}"
+    seen = f"{what}, {WORDS.get(one.property, one.property)}: {_shown(one.property, one.seen)}"
+    return seen if one.expected == AS_DEPLOYED else f"{seen} (deployed: {_shown(one.property, one.expected)})"
 
 
 def _shown(path: str, value: Any) -> str:

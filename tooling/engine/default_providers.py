@@ -12,11 +12,12 @@ import re
 import uuid
 from dataclasses import replace
 
+from tooling.engine.errors import only_the_cli
 from tooling.engine.goal import Goal
 from tooling.engine.identity import Names
 from tooling.engine.provider import DYNAMIC, package_of
-from tooling.pulumi_files.errors import only_the_cli
-from tooling.pulumi_files.state import PROVIDER_PREFIX, Resource, Snapshot, timestamp
+from tooling.engine.snapshot import Snapshot
+from tooling.pulumi_files.checkpoint import PROVIDER_PREFIX, Resource, timestamp
 from tooling.pulumi_files.values import Properties, keep_equal
 
 

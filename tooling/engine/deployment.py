@@ -2,7 +2,8 @@
 
 What the program registers comes here from :mod:`tooling.engine.monitor`. A registration is planned under one lock by
 :mod:`tooling.engine.step_generator` and carried out by :mod:`tooling.engine.step_executor` in the thread that brought
-it. Left to the Pulumi CLI: targets, plans, imports, transforms, hooks, policies, explicit providers, remote components.
+it; what is left over is deleted by :mod:`tooling.engine.deletions`. Left to the Pulumi CLI: targets, plans, imports,
+transforms, hooks, policies, explicit providers, remote components.
 
 Source: https://github.com/pulumi/pulumi/blob/master/pkg/resource/deploy/deployment.go
 """
@@ -10,16 +11,20 @@ Source: https://github.com/pulumi/pulumi/blob/master/pkg/resource/deploy/deploym
 from __future__ import annotations
 
 from tooling.engine.default_providers import DefaultProviders
+from tooling.engine.deletions import Deletions, visible
+from tooling.engine.errors import EngineError
 from tooling.engine.events import Observer
 from tooling.engine.goal import Goal, Registered
 from tooling.engine.identity import Names
 from tooling.engine.provider import ProviderError, ProviderOf, package_of
 from tooling.engine.refresh import refresh_resources, resolve_pending
-from tooling.engine.step_executor import StepExecutor, visible
+from tooling.engine.snapshot import Snapshot
+from tooling.engine.step_executor import StepExecutor
 from tooling.engine.step_generator import StepGenerator, new_resource
-from tooling.pulumi_files.errors import EngineError
-from tooling.pulumi_files.state import STACK_TYPE, Resource, Snapshot
-from tooling.pulumi_files.values import Properties, for_provider, has_unknown, keep_equal, mark_secrets
+from tooling.engine.wire import for_provider
+from tooling.errors import ToolError
+from tooling.pulumi_files.checkpoint import STACK_TYPE, Resource
+from tooling.pulumi_files.values import Properties, has_unknown, keep_equal, mark_secrets
 
 
 class Deployment:
@@ -29,7 +34,7 @@ class Deployment:
         project: Project name.
         stack: Stack name.
         snapshot: The state, loaded.
-        provider: Gives the provider of a package; raises :class:`EngineError` for one it does not know.
+        provider: Gives the provider of a package; raises :class:`OnlyTheCliError` for one it does not know.
         config: The stack's configuration, secrets marked: the dynamic provider's inputs, as in the CLI.
         observer: Is told what happens.
         dry_run: Plan only: nothing is changed, no state is written.
@@ -66,7 +71,7 @@ class Deployment:
             dry_run=dry_run,
         )
         self.counts = self._executor.counts
-        self.delete_unregistered = self._executor.delete_unregistered
+        self.delete_unregistered = Deletions(self._executor).delete_unregistered
 
     @property
     def errored(self) -> bool:
@@ -122,11 +127,11 @@ class Deployment:
                     self._executor.failed.add(urn)
                     return Registered(urn=urn, failed=True)
                 if urn in self._generator.planned:
-                    raise EngineError(f"Two resources of the program have the URN {urn}. Give one another name.")  # noqa: TRY301
+                    raise EngineError(f"Two resources of the program have the URN {urn}. Give one another name.")
                 step = self._generator.plan(urn, goal)
                 self._generator.planned.add(urn)
             resource = step()
-        except (ProviderError, EngineError) as error:
+        except ToolError as error:
             self._executor.fail(urn, str(error))
             return Registered(urn=urn, failed=True)
         with self._executor.lock:

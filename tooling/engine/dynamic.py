@@ -21,7 +21,8 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from tooling.engine.dynamic_host import end_host
 from tooling.engine.provider import Diff, OutcomeUnknownError, ProviderError, State
-from tooling.pulumi_files.values import Properties, from_struct, to_struct, unwrap
+from tooling.engine.wire import from_struct, to_struct
+from tooling.pulumi_files.values import Properties, unwrap
 
 # The text of an error travels as metadata, of which gRPC takes 8 KiB by itself; the report of a verification is longer.
 _CHANNEL: Final = [

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tooling.engine.goal import Alias, Goal
-from tooling.pulumi_files.state import STACK_TYPE
+from tooling.pulumi_files.checkpoint import STACK_TYPE
 
 
 @dataclass(frozen=True)

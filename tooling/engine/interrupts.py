@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tooling.engine.deployment import Deployment
     from tooling.engine.display import Display
-    from tooling.pulumi_files.state import Backend
+    from tooling.pulumi_files.backend import Backend
 
 
 @contextmanager

@@ -26,15 +26,14 @@ from tooling.engine.deployment import Deployment
 from tooling.engine.events import Observer
 from tooling.engine.monitor import EngineLog, Monitor
 from tooling.pulumi_files.config import Config
-from tooling.pulumi_files.project import Project
+from tooling.pulumi_files.stack import Stack
 
 _THREADS: Final = 64
 """A registration blocks one thread until its resource is done, and the SDK needs some besides."""
 
 
 def run_program(
-    project: Project,
-    stack: str,
+    stack: Stack,
     config: Config,
     deployment: Callable[[], Deployment],
     observer: Observer,
@@ -44,8 +43,7 @@ def run_program(
     """Run the program to its end, resources included.
 
     Args:
-        project: The project; its directory is the program.
-        stack: The stack's name.
+        stack: The stack; its project's directory is the program.
         config: The stack's configuration.
         deployment: Waits for and gives the deployment.
         observer: Shows what the program says.
@@ -54,12 +52,13 @@ def run_program(
     Returns:
         Whether the program ended without an error of its own; its errors have been shown.
     """
+    project = stack.project
     engine_log = EngineLog(observer)
     set_all_config(config.values, config.secret_keys)
     configure(
         Settings(
             project=project.name,
-            stack=stack,
+            stack=stack.name,
             monitor=Monitor(deployment),
             engine=engine_log,
             parallel=_THREADS // 4,

@@ -20,11 +20,13 @@ from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from tooling.engine import durations
 from tooling.engine.deployment import Deployment
+from tooling.engine.errors import EngineError, only_the_cli
 from tooling.engine.events import Observer
 from tooling.engine.goal import Alias, Goal, Registered
-from tooling.engine.provider import DYNAMIC, ProviderError, package_of
-from tooling.pulumi_files.errors import EngineError, only_the_cli
-from tooling.pulumi_files.values import UNKNOWN_TEXT, from_struct, has_unknown, mask, to_struct
+from tooling.engine.provider import DYNAMIC, package_of
+from tooling.engine.wire import from_struct, to_struct
+from tooling.errors import ToolError
+from tooling.pulumi_files.values import UNKNOWN_TEXT, has_unknown, mask
 
 _HONOURED_FEATURES: Final = [
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
@@ -205,7 +207,7 @@ def _for_the_user(call: Callable[[], Any], what: str = "") -> Any:
     """Call something that fails with a message for the user, and let the SDK show just that."""
     try:
         return call()
-    except (EngineError, ProviderError) as error:
+    except ToolError as error:
         raise pulumi.RunError(f"{what}{error}") from None
 
 

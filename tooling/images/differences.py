@@ -100,21 +100,20 @@ DIFFERENCES: Final = {
 }
 """By name."""
 
-
 _CALLED: Final = {"open-webui": "Open WebUI", "valkey": "Valkey", "pgvector": "Postgres", "caddy": "Caddy"}
 
 
-def names_of(image: str, marks: Mapping[str, str]) -> list[str]:
+def difference_names(image: str, image_labels: Mapping[str, str]) -> list[str]:
     """Names of the differences that a local build has.
 
     Args:
         image: Name of its recipe, such as ``pgvector``.
-        marks: Its labels.
+        image_labels: Its labels.
     """
     return [
         name
         for name, known in DIFFERENCES.items()
-        if _CALLED[image] in known.image.split(", ") and (not known.label or marks.get(known.label))
+        if _CALLED[image] in known.image.split(", ") and (not known.label or image_labels.get(known.label))
     ]
 
 

@@ -1,6 +1,6 @@
 """Whether there is room for an image, before it is pulled or built.
 
-Nothing is known, and nothing said, of a Docker on another machine, or one whose folders are not seen from here.
+Of a Docker on another machine, or one whose folders cannot be seen from here, nothing is known: it is not checked.
 """
 
 from __future__ import annotations

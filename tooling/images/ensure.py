@@ -7,44 +7,35 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import tempfile
-import threading
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import docker
 import docker.errors
-import requests.exceptions
 
-from docker_access import labels, logins
-from docker_access.pulls import Layers, error_of, is_silence, way_out
+from docker_access import labels
+from docker_access.pulls import way_out
 from tooling.images import debian, version
-from tooling.images.build import Workshop, build
-from tooling.images.differences import names_of
-from tooling.images.disk import shortage, to_build, to_pull
+from tooling.images.build import BuildContext, build
+from tooling.images.differences import difference_names
+from tooling.images.disk import shortage, to_build
 from tooling.images.errors import ImageError
+from tooling.images.pull import Pulled, pull
 from tooling.images.recipes import RECIPES, Recipe
 from tooling.images.reference import Reference, parse
-from tooling.machine.negative_cache import remember, silent
+from tooling.machine.negative_cache import recent_failure
 from tooling.machine.progress import progress, say
 from tooling.machine.uv import CACHE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from docker.models.images import Image
 
 BYTECODE: Final = "IMAGE_BYTECODE"
 BUILD: Final = "BUILD_IMAGES"
 """Environment variable: 1 has missing images built here without asking a registry."""
-PULL_STALL_SECONDS: Final = 60
-"""How long a registry may send nothing."""
-UNPACK_STALL_SECONDS: Final = 600
-"""How long Docker may say nothing while it unpacks what has come."""
 
 
 def ensure(
@@ -62,7 +53,7 @@ def ensure(
         text: Image reference.
         rebuild: Build it even if it is there or could be pulled.
         bytecode: Whether a local build is to have Python's bytecode compiled into it, which the official image has
-            not; one that differs is built anew. None for what the environment variable ``IMAGE_BYTECODE`` says, 1 or
+            not; one that differs is built again. None for what the environment variable ``IMAGE_BYTECODE`` says, 1 or
             0; unset takes a local build as it is, and makes one without.
         refuse_build: Why none that was built here is taken, with the way out; empty where one is.
 
@@ -74,9 +65,9 @@ def ensure(
     """
     reference = parse(text)
     recipe = RECIPES.get(reference.name)
-    bytecode = asked(BYTECODE, "boots quicker than the official image", "as that") if bytecode is None else bytecode
+    bytecode = switch(BYTECODE, "boots quicker than the official image", "as that") if bytecode is None else bytecode
     if recipe and not reference.digest and version.is_version(reference.tag):
-        recipe.wanted(reference)
+        recipe.constraint(reference)
     image = _present(client, reference)
     if rebuild and recipe:
         line = _build(client, reference, recipe, bytecode=bytecode)
@@ -99,8 +90,8 @@ def _present(client: docker.DockerClient, reference: Reference) -> Image | None:
         return None
 
 
-def asked(variable: str, yes: str, no: str) -> bool | None:
-    """What an environment variable asks for: 1, 0, or nothing.
+def switch(variable: str, yes: str, no: str) -> bool | None:
+    """Whether an environment variable switches something on (1) or off (0); None where it is not set.
 
     Args:
         variable: Its name.
@@ -110,10 +101,10 @@ def asked(variable: str, yes: str, no: str) -> bool | None:
     Raises:
         ImageError: It is another word.
     """
-    said = os.environ.get(variable, "")
-    if said not in {"", "0", "1"}:
-        raise ImageError(f"{variable} is {said!r}. Set it to 1 ({yes}) or 0 ({no}), or unset it.")
-    return {"0": False, "1": True}.get(said)
+    value = os.environ.get(variable, "")
+    if value not in {"", "0", "1"}:
+        raise ImageError(f"{variable} is {value!r}. Set it to 1 ({yes}) or 0 ({no}), or unset it.")
+    return {"0": False, "1": True}.get(value)
 
 
 def _obtain(
@@ -124,14 +115,14 @@ def _obtain(
     bytecode: bool | None,
     refuse_build: str,
 ) -> str:
-    build_asked = asked(BUILD, "images are built here", "only where no registry can be reached")
+    build_asked = switch(BUILD, "images are built here", "only where no registry can be reached")
     buildable = recipe is not None and not reference.digest
     if buildable and build_asked:
-        pulled = _Pulled(f"{BUILD}=1", unreachable=True)
-    elif buildable and (silence := silent(reference.registry)):
-        pulled = _Pulled(silence, unreachable=True)
+        pulled = Pulled(f"{BUILD}=1", unreachable=True)
+    elif buildable and (failure := recent_failure(reference.registry)):
+        pulled = Pulled(failure, unreachable=True)
     else:
-        pulled = _pull(client, reference)
+        pulled = pull(client, reference)
     if not pulled.failure:
         return f"{reference}: pulled in {pulled.seconds:.0f} s"
     cannot = "is not" if buildable and build_asked else "cannot be"
@@ -149,7 +140,7 @@ def _obtain(
             "(docs/images.md)."
         )
     try:
-        recipe.wanted(reference)
+        recipe.constraint(reference)
     except ImageError as error:
         raise ImageError(f"{absent}\n{error}") from None
     if refuse_build:
@@ -167,37 +158,41 @@ def _keep(
     bytecode: bool | None,
     refuse_build: str,
 ) -> str:
-    marks = image.labels or {}
-    if labels.LOCAL_BUILD not in marks:
+    image_labels = image.labels or {}
+    if labels.LOCAL_BUILD not in image_labels:
         return f"{reference}: present"
     if refuse_build:
-        raise ImageError(f"{reference} was built on this machine, from {marks[labels.LOCAL_BUILD]}.\n{refuse_build}")
-    if recipe and (fault := _unfit(marks, recipe, recipe.wanted(reference), bytecode=bytecode)):
+        raise ImageError(
+            f"{reference} was built on this machine, from {image_labels[labels.LOCAL_BUILD]}.\n{refuse_build}"
+        )
+    if recipe and (fault := _unfit(image_labels, recipe, recipe.constraint(reference), bytecode=bytecode)):
         say(f"{reference}: the local build {fault}")
         line = _make(client, reference, recipe, bytecode=bytecode)
         _discard(client, image)
         return line
-    return f"{reference}: present, built locally from {marks[labels.LOCAL_BUILD]}{_notes(marks)}"
+    return f"{reference}: present, built locally from {image_labels[labels.LOCAL_BUILD]}{_notes(image_labels)}"
 
 
-def _unfit(marks: Mapping[str, str], recipe: Recipe, wanted: version.Wanted, *, bytecode: bool | None) -> str:
+def _unfit(
+    image_labels: Mapping[str, str], recipe: Recipe, constraint: version.VersionConstraint, *, bytecode: bool | None
+) -> str:
     """What is wrong with a local build that has these labels; empty if it is what would be built now."""
-    built = marks.get(labels.IMAGE_VERSION, "")
-    if not wanted.matches(built) and marks.get(labels.STANDS_IN_FOR) != wanted.version:
-        return f"is {built or 'of no known version'}, not what is wanted now"
-    if marks.get(labels.LOCAL_RECIPE) != str(recipe.revision):
+    built = image_labels.get(labels.IMAGE_VERSION, "")
+    if not constraint.matches(built) and image_labels.get(labels.STANDS_IN_FOR) != constraint.version:
+        return f"is {built or 'of no known version'}, not what is asked for now"
+    if image_labels.get(labels.LOCAL_RECIPE) != str(recipe.revision):
         return f"was made by another recipe than this project's now (revision {recipe.revision})"
-    if recipe.has_bytecode and bytecode not in {None, labels.LOCAL_BYTECODE in marks}:
-        return f"is {'without' if bytecode else 'with'} bytecode, and is wanted {'with' if bytecode else 'without'}"
+    if recipe.has_bytecode and bytecode not in {None, labels.LOCAL_BYTECODE in image_labels}:
+        return f"is {'without' if bytecode else 'with'} bytecode, and is asked for {'with' if bytecode else 'without'}"
     return ""
 
 
-def _notes(marks: Mapping[str, str]) -> str:
+def _notes(image_labels: Mapping[str, str]) -> str:
     """How a local build is not what its name says, to be read after what it is made from."""
     notes = ""
-    if wanted := marks.get(labels.STANDS_IN_FOR):
-        notes += f"; STANDS IN for {wanted}: this mirror has {marks.get(labels.IMAGE_VERSION)}"
-    if labels.LOCAL_BYTECODE in marks:
+    if asked_for := image_labels.get(labels.STANDS_IN_FOR):
+        notes += f"; IN PLACE OF {asked_for}: this mirror has {image_labels.get(labels.IMAGE_VERSION)}"
+    if labels.LOCAL_BYTECODE in image_labels:
         notes += "; with bytecode, for speed: it boots quicker than the official image"
     return notes
 
@@ -210,116 +205,13 @@ def _discard(client: docker.DockerClient, image: Image) -> None:
             client.images.remove(str(image.id))
 
 
-@dataclass(frozen=True)
-class _Pulled:
-    """How a pull ended.
-
-    Attributes:
-        failure: Why the image is not there; empty where it is.
-        seconds: How long it took.
-        unreachable: The registry was not reached, or did not answer as one.
-    """
-
-    failure: str
-    seconds: float = 0
-    unreachable: bool = False
-
-
-def _pull(client: docker.DockerClient, reference: Reference) -> _Pulled:
-    """Pull with the login there is; where that one does not work, without: a public image needs none."""
-    registry, login, trouble = reference.registry, {}, ""
-    try:
-        login = logins.login(registry)
-    except logins.LoginError as error:
-        trouble = str(error)
-    else:
-        pulled = _pull_as(login, client, reference)
-        if not (login and logins.is_refusal(pulled.failure)):
-            return pulled
-        trouble = logins.refused(registry, pulled.failure)
-    say(f"{reference}: {trouble}; asking for the image without a login")
-    return _pull_as({}, client, reference)
-
-
-def _pull_as(login: Mapping[str, Any], client: docker.DockerClient, reference: Reference) -> _Pulled:
-    began = time.monotonic()
-    failure, unreachable = "", False
-    layers = Layers()
-    with (
-        progress(f"pulling {reference}") as stage,
-        contextlib.closing(_events(client, reference, login, layers)) as events,
-    ):
-        try:
-            for event in events:
-                if failure := error_of(event):
-                    break
-                first = not layers.wanted
-                layers.take(event)
-                # Now the registry has answered, and has more than is here.
-                if first and layers.wanted and (lacking := shortage(client, reference, to_pull(reference))):
-                    raise ImageError(lacking)
-                stage.text = f"{layers.complete} of {layers.total} layers complete"
-            unreachable = is_silence(failure)
-        except docker.errors.APIError as error:
-            failure = str(error.explanation or error)
-            unreachable = is_silence(failure)
-        except queue.Empty:
-            if layers.unpacking:
-                failure = f"Docker said nothing for {UNPACK_STALL_SECONDS} s while it unpacked the layers"
-            else:
-                failure, unreachable = f"the registry sent nothing for {PULL_STALL_SECONDS} s", True
-    # One that told the layers was reached, whatever became of them.
-    unreachable = unreachable and not layers.total
-    if unreachable:
-        remember(reference.registry)
-    return _Pulled(failure, time.monotonic() - began, unreachable)
-
-
-def _events(
-    client: docker.DockerClient, reference: Reference, login: Mapping[str, Any], layers: Layers
-) -> Generator[dict[str, Any]]:
-    """What Docker says of a pull; ``queue.Empty`` when it says nothing for too long, as far as the layers are.
-
-    The SDK waits for ever and cannot be told otherwise, so somebody else does the waiting.
-    """
-    said: queue.Queue[dict[str, Any] | docker.errors.APIError | None] = queue.Queue()
-    over = threading.Event()
-
-    def listen() -> None:
-        try:
-            tag = reference.digest or reference.tag
-            # Without `auth_config` the SDK looks for a login by itself.
-            pulled = client.api.pull(reference.repository, tag=tag, stream=True, decode=True, auth_config=dict(login))
-            for event in pulled:
-                if over.is_set():  # hanging up ends the pull
-                    return
-                said.put(event)
-            said.put(None)
-        except docker.errors.APIError as error:
-            said.put(error)
-        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            said.put(docker.errors.APIError(str(error)))
-
-    threading.Thread(target=listen, daemon=True).start()
-    try:
-        while True:
-            event = said.get(timeout=UNPACK_STALL_SECONDS if layers.unpacking else PULL_STALL_SECONDS)
-            if event is None:
-                return
-            if isinstance(event, docker.errors.APIError):
-                raise event
-            yield event
-    finally:
-        over.set()
-
-
 def _make(client: docker.DockerClient, reference: Reference, recipe: Recipe, *, bytecode: bool | None) -> str:
     """Build an image, unless the same software in the same version was built under another tag: that gets this one."""
-    wanted = recipe.wanted(reference)
-    if wanted.exact:
+    constraint = recipe.constraint(reference)
+    if constraint.exact:
         for image in client.images.list(filters={"label": labels.LOCAL_BUILD}):
             twin = next((tag for tag in image.tags if parse(tag).name == reference.name), None)
-            if twin and not _unfit(image.labels, recipe, wanted, bytecode=bytecode):
+            if twin and not _unfit(image.labels, recipe, constraint, bytecode=bytecode):
                 image.tag(reference.repository, reference.tag)
                 origin = image.labels[labels.LOCAL_BUILD]
                 return f"{reference}: the local build of {twin}, from {origin}{_notes(image.labels)}"
@@ -327,27 +219,29 @@ def _make(client: docker.DockerClient, reference: Reference, recipe: Recipe, *, 
 
 
 def _build(client: docker.DockerClient, reference: Reference, recipe: Recipe, *, bytecode: bool | None) -> str:
-    wanted = recipe.wanted(reference)
+    constraint = recipe.constraint(reference)
     if lacking := shortage(client, reference, to_build(reference), building=True):
         raise ImageError(lacking)
-    title = f"building {recipe.software} {wanted.version} from {recipe.made_from}"
+    title = f"building {recipe.software} {constraint.version} from {recipe.made_from}"
     say(f"{title}; it will be called {reference}")
     with tempfile.TemporaryDirectory(prefix="open-webui-image-") as folder, progress(title) as stage:
         work = Path(folder)
         # mmdebstrap may work as another user, which must be able to read the tree.
         work.chmod(0o755)
-        workshop = Workshop(
+        context = BuildContext(
             distribution=debian.this_machine(work), cache=CACHE / "images", work=work, stage=stage,
             bytecode=bool(bytecode),
         )  # fmt: skip
-        blueprint = recipe.blueprint(wanted, workshop)
-        recipe.check(blueprint.version, str(reference))
-        marks = {**blueprint.marks, labels.LOCAL_RECIPE: str(recipe.revision)}
-        differs = ", ".join(names_of(reference.name, {**marks, labels.STANDS_IN_FOR: blueprint.stands_in_for}))
-        blueprint = replace(blueprint, marks={**marks, labels.LOCAL_DIFFERS: differs})
-        build(client, workshop, blueprint, reference)
+        spec = recipe.image_spec(constraint, context)
+        recipe.check(spec.version, str(reference))
+        image_labels = {**spec.image_labels, labels.LOCAL_RECIPE: str(recipe.revision)}
+        differs = ", ".join(
+            difference_names(reference.name, {**image_labels, labels.STANDS_IN_FOR: spec.stands_in_for})
+        )
+        spec = replace(spec, image_labels={**image_labels, labels.LOCAL_DIFFERS: differs})
+        build(client, context, spec, reference)
         image = client.images.get(str(reference))
         # Not what `inspect` says: in Docker's containerd store that counts the image packed and unpacked.
         size = sum(layer["Size"] for layer in image.history() or ())
         measured = f"{stage.seconds:.0f} s, {size / 1e6:.0f} MB"
-        return f"{reference}: built locally from {blueprint.origin} in {measured}{_notes(image.labels)}"
+        return f"{reference}: built locally from {spec.origin} in {measured}{_notes(image.labels)}"

@@ -1,5 +1,9 @@
 """The one exception of this package."""
 
+from __future__ import annotations
 
-class ImageError(Exception):
-    """An image cannot be had; the text is for the user: what, the value seen, the way out."""
+from tooling.errors import ToolError
+
+
+class ImageError(ToolError):
+    """An image cannot be had."""

@@ -1,6 +1,6 @@
 """`python -m tooling.images.lock`: pins what local builds take from PyPI, each wheel that fits with its hash.
 
-For who maintains this project; `make lock` runs it. A build takes the pins by :func:`tooling.images.pypi.install`.
+`make lock` runs it. A build takes the pins by :func:`tooling.images.pypi.install`.
 """
 
 from __future__ import annotations

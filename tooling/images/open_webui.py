@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Final
 
 from docker_access import labels
 from tooling.images import pypi
-from tooling.images.build import BASE_PACKAGES, PATH, Blueprint
+from tooling.images.build import BASE_PACKAGES, PATH, ImageSpec
 from tooling.images.errors import ImageError
 from tooling.images.packages import newest
-from tooling.images.version import Wanted
+from tooling.images.version import VersionConstraint
 
 if TYPE_CHECKING:
-    from tooling.images.build import Workshop
+    from tooling.images.build import BuildContext
 
 LEFT_OUT: Final = (
     "accelerate",
@@ -55,7 +55,7 @@ _PACKAGES: Final = (
     "python3",
     "tzdata",
 )
-_PIP: Final = Wanted("26")
+_PIP: Final = VersionConstraint("26")
 _HEALTHCHECK: Final = (
     "curl --silent --fail http://localhost:${PORT:-8080}/health | jq -ne 'input.status == true' || exit 1"
 )
@@ -104,30 +104,30 @@ _ENVIRONMENT: Final = {
 }
 
 
-def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
+def image_spec(constraint: VersionConstraint, context: BuildContext) -> ImageSpec:
     """Install Open WebUI into a folder by uv and say how the image is made of it.
 
     Raises:
         ImageError: The package index does not have the version, or uv failed.
     """
-    distribution = workshop.distribution
+    distribution = context.distribution
     release = next((r for r in distribution.releases() if r.python in _PYTHONS), None)
     if release is None:
         raise ImageError(
             f"Open WebUI cannot be built on {distribution.name}: it needs Python {' or '.join(sorted(_PYTHONS))}. "
             "Bring the image with `docker load`."
         )
-    tree = workshop.work / "tree"
+    tree = context.work / "tree"
     site = tree / _SITE.format(python=release.python)
     version = pypi.install(
-        "open-webui", wanted, workshop, release, site, software="Open WebUI", extra="postgres", left_out=LEFT_OUT
+        "open-webui", constraint, context, release, site, software="Open WebUI", extra="postgres", left_out=LEFT_OUT
     )
     # Tools that people add in Open WebUI name packages they need, which it installs.
-    pypi.install("pip", _PIP, workshop, release, site, software="pip")
-    unpinned = "" if pypi.is_locked("open-webui", wanted) else ", its dependencies unpinned"
+    pypi.install("pip", _PIP, context, release, site, software="pip")
+    unpinned = "" if pypi.is_locked("open-webui", constraint) else ", its dependencies unpinned"
     _arrange(tree, site, version)
-    python = newest(workshop, "python3", release)
-    return Blueprint(
+    python = newest(context, "python3", release)
+    return ImageSpec(
         version=version,
         origin=f"PyPI open-webui {version}{unpinned}",
         suite=release.codename,
@@ -146,7 +146,7 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
             'chroot "$1" openssl rehash /etc/ssl/certs',
             # What the hooks ran has compiled itself.
             'find "$1" -xdev -name __pycache__ -type d -prune -exec rm -rf {} +',
-            *([f"chroot \"$1\" sh -c '{_COMPILE}' >&2 || true"] if workshop.bytecode else []),
+            *([f"chroot \"$1\" sh -c '{_COMPILE}' >&2 || true"] if context.bytecode else []),
         ),
         environment={**_ENVIRONMENT, "PYTHON_VERSION": python.upstream},
         instructions=(
@@ -156,7 +156,7 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
             "WORKDIR /app/backend",
             f"HEALTHCHECK CMD {_HEALTHCHECK}",
         ),
-        marks={labels.LOCAL_BYTECODE: "true"} if workshop.bytecode else {},
+        image_labels={labels.LOCAL_BYTECODE: "true"} if context.bytecode else {},
     )
 
 

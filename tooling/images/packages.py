@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tooling.images.build import Workshop
+from tooling.images.build import BuildContext
 from tooling.images.debian import Distribution, Release, output
 from tooling.images.errors import ImageError
-from tooling.images.version import Wanted
+from tooling.images.version import VersionConstraint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,28 +32,28 @@ class Candidate:
     backports: bool
 
 
-def candidates(workshop: Workshop, package: str, releases: tuple[Release, ...] = ()) -> Iterator[Candidate]:
+def candidates(context: BuildContext, package: str, releases: tuple[Release, ...] = ()) -> Iterator[Candidate]:
     """Versions of ``package`` on the mirrors, release by release: ask no further than needed.
 
     Only ``releases`` are looked into where some are named, and all there are where none is.
     """
-    distribution = workshop.distribution
+    distribution = context.distribution
     for release in releases or distribution.releases():
-        workshop.stage.text = f"asking the mirror for {package} in {release.codename}"
+        context.stage.text = f"asking the mirror for {package} in {release.codename}"
         backports = "backports" in release.pockets
-        folder = workshop.cache / "apt" / release.codename
+        folder = context.cache / "apt" / release.codename
         for version, suite in _madison(distribution, release, package, folder, backports=backports):
             upstream = re.split(r"[-+~]", version.rpartition(":")[2], maxsplit=1)[0]
             yield Candidate(upstream=upstream, package=version, release=release, backports=suite.endswith("-backports"))
 
 
-def newest(workshop: Workshop, package: str, release: Release) -> Candidate:
+def newest(context: BuildContext, package: str, release: Release) -> Candidate:
     """The version of ``package`` that a release has.
 
     Raises:
         ImageError: The mirrors have none, or do not answer.
     """
-    for candidate in candidates(workshop, package, (release,)):
+    for candidate in candidates(context, package, (release,)):
         return candidate
     raise ImageError(
         f"this machine's mirror has no {package} for {release.codename}. See what `apt-get update` says of it, or "
@@ -61,8 +61,8 @@ def newest(workshop: Workshop, package: str, release: Release) -> Candidate:
     )
 
 
-def choose(workshop: Workshop, package: str, wanted: Wanted, software: str) -> Candidate:
-    """The wanted version of ``package``, of the oldest release that has it; else the nearest there is.
+def choose(context: BuildContext, package: str, constraint: VersionConstraint, software: str) -> Candidate:
+    """An allowed version of ``package``, of the oldest release that has one; else the nearest there is.
 
     A mirror has one patch version of a release and its suites, seldom the one a registry's tag names. The nearest is
     of the same major and minor version, newer rather than older where two are as near.
@@ -71,20 +71,20 @@ def choose(workshop: Workshop, package: str, wanted: Wanted, software: str) -> C
         ImageError: No release on the mirror has it or a neighbour; the text names those there are.
     """
     seen: list[Candidate] = []
-    for candidate in candidates(workshop, package):
-        if wanted.matches(candidate.upstream):
+    for candidate in candidates(context, package):
+        if constraint.matches(candidate.upstream):
             return candidate
         seen.append(candidate)
     nearest = min(
-        (candidate for candidate in seen if wanted.is_neighbour(candidate.upstream)),
-        key=lambda candidate: wanted.distance(candidate.upstream),
+        (candidate for candidate in seen if constraint.is_neighbour(candidate.upstream)),
+        key=lambda candidate: constraint.distance(candidate.upstream),
         default=None,
     )
     if nearest is not None:
         return nearest
     there = ", ".join(dict.fromkeys(f"{c.upstream} ({c.release.codename})" for c in seen)) or "none at all"
     raise ImageError(
-        f"there is no {software} {wanted.version} among the packages of this machine's mirror, which has "
+        f"there is no {software} {constraint.version} among the packages of this machine's mirror, which has "
         f"{there}. Ask for one of those by its number, or bring the image with `docker load`."
     )
 

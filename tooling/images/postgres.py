@@ -10,13 +10,13 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tooling.images.build import BASE_PACKAGES, PATH, Blueprint
+from tooling.images.build import BASE_PACKAGES, PATH, ImageSpec
 from tooling.images.errors import ImageError
 from tooling.images.packages import choose, newest
-from tooling.images.version import Wanted
+from tooling.images.version import VersionConstraint
 
 if TYPE_CHECKING:
-    from tooling.images.build import Workshop
+    from tooling.images.build import BuildContext
 
 _FILES: Final = Path(__file__).parent / "files"
 DATA: Final = "/var/lib/postgresql/data"
@@ -41,34 +41,34 @@ _LEFT_OUT: Final = (
 )
 
 
-def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
-    """Choose the packages of the wanted pgvector and PostgreSQL and say how the image is made of them.
+def image_spec(constraint: VersionConstraint, context: BuildContext) -> ImageSpec:
+    """Choose the packages of pgvector and PostgreSQL, and specify the image.
 
     Args:
-        wanted: Version of pgvector and major version of PostgreSQL: ``0.8.0-pg17``.
-        workshop: Where the image is being built.
+        constraint: Version of pgvector and major version of PostgreSQL: ``0.8.0-pg17``.
+        context: Where the image is being built.
 
     Raises:
         ImageError: No PostgreSQL is named, or no release on the mirror has this pgvector for it; the text names
             those there are.
     """
-    distribution = workshop.distribution
-    pgvector, _, major = wanted.version.partition("-pg")
+    distribution = context.distribution
+    pgvector, _, major = constraint.version.partition("-pg")
     if not major:
         raise ImageError(
             f"pgvector {pgvector} can be built for a PostgreSQL that the tag names, and this one names none: "
             f"write {pgvector}-pg17."
         )
     software = f"PostgreSQL {major} with pgvector"
-    extension = choose(workshop, f"postgresql-{major}-pgvector", Wanted(pgvector), software)
-    server = newest(workshop, f"postgresql-{major}", extension.release)
-    gosu = newest(workshop, "gosu", extension.release)
-    tree = workshop.work / "tree"
+    extension = choose(context, f"postgresql-{major}-pgvector", VersionConstraint(pgvector), software)
+    server = newest(context, f"postgresql-{major}", extension.release)
+    gosu = newest(context, "gosu", extension.release)
+    tree = context.work / "tree"
     entrypoint = tree / "usr/local/bin/docker-entrypoint.sh"
     entrypoint.parent.mkdir(parents=True)
     shutil.copy(_FILES / "postgres-entrypoint.sh", entrypoint)
     programs = f"/usr/lib/postgresql/{major}/bin"
-    return Blueprint(
+    return ImageSpec(
         version=f"{extension.upstream}-pg{server.upstream}",
         origin=(
             f"{distribution.name.capitalize()} packages postgresql-{major} {server.package} "
@@ -105,7 +105,7 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
         ),
         # Fast shutdown; after SIGTERM the server would wait for its clients to leave.
         stop_signal="SIGINT",
-        stands_in_for="" if Wanted(pgvector).matches(extension.upstream) else wanted.version,
+        stands_in_for="" if VersionConstraint(pgvector).matches(extension.upstream) else constraint.version,
     )
 
 

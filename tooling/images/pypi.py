@@ -13,9 +13,9 @@ from tooling.machine import uv
 from tooling.machine.progress import say
 
 if TYPE_CHECKING:
-    from tooling.images.build import Workshop
+    from tooling.images.build import BuildContext
     from tooling.images.debian import Release
-    from tooling.images.version import Wanted
+    from tooling.images.version import VersionConstraint
 
 PLATFORMS: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 """Processors that wheels are taken for: Debian's name of it and Python's."""
@@ -34,17 +34,17 @@ def never(left_out: tuple[str, ...]) -> str:
     return "".join(f"{name} ; sys_platform == 'never'\n" for name in left_out)
 
 
-def is_locked(package: str, wanted: Wanted) -> bool:
-    """Whether the version wanted is the one whose dependencies are pinned, so that each build is the same."""
+def is_locked(package: str, constraint: VersionConstraint) -> bool:
+    """Whether the constraint is met by the version whose dependencies are pinned, so that each build is the same."""
     lock = lock_of(package).read_text(encoding="utf-8") if lock_of(package).exists() else ""
     pinned = re.search(rf"^{re.escape(package)}==(\S+)", lock, re.MULTILINE)
-    return pinned is not None and wanted.matches(pinned[1])
+    return pinned is not None and constraint.matches(pinned[1])
 
 
 def install(
     package: str,
-    wanted: Wanted,
-    workshop: Workshop,
+    constraint: VersionConstraint,
+    context: BuildContext,
     release: Release,
     target: Path,
     *,
@@ -56,12 +56,12 @@ def install(
 
     Args:
         package: Its name on the index, as written in its wheel's name but for hyphens: ``open-webui``.
-        wanted: Version, or the beginning of one.
-        workshop: Where the image is being built.
+        constraint: Version, or the beginning of one.
+        context: Where the image is being built.
         release: Release of the distribution it will run on.
         target: Folder that becomes its site-packages, with programs in ``bin``.
         software: Its name for people.
-        extra: Optional part of it that is wanted too.
+        extra: Optional part of it that is installed too.
         left_out: Dependencies that are not installed.
 
     Returns:
@@ -70,20 +70,20 @@ def install(
     Raises:
         ImageError: The package index does not have the version, uv failed, or the processor is not supported.
     """
-    architecture = workshop.distribution.architecture
+    architecture = context.distribution.architecture
     if architecture not in PLATFORMS:
         raise ImageError(
             f"{software} cannot be installed for {architecture}: only for {' and '.join(PLATFORMS)}. "
             "Bring the image with `docker load`."
         )
-    overrides = workshop.work / f"{package}-overrides.txt"
+    overrides = context.work / f"{package}-overrides.txt"
     overrides.write_text(never(left_out), encoding="utf-8")
     try:
         program = uv.uv(say)
     except uv.UvError as error:
         raise ImageError(str(error)) from None
-    pin = f"=={wanted.version}" if wanted.exact else f"=={wanted.version}.*"
-    workshop.stage.text = f"uv pip install {package}{pin}"
+    pin = f"=={constraint.version}" if constraint.exact else f"=={constraint.version}.*"
+    context.stage.text = f"uv pip install {package}{pin}"
     glibc = release.glibc.replace(".", "_")
     command = [
         str(program), "pip", "install", "--no-progress", "--no-config", "--only-binary", ":all:",
@@ -91,7 +91,7 @@ def install(
         "--python-version", release.python,
         "--python-platform", f"{PLATFORMS[architecture]}-manylinux_{glibc}",
     ]  # fmt: skip
-    if is_locked(package, wanted):
+    if is_locked(package, constraint):
         command += ["--require-hashes", "--no-deps", "--requirements", str(lock_of(package))]
     else:
         command += ["--override", str(overrides), f"{package}{f'[{extra}]' if extra else ''}{pin}"]
@@ -100,22 +100,20 @@ def install(
         env=uv.environment(os.environ), umask=0o022,
     )  # fmt: skip
     if done.returncode != 0:
-        raise ImageError(_why(done.stderr, f"{software} {wanted.version}", package, program, release))
+        raise ImageError(_failure(done.stderr, f"{software} {constraint.version}", package, program, release))
     (metadata,) = target.glob(f"{package.replace('-', '_')}-*.dist-info")
     return metadata.name.removesuffix(".dist-info").rpartition("-")[2]
 
 
-def _why(said: str, what: str, package: str, program: Path, release: Release) -> str:
-    if f"there is no version of {package}" in said:
-        return (
-            f"there is no {what} on the package index. "
-            f"{_available(package, program, release)}Ask for one of those, or bring the image with `docker load`."
-        )
-    tail = "\n  ".join(said.strip().splitlines()[-12:])
+def _failure(printed: str, what: str, package: str, program: Path, release: Release) -> str:
+    if f"there is no version of {package}" in printed:
+        there = _available_versions(package, program, release)
+        return f"there is no {what} on the package index. {there}Ask for one, or bring the image with `docker load`."
+    tail = "\n  ".join(printed.strip().splitlines()[-12:])
     return f"uv could not install {what}:\n  {tail}"
 
 
-def _available(package: str, program: Path, release: Release) -> str:
+def _available_versions(package: str, program: Path, release: Release) -> str:
     """A sentence on the versions there are: uv lists them when asked for one that cannot be."""
     asked = subprocess.run(
         [program, "pip", "compile", "--no-config", "--no-deps", "--python-version", release.python, "-"],

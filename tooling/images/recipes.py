@@ -11,7 +11,7 @@ from tooling.images.errors import ImageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tooling.images.build import Blueprint, Workshop
+    from tooling.images.build import BuildContext, ImageSpec
     from tooling.images.reference import Reference
 
 
@@ -25,9 +25,9 @@ class Recipe:
         newest: Newest version this project was tested with: what ``:latest`` and ``:main`` stand for.
         minimum: Oldest version this project works with; empty where any does.
         revision: Number of this recipe's present form; one more whenever an image made by it would differ. A local
-            build of another is built anew.
+            build of another revision is built again.
         has_bytecode: Python's bytecode can be compiled into it.
-        blueprint: Finds the version wanted and says how the image is made.
+        image_spec: Finds a version that the constraint allows, and specifies the image.
     """
 
     software: str
@@ -36,9 +36,9 @@ class Recipe:
     minimum: str
     revision: int
     has_bytecode: bool = False
-    blueprint: Callable[[version.Wanted, Workshop], Blueprint]
+    image_spec: Callable[[version.VersionConstraint, BuildContext], ImageSpec]
 
-    def wanted(self, reference: Reference) -> version.Wanted:
+    def constraint(self, reference: Reference) -> version.VersionConstraint:
         """The version a reference asks for.
 
         Raises:
@@ -49,10 +49,10 @@ class Recipe:
                 "An image named by its digest can only come from a registry or `docker load`: one built on this "
                 "machine has another digest. Name it by a tag to have it built."
             )
-        wanted = version.of_tag(reference.tag, self.newest)
-        if wanted.exact:
-            self.check(wanted.version, str(reference))
-        return wanted
+        constraint = version.of_tag(reference.tag, self.newest)
+        if constraint.exact:
+            self.check(constraint.version, str(reference))
+        return constraint
 
     def check(self, found: str, what: str) -> None:
         """Refuse a version below the minimum; one that is no version (``main``) passes.
@@ -75,7 +75,7 @@ RECIPES: Final = {
         newest="2.11.7",
         minimum="2.9.0",
         revision=5,
-        blueprint=caddy.blueprint,
+        image_spec=caddy.image_spec,
     ),
     "open-webui": Recipe(
         software="Open WebUI",
@@ -84,7 +84,7 @@ RECIPES: Final = {
         minimum="0.12.0",
         revision=4,
         has_bytecode=True,
-        blueprint=open_webui.blueprint,
+        image_spec=open_webui.image_spec,
     ),
     "pgvector": Recipe(
         software="PostgreSQL with pgvector",
@@ -92,7 +92,7 @@ RECIPES: Final = {
         newest="0.8.0-pg17",
         minimum="",
         revision=4,
-        blueprint=postgres.blueprint,
+        image_spec=postgres.image_spec,
     ),
     "valkey": Recipe(
         software="Valkey",
@@ -100,6 +100,6 @@ RECIPES: Final = {
         newest="8.0.1",
         minimum="",
         revision=4,
-        blueprint=valkey.blueprint,
+        image_spec=valkey.image_spec,
     ),
 }

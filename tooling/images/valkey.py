@@ -10,12 +10,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tooling.images.build import BASE_PACKAGES, Blueprint
+from tooling.images.build import BASE_PACKAGES, ImageSpec
 from tooling.images.packages import choose
 
 if TYPE_CHECKING:
-    from tooling.images.build import Workshop
-    from tooling.images.version import Wanted
+    from tooling.images.build import BuildContext
+    from tooling.images.version import VersionConstraint
 
 _FILES: Final = Path(__file__).parent / "files"
 _TOOLS: Final = ("benchmark", "check-aof", "check-rdb", "cli", "server")
@@ -32,19 +32,19 @@ _HOOKS: Final = (
 )
 
 
-def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
-    """Choose the package that has the wanted version and say how the image is made of it.
+def image_spec(constraint: VersionConstraint, context: BuildContext) -> ImageSpec:
+    """Choose the package of an allowed version, and specify the image.
 
     Raises:
         ImageError: No release on the mirror has it or a neighbour; the text names those there are.
     """
-    distribution = workshop.distribution
-    package = choose(workshop, "valkey-server", wanted, "Valkey")
-    tree = workshop.work / "tree"
+    distribution = context.distribution
+    package = choose(context, "valkey-server", constraint, "Valkey")
+    tree = context.work / "tree"
     entrypoint = tree / "usr/local/bin/docker-entrypoint.sh"
     entrypoint.parent.mkdir(parents=True)
     shutil.copy(_FILES / "valkey-entrypoint.sh", entrypoint)
-    return Blueprint(
+    return ImageSpec(
         version=package.upstream,
         origin=f"{distribution.name.capitalize()} package valkey-server {package.package}",
         suite=package.release.codename,
@@ -66,5 +66,5 @@ def blueprint(wanted: Wanted, workshop: Workshop) -> Blueprint:
             "VOLUME /data",
             "WORKDIR /data",
         ),
-        stands_in_for="" if wanted.matches(package.upstream) else wanted.version,
+        stands_in_for="" if constraint.matches(package.upstream) else constraint.version,
     )

@@ -14,7 +14,7 @@ _NEWEST: Final = frozenset({"latest", "main", "alpine", "bookworm", "trixie", "m
 
 
 @dataclass(frozen=True)
-class Wanted:
+class VersionConstraint:
     """A version asked for: all of it, or its beginning (``8`` is any 8.x.y).
 
     Attributes:
@@ -46,21 +46,21 @@ class Wanted:
         return abs(patch), -patch
 
 
-def of_tag(tag: str, newest: str) -> Wanted:
+def of_tag(tag: str, newest: str) -> VersionConstraint:
     """The version ``tag`` asks for; ``main``, ``latest`` and the like ask for ``newest``.
 
     Raises:
         ImageError: The tag names no version.
     """
     if tag in _NEWEST:
-        return Wanted(newest)
+        return VersionConstraint(newest)
     match = _TAG.fullmatch(tag)
     if match is None:
         raise ImageError(
             f"tag {tag!r} names no version that could be built on this machine. Use a version, for example "
             f":{newest}; or :latest; or a registry that has it; or bring the image with `docker load`."
         )
-    return Wanted(match[1])
+    return VersionConstraint(match[1])
 
 
 def is_version(tag: str) -> bool:

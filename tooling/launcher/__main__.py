@@ -24,7 +24,6 @@ from preflight import PreflightError, look, refuse_local_build
 from settings import SettingsError
 from tooling.errors import ToolError
 from tooling.images.ensure import ensure
-from tooling.images.errors import ImageError
 from tooling.launcher import engines
 from tooling.launcher.consent import NotAgreedError, confirm_destroy, confirm_update
 from tooling.launcher.docker_daemon import ensure_docker
@@ -37,7 +36,6 @@ from tooling.launcher.stack import PROJECT_FOLDER, kept_volumes, open_project, r
 from tooling.launcher.whose import deployment_of, kept_at, owner_of
 from tooling.machine.progress import say
 from tooling.pulumi_cli import backends, stacks
-from tooling.pulumi_files.errors import EngineError
 from tooling.pulumi_files.project import load_project, stack_file, stack_names
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ if TYPE_CHECKING:
 
     from docker_access.deployments import Owner
     from settings import Settings
-    from tooling.pulumi_files.config import Told
+    from tooling.pulumi_files.config import PlainConfig
     from tooling.pulumi_files.project import Project
 
 INTERRUPTED: Final = 130
@@ -88,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return _image_contract(options.stack) if options.command == "image-contract" else _run(options)
-    except (ToolError, ImageError, EngineError, SettingsError, PreflightError) as error:
+    except (ToolError, SettingsError, PreflightError) as error:
         say(f"error: {error}")
         return 1
     except docker.errors.APIError as error:
@@ -158,7 +156,7 @@ def _rotate(options: argparse.Namespace, project: Project) -> int:
 def _settings(engine: str, project: Project, stack: str) -> Settings:
     """The settings; what only the Pulumi CLI can read is asked of it, where it is the engine that would run."""
 
-    def ask_the_cli() -> Told | None:
+    def ask_the_cli() -> PlainConfig | None:
         return stacks.configuration(project, stack) if engines.choose(engine, project).name == "pulumi" else None
 
     return read_settings(project, stack, ask_the_cli)

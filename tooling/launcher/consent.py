@@ -19,7 +19,6 @@ from tooling.launcher.whose import deployment_of
 from tooling.machine.progress import progress, say
 from tooling.preview_report.meaning import HOLDS, ONE_SHOTS, has_data, meanings
 from tooling.preview_report.steps import CONTAINER, NETWORK, VOLUME, Preview, PreviewError, Step, read
-from tooling.pulumi_files.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -70,7 +69,7 @@ def confirm_destroy(
 
     Raises:
         NotAgreedError: It was not.
-        EngineError: The state cannot be read.
+        PulumiFilesError: The state cannot be read.
     """
     why, anyway = _production(settings), f"make destroy STACK={stack} YES=1"
     if not (why or at_a_terminal()):
@@ -175,7 +174,7 @@ def _production(settings: Callable[[], Settings]) -> str:
     """Why the stack is to be treated as one of production; empty where it is none."""
     try:
         return "has production: true" if settings().production else ""
-    except (EngineError, ToolError, SettingsError) as error:
+    except (ToolError, SettingsError) as error:
         return f"may be one of production, its settings cannot be read ({str(error).splitlines()[0].rstrip(':')})"
 
 

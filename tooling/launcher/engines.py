@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from tooling.engine.refusals import refuse_project
 from tooling.errors import ToolError
 from tooling.machine.progress import say
 from tooling.pulumi_cli import backends, stacks
@@ -50,6 +51,7 @@ def choose(choice: str, project: Project) -> Engine:
         raise ToolError(f"ENGINE={choice} is no engine. There are: {', '.join(CHOICES)}.")
     if choice == "embedded":
         backends.refuse_embedded(project, "ENGINE=embedded")
+        refuse_project(project)
         return Engine(name="embedded", line="engine: embedded (ENGINE=embedded)")
     obstacle = obstacle_to_cli(project.directory, asked=choice == "pulumi")
     if not obstacle:
@@ -58,6 +60,7 @@ def choose(choice: str, project: Project) -> Engine:
     if choice == "pulumi":
         raise ToolError(f"ENGINE=pulumi cannot be: {obstacle}. Mend that, or leave ENGINE out.")
     backends.refuse_embedded(project, obstacle)
+    refuse_project(project)
     return Engine(name="embedded", line=f"engine: embedded ({obstacle})")
 
 

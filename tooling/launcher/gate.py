@@ -9,10 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from settings import Settings
-from tooling.pulumi_cli.backends import refuse_wrong_passphrase, secrets_provider
-from tooling.pulumi_files.config import Told, begun, load_config, read_salt
-from tooling.pulumi_files.errors import OnlyTheCliError, only_the_cli
-from tooling.pulumi_files.project import passphrase, stack_file, state_file
+from tooling.engine.errors import only_the_cli
+from tooling.pulumi_cli.backends import refuse_wrong_passphrase
+from tooling.pulumi_files.checkpoint import sealed_by
+from tooling.pulumi_files.config import PlainConfig, load_config
+from tooling.pulumi_files.project import passphrase
+from tooling.pulumi_files.stack import Stack, find_stack
+from tooling.pulumi_files.stack_file import begun, needs_the_cli, read_salt, secrets_provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
     from tooling.pulumi_files.project import Project
 
 
-def read_settings(project: Project, stack: str, ask_the_cli: Callable[[], Told | None] | None = None) -> Settings:
+def read_settings(
+    project: Project, stack: str, ask_the_cli: Callable[[], PlainConfig | None] | None = None
+) -> Settings:
     """The settings of a stack.
 
     Args:
@@ -30,31 +35,29 @@ def read_settings(project: Project, stack: str, ask_the_cli: Callable[[], Told |
             Cloud, secrets of a key service, configuration of Pulumi itself); None where it is not the engine.
 
     Raises:
-        EngineError: The configuration is not of the declared types, or cannot be decrypted.
-        ToolError: The Pulumi CLI does not tell it.
+        ToolError: The configuration is not of the declared types, or cannot be decrypted; or only the Pulumi CLI reads
+            it, and is not the engine or does not tell it.
         SettingsError: A setting cannot work.
     """
-    try:
-        values, secret = _written(project, stack)
-    except OnlyTheCliError:
+    found = find_stack(project, stack)
+    if what := needs_the_cli(found):
         told = ask_the_cli() if ask_the_cli else None
         if told is None:
-            raise
+            raise only_the_cli(what)
         values, secret = told
+    else:
+        values, secret = _written(found)
     return Settings.of(project.name, stack, values, secret)
 
 
-def _written(project: Project, stack: str) -> Told:
-    file = stack_file(project, stack)
+def _written(stack: Stack) -> PlainConfig:
     secrets = None
-    if b"secure:" in file.read_bytes():
-        if provider := secrets_provider(project, stack):
-            raise only_the_cli(f"{file}: secrets of {provider}")
+    if b"secure:" in stack.file.read_bytes():
         from tooling.pulumi_files.secrets import Secrets  # noqa: PLC0415 - a fifth of a second that most stacks save
 
-        salt = read_salt(file)
-        secrets = Secrets(salt, passphrase(project, make=False)) if salt else None
-    config = load_config(project, stack, secrets)
+        salt = read_salt(stack.file)
+        secrets = Secrets(salt, passphrase(stack.project, stack.environ, make=False)) if salt else None
+    config = load_config(stack, secrets)
     return config.values, [*config.secret_keys, *_secret_parts(config.sealed)]
 
 
@@ -77,16 +80,18 @@ def refuse_unusable_state(project: Project, stack: str, export: Callable[[], Map
         export: Asks a shared backend for the document of ``pulumi stack export``.
 
     Raises:
-        EngineError: The state file cannot be read, or the passphrase does not open it.
+        PulumiFilesError: The state file cannot be read, or the passphrase does not open it.
     """
-    if state_file(project, stack) is None:
+    found = find_stack(project, stack)
+    if found.shared:
         refuse_wrong_passphrase(project, stack, export)
         return
-    from tooling.pulumi_files.stack import Workspace  # noqa: PLC0415 - only the Pulumi CLI's users need to wait for it
-
-    workspace = Workspace(project.directory, stack)
-    document = workspace.backend.read()
-    if secrets_provider(project, stack):
+    if found.backend.compressed:
         return
-    if begun(project, stack):
-        workspace.stack_secrets(document, write=False).encrypt("")
+    document = found.backend.read()
+    if secrets_provider(found) or (document and sealed_by(document) not in {"", "passphrase"}):
+        return
+    if begun(found):
+        from tooling.pulumi_files.workspace import Workspace  # noqa: PLC0415 - only the Pulumi CLI's users wait for it
+
+        Workspace(found).stack_secrets(document, write=False).try_passphrase()

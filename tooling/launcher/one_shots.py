@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 from docker_access import labels, one_shots
 from tooling.machine.progress import INTERVAL_SECONDS, say
 from tooling.pulumi_files.lock import held
-from tooling.pulumi_files.project import backend_directory, state_file
-from tooling.pulumi_files.state import Backend
+from tooling.pulumi_files.stack import find_stack
 
 if TYPE_CHECKING:
     import docker
@@ -27,7 +26,8 @@ def await_one_shots(client: docker.DockerClient, project: Project, stack: str) -
 
     One of a run that is at work on this machine is that run's: the engine refuses to begin beside it.
     """
-    if state_file(project, stack) is not None and held(Backend(backend_directory(project), project.name, stack)):
+    found = find_stack(project, stack)
+    if not found.shared and held(found.backend):
         return
     interval = INTERVAL_SECONDS if sys.stderr.isatty() else UNWATCHED_SECONDS
     began, told = False, time.monotonic() - interval

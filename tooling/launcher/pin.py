@@ -13,7 +13,8 @@ from docker_access.client import failure_text
 from docker_access.logins import LoginError, login
 from tooling.images.reference import parse
 from tooling.machine.progress import say
-from tooling.pulumi_files.config import set_value
+from tooling.pulumi_files.stack import find_stack
+from tooling.pulumi_files.stack_file import set_value
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -54,7 +55,7 @@ def pin(project: Project, settings: Settings, client: docker.DockerClient) -> in
         if wanted == reference:
             say(f"pinned already: {reference}")
         else:
-            set_value(project, settings.stack, CONFIG_KEYS[role], wanted, None)
+            set_value(find_stack(project, settings.stack), CONFIG_KEYS[role], wanted)
             say(f"pinned: {CONFIG_KEYS[role]}: {wanted}{_instead_of(reference)}")
     if not pinned:
         say(f"error: no image of stack {settings.stack} could be pinned; its stack file is as it was.")

@@ -1,4 +1,4 @@
-"""The virtual environment: made by uv from the pinned requirements, and left alone while those stay the same.
+"""The virtual environment: made by uv from the locked requirements, and left alone while those stay the same.
 
 Runs with the machine's own Python, before anything is installed: standard library only.
 """
@@ -29,45 +29,33 @@ if TYPE_CHECKING:
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 VENV: Final = PROJECT / ".venv"
+LOCK: Final = PROJECT / "requirements-dev.txt"
+"""Everything that is installed, with the hashes of its files; ``make lock`` writes it from ``pyproject.toml``."""
+
 _STAMP: Final = VENV / ".requirements.sha256"
-LOCK: Final = "requirements.lock"
-"""Everything that is installed, with the hashes of its files; the requirement files say what is wanted."""
-
-PIP: Final = "tooling/images/locks/pip.txt"
-"""The Pulumi CLI asks pip for the list of packages."""
-
-_FILES: Final = ("requirements.txt", "requirements-dev.txt", "constraints.txt", LOCK, PIP)
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Make ``.venv`` what the requirement files say, without a word if it is; exit code 0 when it is.
+    """Make ``.venv`` what :data:`LOCK` says, without a word if it is; exit code 0 when it is.
 
     Args:
-        arguments: ``--this-python`` makes it anew where it is another Python's than the one that runs this.
+        arguments: ``--this-python`` makes it again where it is another Python's than the one that runs this.
     """
-    wanted = fingerprint()
+    locked = hashlib.sha256(LOCK.read_bytes()).hexdigest()
     usable = (VENV / "bin/python").exists() and ("--this-python" not in arguments or _is_of_this_python())
-    if usable and _STAMP.exists() and _STAMP.read_text(encoding="ascii") == wanted:
+    if usable and _STAMP.exists() and _STAMP.read_text(encoding="ascii") == locked:
         return 0
     began = time.monotonic()
     try:
-        failure = _install(uv(say), anew=not usable)
+        failure = _install(uv(say), create=not usable)
     except UvError as error:
         failure = str(error)
     if failure:
         say(f"error: {failure}")
         return 1
-    _STAMP.write_text(wanted, encoding="ascii")
+    _STAMP.write_text(locked, encoding="ascii")
     say(f"python: installed the requirements into .venv in {time.monotonic() - began:.0f} s")
     return 0
-
-
-def fingerprint() -> str:
-    """SHA-256 over the requirement files."""
-    digest = hashlib.sha256()
-    for name in _FILES:
-        digest.update((PROJECT / name).read_bytes())
-    return digest.hexdigest()
 
 
 def _is_of_this_python() -> bool:
@@ -77,20 +65,22 @@ def _is_of_this_python() -> bool:
     )
 
 
-def _install(uv_program: Path, *, anew: bool) -> str:
-    """Install the requirements; empty on success, else what went wrong."""
+def _install(uv_program: Path, *, create: bool) -> str:
+    """Have in ``.venv`` what is locked and nothing else; empty on success, else what went wrong."""
     variables = environment(os.environ)
     # Compiled here, once: where Python is told to write no bytecode (PYTHONDONTWRITEBYTECODE, as in many containers)
-    # every command would compile 700 modules anew, which takes longer than all else it does.
-    install: list[str | Path] = [uv_program, "pip", "install", "--quiet", "--compile-bytecode", "--python", VENV]
-    locks: list[str | Path] = ["--requirements", PROJECT / LOCK, "--requirements", PROJECT / PIP]
-    commands: list[list[str | Path]] = [[*install, "--require-hashes", *locks]]
-    if anew:
-        commands.insert(0, [uv_program, "venv", "--quiet", "--clear", "--python", sys.executable, VENV])
-    for command in commands:
+    # every command would compile 700 modules again, which takes longer than all else it does.
+    sync = ["pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes", "--python", str(VENV), str(LOCK)]
+    venv = ["venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)]
+    for command in [venv, sync] if create else [sync]:
         with progress("installing the Python requirements"):
             done = subprocess.run(
-                command, env=variables, capture_output=True, encoding="utf-8", errors="replace", check=False
+                [str(uv_program), *command],
+                env=variables,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
             )
         if done.returncode != 0:
             return (

@@ -18,8 +18,7 @@ from tooling.launcher.stack import ownership
 from tooling.launcher.whose import deployment_of
 from tooling.machine.progress import say
 from tooling.pulumi_files.lock import locked
-from tooling.pulumi_files.project import backend_directory, state_file
-from tooling.pulumi_files.state import Backend
+from tooling.pulumi_files.stack import find_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -46,10 +45,10 @@ def strays(api: docker.APIClient, project: Project, stack: str, owner: Owner) ->
     """What :func:`remove_strays` would remove.
 
     Raises:
-        EngineError: The state cannot be read.
+        PulumiFilesError: The state cannot be read.
         ToolError: A shared backend does not answer, or a network that is taken over has guests on it.
     """
-    shared = state_file(project, stack) is None
+    shared = find_stack(project, stack).shared
     if shared and not takes_over():
         return []
     known = set(_ids(deployment_of(project, stack)))
@@ -99,12 +98,12 @@ def remove_strays(client: docker.DockerClient, project: Project, stack: str, own
         What was removed, as in ``container open-webui-team, which this stack made and its state does not know``.
 
     Raises:
-        EngineError: Somebody else holds the lock.
+        PulumiFilesError: Somebody else holds the lock.
         ToolError: A shared backend does not answer, a network that is taken over has guests on it, or what would be
             removed is a migration at work.
     """
-    shared = state_file(project, stack) is None
-    with nullcontext() if shared else locked(Backend(backend_directory(project), project.name, stack)):
+    of_stack = find_stack(project, stack)
+    with nullcontext() if of_stack.shared else locked(of_stack.backend):
         found = strays(client.api, project, stack, owner)
         gone = set(_remove(client.api, (one.made for one in found)))
     return [f"{one.made}, {one.why}" for one in found if one.made.id in gone]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from settings.rules import no_secret
 from tooling.errors import ToolError
-from tooling.pulumi_files.config import set_value
+from tooling.pulumi_files.stack import find_stack
+from tooling.pulumi_files.stack_file import set_value
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -81,7 +82,7 @@ def rotate(project: Project, settings: Settings, name: str) -> str:
         there_are = ", ".join(secrets_of(settings))
         raise ToolError(f"stack {settings.stack} generates no secret {name!r}. SECRET is one of: {there_are}.")
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    set_value(project, settings.stack, "rotated", now, None, within=[name])
+    set_value(find_stack(project, settings.stack), "rotated", now, within=[name])
     return f"rotate: {name} is made anew ({now}); what starts anew: {SECRETS[name].renews}"
 
 

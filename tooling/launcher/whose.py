@@ -20,8 +20,9 @@ from tooling.launcher.stack import ownership
 from tooling.machine.progress import say
 from tooling.preview_report.steps import CONTAINER, DOCKER_HOST
 from tooling.pulumi_cli.stacks import exported
-from tooling.pulumi_files.project import BACKEND_VARIABLE, backend_directory, backend_url, state_file
-from tooling.pulumi_files.state import Backend, latest_of
+from tooling.pulumi_files.checkpoint import latest_of
+from tooling.pulumi_files.project import BACKEND_VARIABLE, backend_url
+from tooling.pulumi_files.stack import find_stack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ def owner_of(project: Project, stack: str) -> Owner:
 
     Raises:
         ToolError: The Docker that answers is not the stack's, or what it runs was made from another state.
-        EngineError: The state cannot be read.
+        PulumiFilesError: The state cannot be read.
         docker.errors.DockerException: Docker began to answer, and does not tell all that was asked.
     """
     resources = deployment_of(project, stack).get("resources") or []
@@ -84,10 +85,11 @@ def deployment_of(project: Project, stack: str) -> Mapping[str, Any]:
     """What the stack's state records, as ``pulumi stack export`` has it; empty where there is none.
 
     Raises:
-        EngineError: The state cannot be read.
+        PulumiFilesError: The state cannot be read.
         ToolError: A shared backend does not answer.
     """
-    if state_file(project, stack) is None:
+    found = find_stack(project, stack)
+    if found.shared or found.backend.compressed:
         return exported(project, stack).get("deployment") or {}
-    document = Backend(backend_directory(project), project.name, stack).read()
+    document = found.backend.read()
     return latest_of(document) if document else {}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
-    """Run a command; empty on success, else the command with the end of what it said."""
+    """Run a command; empty on success, else the command with the end of what it printed."""
     try:
         done = subprocess.run(
             command, capture_output=True, encoding="utf-8", errors="replace", check=False, env=environment
@@ -26,8 +26,8 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
         return f"{' '.join(command)}: {error}"
     if done.returncode == 0:
         return ""
-    said = (done.stdout + done.stderr).strip().splitlines()[-5:]
-    return f"{' '.join(command)}: exit code {done.returncode}\n    " + "\n    ".join(said)
+    printed = (done.stdout + done.stderr).strip().splitlines()[-5:]
+    return f"{' '.join(command)}: exit code {done.returncode}\n    " + "\n    ".join(printed)
 
 
 def root_prefix() -> list[str] | None:

@@ -1,4 +1,4 @@
-"""uv, the installer of Python packages: found on PATH or installed once, told of the machine's pip settings.
+"""uv, the installer of Python packages: found on PATH or installed once, with the machine's pip settings.
 
 Standard library only: it runs before there is a virtual environment. ``python3 -m tooling.machine.uv ...`` runs it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -19,14 +20,10 @@ from tooling.machine.progress import say as say_it
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-VERSION: Final = "0.13.9"
-"""Version of uv that is installed where none is on PATH."""
-
 LOCK: Final = Path(__file__).with_name("uv.txt")
-"""That version with the hashes of its files; pip takes no other."""
+"""The version of uv that is installed where none is on PATH, with the hashes of its files; pip takes no other."""
 
 CACHE: Final = Path(__file__).resolve().parents[2] / ".cache"
-
 
 _LOCKED: Final = ("--require-hashes", "--requirement", str(LOCK))
 
@@ -55,7 +52,8 @@ def _installed() -> Path | None:
 
 
 def _install(say: Callable[[str], None]) -> Path:
-    say(f"uv: installing {VERSION} into .cache/uv (none on PATH)")
+    version = re.findall(r"^uv==(\S+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE)[0]
+    say(f"uv: installing {version} into .cache/uv (none on PATH)")
     folder = CACHE / "uv"
     tried: list[str] = []
     for attempt in (_by_venv, _by_pip, _by_venv_after_apt):
@@ -65,7 +63,7 @@ def _install(say: Callable[[str], None]) -> Path:
             return path
         shutil.rmtree(folder, ignore_errors=True)
     raise UvError(
-        f"uv {VERSION} could not be installed:\n  " + "\n  ".join(tried) + "\nInstall uv so that it is on PATH, "
+        f"uv {version} could not be installed:\n  " + "\n  ".join(tried) + "\nInstall uv so that it is on PATH, "
         "or the packages python3-venv and python3-pip, and check that pip reaches a package index."
     )
 
@@ -86,7 +84,7 @@ def _by_venv_after_apt(folder: Path, say: Callable[[str], None]) -> str:
 
 
 def environment(current: Mapping[str, str]) -> dict[str, str]:
-    """``current`` with what pip is configured to do said in uv's variables; those already set win.
+    """``current`` with pip's settings in uv's variables; those already set win.
 
     A machine that reaches its package index only by pip's configuration is thereby reached by uv as well.
     Sources: https://pip.pypa.io/en/stable/topics/configuration/

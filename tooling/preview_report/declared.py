@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final, cast
@@ -24,15 +25,18 @@ from docker_access.daemon import WITHOUT_DOCKER
 from docker_access.surroundings import print_in_any_encoding
 from tooling.engine.docker_provider import table_of
 from tooling.engine.docker_provider.recording import recorded
-from tooling.engine.operation import Providers, perform
+from tooling.engine.opening import open_project
+from tooling.engine.operation import perform
 from tooling.engine.provider import DYNAMIC, Provider, ProviderError, State
+from tooling.engine.providers import Providers
+from tooling.errors import ToolError, UsageError
+from tooling.pulumi_files.checkpoint import salt_of
 from tooling.pulumi_files.config import Config, load_config
-from tooling.pulumi_files.errors import EngineError, UsageError
 from tooling.pulumi_files.project import load_project, stack_names
 from tooling.pulumi_files.secrets import Secrets
-from tooling.pulumi_files.stack import Workspace
-from tooling.pulumi_files.state import Backend, salt_of
+from tooling.pulumi_files.stack import find_stack
 from tooling.pulumi_files.values import Properties
+from tooling.pulumi_files.workspace import Workspace
 
 THROWN_AWAY: Final = "what a state is sealed with that is thrown away"
 MADE: Final[dict[str, Properties]] = {
@@ -72,9 +76,10 @@ class Declared(Workspace):
         state: Directory of the state.
     """
 
+    sealed = True
+
     def __init__(self, directory: Path, stack: str, state: Path) -> None:
-        super().__init__(directory, stack)
-        self.backend = Backend(state, self.project.name, self.stack)
+        super().__init__(replace(find_stack(open_project(directory), stack), backend_directory=state))
 
     def stack_secrets(self, document: dict[str, Any] | None, *, write: bool) -> Secrets:
         """Those of the state that is thrown away."""
@@ -84,7 +89,7 @@ class Declared(Workspace):
     def config(self, secrets: Secrets) -> Config:
         """The configuration; what is secret in it stays sealed."""
         del secrets
-        return load_config(self.project, self.stack, Sealed(), sealed=True)
+        return load_config(self.stack, Sealed())
 
 
 class Declaring:
@@ -148,7 +153,7 @@ def compare(base: Path, directory: Path, stack: str) -> dict[str, Any]:
         stack: The stack's name.
 
     Raises:
-        EngineError: One of the two cannot be run.
+        ToolError: One of the two cannot be run.
     """
     said = StringIO()
     with tempfile.TemporaryDirectory() as state:
@@ -156,7 +161,7 @@ def compare(base: Path, directory: Path, stack: str) -> dict[str, Any]:
             command = [sys.executable, "-m", "tooling.preview_report.declared", "--stack", stack, "--into", state]
             done = subprocess.run(command, cwd=base, check=False, capture_output=True, encoding="utf-8")
             if done.returncode:
-                raise EngineError(f"the program in {base} does not say what it declares:\n{done.stderr.strip()}")
+                raise ToolError(f"the program in {base} does not say what it declares:\n{done.stderr.strip()}")
         with redirect_stdout(said):
             workspace = Declared(directory, stack, Path(state))
             perform(workspace, "update", preview=True, as_json=True, providers=DeclaringProviders)
@@ -185,7 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
     except UsageError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    except (EngineError, ProviderError) as error:
+    except ToolError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     return 0

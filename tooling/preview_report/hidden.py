@@ -11,64 +11,73 @@ from typing import Any, Final
 from docker_access import redaction
 from tooling.errors import ToolError
 from tooling.preview_report.steps import OTHER_HOST
-from tooling.pulumi_cli.stacks import exported
-from tooling.pulumi_files.config import load_config, read_salt
-from tooling.pulumi_files.errors import EngineError
-from tooling.pulumi_files.project import load_project, passphrase, stack_file, state_file
+from tooling.pulumi_cli.stacks import configuration, exported
+from tooling.pulumi_files.config import load_config
+from tooling.pulumi_files.project import load_project, passphrase
 from tooling.pulumi_files.secrets import Secrets
-from tooling.pulumi_files.stack import Workspace
+from tooling.pulumi_files.stack import find_stack
+from tooling.pulumi_files.stack_file import needs_the_cli, read_salt
 from tooling.pulumi_files.values import SECRET, SIGNATURE
+from tooling.pulumi_files.workspace import Workspace
 
 WITHHELD: Final = (
-    "What was said is not repeated here: the stack's secrets could not be looked up, to take them out of it. "
-    "It is in the log of the run that previewed."
+    "The error is not repeated here: the stack's secrets could not be looked up, to take them out of it. It is in the "
+    "log of the run that previewed."
 )
 
 
 def without_secrets(errors: Iterable[str], stack: str) -> tuple[str, ...]:
     """The errors without the secrets of this process and of the stack; withheld where those of the stack are not known.
 
+    What the program says of another Docker host is never withheld: it is told without the stack's secrets too.
+
     Args:
-        errors: What an engine said.
+        errors: What an engine printed.
         stack: The stack, of the project in the current directory; empty where its secrets were not to be had.
     """
-    said = list(dict.fromkeys(errors))
+    hidden, known = secrets_of_environment(os.environ), True
     try:
-        hidden = of_environment(os.environ) | (of_stack(stack) if stack else set())
-    except (EngineError, ToolError, OSError, ValueError):
-        return tuple(dict.fromkeys(error if OTHER_HOST in error else WITHHELD for error in said))
-    return tuple(redaction.redact(error, hidden) for error in said)
+        hidden |= secrets_of_stack(stack) if stack else set()
+    except (ToolError, OSError, ValueError):
+        known = False
+    shown = (redaction.redact(error, hidden) if known or OTHER_HOST in error else WITHHELD for error in errors)
+    return tuple(dict.fromkeys(shown))
 
 
-def of_environment(variables: Mapping[str, str]) -> set[str]:
+def secrets_of_environment(variables: Mapping[str, str]) -> set[str]:
     """Secrets among the variables of a process, by their names."""
     return redaction.values_within([f"{name}={value}" for name, value in variables.items()])
 
 
-def of_stack(stack: str) -> set[str]:
+def secrets_of_stack(stack: str) -> set[str]:
     """Every secret of a stack's configuration and state.
 
     Raises:
-        EngineError: Some cannot be opened: the passphrase is not known, or they are another provider's.
-        ToolError: The state is in a backend that does not answer.
+        ToolError: Some cannot be opened: the passphrase is not known, they are another provider's and there is no
+            Pulumi CLI, or the backend does not answer.
     """
     project = load_project(Path())
-    if state_file(project, stack) is None:
-        salt = read_salt(stack_file(project, stack))
+    found = find_stack(project, stack)
+    if needs_the_cli(found):
+        values, secret = configuration(project, stack)
+        opened = set[str]().union(*(redaction.values(values[key]) for key in secret))
+        return opened | secrets_of_export(exported(project, stack, show_secrets=True))
+    if found.shared:
+        salt = read_salt(found.file)
         secrets = Secrets(salt, passphrase(project, make=False)) if salt else None
-        load_config(project, stack, secrets)
-        opened = values_of_export(exported(project, stack, show_secrets=True))
+        load_config(found, secrets)
+        opened = secrets_of_export(exported(project, stack, show_secrets=True))
         return opened | (secrets.plaintexts if secrets else set())
-    workspace = Workspace(Path(), stack)
-    document = workspace.backend.read()
-    if document or read_salt(workspace.stack_file):
+    workspace = Workspace(found)
+    document = found.backend.read()
+    if document or read_salt(found.file):
         secrets = workspace.stack_secrets(document, write=False)
-        load_config(project, stack, secrets)
+        load_config(found, secrets)
         workspace.checkpoint(document, secrets)
     return workspace.plaintexts
 
 
-def values_of_export(document: Any) -> set[str]:
+def secrets_of_export(document: Any) -> set[str]:
     """Secrets of a state that the Pulumi CLI has exported with them shown."""
     return set[str]().union(*(redaction.values_of(name, value) for name, value in _shown(document)))
 

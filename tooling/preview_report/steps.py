@@ -111,7 +111,7 @@ def read(text: str, stack: str = "") -> Preview:
             "or `python -m tooling.engine preview --json`; if that is empty, the preview failed, and standard error "
             "says why."
         )
-    raw = list(_last_words(document.get("steps", [])))
+    raw = list(_one_step_each(document.get("steps", [])))
     return Preview(
         stack=next((step["urn"].split(":", 3)[2] for step in raw), document.get("stack") or stack),
         steps=tuple(sorted(_steps(raw), key=lambda step: (step.component, step.type, step.name))),
@@ -125,7 +125,7 @@ def _looks_right(document: Mapping[str, Any]) -> bool:
     return bool({"changeSummary", "diagnostics"} & document.keys())
 
 
-def _last_words(steps: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+def _one_step_each(steps: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """One step for each resource.
 
     The CLI shows a refresh of each resource, and nothing further where it stays as it is; the embedded engine shows
@@ -174,8 +174,8 @@ def _keys(step: Mapping[str, Any]) -> Iterator[str]:
 
 def _errors(diagnostics: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Messages of errors, without the CLI's own words around them."""
-    for said in diagnostics:
-        message = str(said.get("message", "")).strip().removeprefix("error: ").removeprefix("Preview failed: ")
+    for diagnostic in diagnostics:
+        message = str(diagnostic.get("message", "")).strip().removeprefix("error: ").removeprefix("Preview failed: ")
         empty = message in ("preview failed", "update failed") or message.startswith("an unhandled error occurred")
-        if said.get("severity") == "error" and message and not empty:
+        if diagnostic.get("severity") == "error" and message and not empty:
             yield message

@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from tooling.errors import ToolError
-from tooling.pulumi_files.config import read_salt
-from tooling.pulumi_files.errors import EngineError
-from tooling.pulumi_files.go_yaml import read_yaml
 from tooling.pulumi_files.project import (
     BACKEND_VARIABLE,
     PASSPHRASE_FILE_VARIABLE,
@@ -23,8 +20,9 @@ from tooling.pulumi_files.project import (
     backend_url,
     passphrase,
     passphrase_file,
-    stack_file,
 )
+from tooling.pulumi_files.stack import find_stack
+from tooling.pulumi_files.stack_file import read_salt, secrets_provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,11 +38,7 @@ Source: https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/lock.go
 
 def is_shared(project: Project) -> bool:
     """Whether the state is anywhere but in a directory of files that both engines read."""
-    try:
-        backend_directory(project)
-    except EngineError:
-        return True
-    return False
+    return backend_directory(project) is None
 
 
 def named(project: Project) -> str:
@@ -81,20 +75,6 @@ def refuse_embedded(project: Project, why: str) -> None:
         )
 
 
-def secrets_provider(project: Project, stack: str) -> str:
-    """What seals a stack's secrets, where that is no passphrase: a key service, or Pulumi Cloud; else empty."""
-    try:
-        document = read_yaml(stack_file(project, stack))
-    except EngineError:  # for who reads the settings to say
-        document = {}
-    provider = document.get("secretsprovider")
-    if provider not in {None, "passphrase", "default"}:
-        # What follows the scheme names a key, and may name an account.
-        return f"{str(provider).partition('://')[0]} (secretsprovider)"
-    of_the_cloud = urlsplit(backend_url(project)).scheme in {"http", "https"} and "encryptionsalt" not in document
-    return "Pulumi Cloud" if of_the_cloud else ""
-
-
 def environment(project: Project, stack: str) -> dict[str, str]:
     """Variables that lead the CLI to a shared backend, and to the passphrase that people share.
 
@@ -106,7 +86,7 @@ def environment(project: Project, stack: str) -> dict[str, str]:
         return variables
     if passphrase_file(project).exists():
         return {**variables, PASSPHRASE_FILE_VARIABLE: str(passphrase_file(project))}
-    if secrets_provider(project, stack):
+    if secrets_provider(find_stack(project, stack)):
         return variables
     raise ToolError(
         f"stack {stack} is in {named(project)}, and no passphrase is given for its secrets. Set {PASSPHRASE_VARIABLE} "
@@ -124,9 +104,9 @@ def refuse_wrong_passphrase(project: Project, stack: str, export: Callable[[], M
         export: Asks for the document of ``pulumi stack export``; empty where the backend has no such stack.
 
     Raises:
-        EngineError: It does not open the stack's secrets.
+        PulumiFilesError: It does not open the stack's secrets.
     """
-    salt = read_salt(stack_file(project, stack))
+    salt = read_salt(find_stack(project, stack).file)
     if not salt:
         provider = (export().get("deployment") or {}).get("secrets_providers") or {}
         salt = provider["state"]["salt"] if provider.get("type") == "passphrase" else ""

@@ -11,17 +11,16 @@ from typing import Any, Final
 from tooling.errors import ToolError
 from tooling.pulumi_cli import backends
 from tooling.pulumi_cli.usable import NO_CLI
-from tooling.pulumi_files.config import Told, begun
+from tooling.pulumi_files.config import PlainConfig
 from tooling.pulumi_files.go_yaml import read_yaml
 from tooling.pulumi_files.project import (
     BACKEND_VARIABLE,
     Project,
-    backend_directory,
     backend_url,
     environment,
-    stack_file,
-    state_file,
 )
+from tooling.pulumi_files.stack import find_stack
+from tooling.pulumi_files.stack_file import begun, secrets_provider
 
 NO_STACK: Final = "no stack named"
 """What the CLI says of a stack that its backend has not."""
@@ -32,14 +31,14 @@ def variables(project: Project | None = None, stack: str = "") -> dict[str, str]
     own = {}
     if project and backends.is_shared(project):
         own = backends.environment(project, stack)
-    elif project and stack and backends.secrets_provider(project, stack):
+    elif project and stack and secrets_provider(find_stack(project, stack)):
         own = {BACKEND_VARIABLE: backend_url(project)}
     elif project:
-        own = environment(project, make=not begun(project, stack))
+        own = environment(project, make=not begun(find_stack(project, stack)))
     return {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true", **own}
 
 
-def configuration(project: Project, stack: str) -> Told:
+def configuration(project: Project, stack: str) -> PlainConfig:
     """The stack's configuration as the Pulumi CLI tells it, environments opened, secrets decrypted, defaults included.
 
     The stack is made in the backend if it is not there: the CLI tells nothing of one that is not.
@@ -71,7 +70,7 @@ def exported(project: Project, stack: str, *, show_secrets: bool = False) -> dic
     """
     if not shutil.which("pulumi"):
         backends.refuse_embedded(project, NO_CLI)
-        sealed = backends.secrets_provider(project, stack)
+        sealed = secrets_provider(find_stack(project, stack))
         raise ToolError(
             f"the secrets of stack {stack} are sealed by {sealed}, which the Pulumi CLI alone opens: {NO_CLI}."
         )
@@ -91,12 +90,12 @@ def exported(project: Project, stack: str, *, show_secrets: bool = False) -> dic
 
 def select(project: Project, stack: str, environ: dict[str, str]) -> None:
     """Have the stack in the backend: the first command on it makes it."""
-    state = state_file(project, stack)
-    if state is not None:
-        if state.exists():
+    found = find_stack(project, stack)
+    directory = found.backend_directory
+    if directory is not None:
+        if found.backend.file.exists():
             return
         # The CLI wants the directory of its backend to exist.
-        directory = backend_directory(project)
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -104,7 +103,7 @@ def select(project: Project, stack: str, environ: dict[str, str]) -> None:
                 f"the state cannot be kept in {directory} ({error.strerror}). Make that directory writable, or set "
                 "PULUMI_BACKEND_URL to another one."
             ) from None
-    file = stack_file(project, stack)
+    file = found.file
     if not os.access(file, os.W_OK):
         # The CLI would say so too, with the stack half made.
         raise ToolError(f"{file} cannot be written; a new stack's encryption salt is kept there. Make it writable.")

@@ -11,7 +11,7 @@ from typing import Final
 
 from docker_access.surroundings import home
 from tooling.errors import ToolError
-from tooling.machine.negative_cache import remember, silent
+from tooling.machine.negative_cache import recent_failure, remember_failure
 from tooling.machine.progress import progress
 
 NO_CLI: Final = "no Pulumi CLI on PATH"
@@ -38,8 +38,8 @@ def obstacle_to_cli(project: Path, *, asked: bool) -> str:
     if _plugin_folder(version).is_dir() or shutil.which("pulumi-resource-docker"):
         return ""
     name = f"Pulumi's Docker plugin {version}"
-    silence = "" if asked else silent(f"the source of {name}")
-    return silence or _install_plugin(name, version)
+    failure = "" if asked else recent_failure(f"the source of {name}")
+    return failure or _install_plugin(name, version)
 
 
 def docker_plugin_version(requirements: str) -> str:
@@ -66,7 +66,7 @@ def _install_plugin(name: str, version: str) -> str:
         else:
             failure = done.stderr.strip().splitlines()[-1] if done.returncode else ""
     if failure:
-        remember(f"the source of {name}")
+        remember_failure(f"the source of {name}")
         return f"{name} is not installed and could not be: {failure}"
     return ""
 

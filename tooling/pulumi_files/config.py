@@ -1,7 +1,8 @@
 """Stack configuration: the typed ``config:`` block of the project file, and the stack file that fills it.
 
 Values are strings to the program, structured ones JSON text; ``secure:`` values are decrypted. Environments (ESC) and
-project-wide values of other namespaces' types are the Pulumi CLI's.
+project-wide values of other namespaces' types are not looked up, and what configures Pulumi itself (``pulumi:``) is not
+the program's: see :func:`tooling.pulumi_files.stack_file.needs_the_cli`.
 
 Source: https://github.com/pulumi/pulumi/blob/master/pkg/workspace/config.go
 """
@@ -11,27 +12,23 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from tooling.pulumi_files.errors import EngineError, UsageError, only_the_cli
+from tooling.errors import UsageError
+from tooling.pulumi_files.errors import PulumiFilesError
 from tooling.pulumi_files.go_yaml import read_yaml
-from tooling.pulumi_files.project import PROJECT_FILE, Project, stack_file, state_file
-from tooling.pulumi_files.secrets import Secrets
-from tooling.pulumi_files.state import write_atomically
-from tooling.pulumi_files.yaml_edit import NotABlockError, set_in
+from tooling.pulumi_files.project import PROJECT_FILE, Project
 
-_STACK_KEYS: Final = ("config", "encryptionsalt", "secretsprovider")
-_OF_THE_CLI: Final = ("encryptedkey",)
-"""What a key service or Pulumi Cloud sealed the stack's own key into."""
+if TYPE_CHECKING:
+    from tooling.pulumi_files.secrets import Secrets
+    from tooling.pulumi_files.stack import Stack
 
 _TYPES: Final = ("string", "integer", "boolean", "array", "object")
 
-
-Told = tuple[Mapping[str, str], Collection[str]]
+PlainConfig = tuple[Mapping[str, str], Collection[str]]
 """Configuration as text by key, and the keys, or paths within them, that are secret."""
 
 
@@ -58,36 +55,23 @@ def full_key(project: Project, key: str) -> str:
     return full
 
 
-def load_config(project: Project, stack: str, secrets: Secrets | None, *, sealed: bool = False) -> Config:
+def load_config(stack: Stack, secrets: Secrets | None) -> Config:
     """Read and validate a stack's configuration.
 
     Args:
-        project: The project.
-        stack: The stack's name.
+        stack: The stack.
         secrets: Opens ``secure:`` values; None where the stack file has no salt.
-        sealed: It opens none of them: by what they are sealed, and what is for the Pulumi CLI itself, does not matter.
 
     Raises:
-        EngineError: A value is missing, of the wrong type, not secret though declared so, or cannot be decrypted.
+        PulumiFilesError: A value is missing, of the wrong type, not secret though declared so, or cannot be decrypted.
     """
-    path = stack_file(project, stack)
-    document = read_yaml(path)
-    for key, value in document.items():
-        if key not in (*_STACK_KEYS, *(_OF_THE_CLI if sealed else ())) and value:
-            # What has slipped out of `config` may be secret.
-            raise only_the_cli(f"{path}: `{key}`" + (f" {value!r}" if key == "environment" else ""))
-    provider = document.get("secretsprovider")
-    if provider not in (None, "passphrase", "default") and not sealed:
-        raise only_the_cli(f"{path}: `secretsprovider` {provider!r}")
-    written = document.get("config") or {}
+    project = stack.project
+    written = read_yaml(stack.file).get("config") or {}
     if not isinstance(written, dict):
-        raise EngineError(f"{path}: `config` is {written!r}; it maps keys to values, one a line.")
+        raise PulumiFilesError(f"{stack.file}: `config` is {written!r}; it maps keys to values, one a line.")
     given = {full_key(project, str(key)): value for key, value in written.items()}
-    own = sorted(key for key in given if key.startswith("pulumi:"))
-    if own and not sealed:
-        raise only_the_cli(f"{path}: configuration of the engine itself ({', '.join(own)})")
-    given = {key: value for key, value in given.items() if key not in own}
-    name = os.path.relpath(path, project.directory)
+    given = {key: value for key, value in given.items() if not key.startswith("pulumi:")}
+    name = os.path.relpath(stack.file, project.directory)
     _apply_declarations(project, given, name)
     values: dict[str, str] = {}
     secret_keys: list[str] = []
@@ -105,7 +89,7 @@ def _apply_declarations(project: Project, given: dict[str, Any], name: str) -> N
         key = full_key(project, str(short))
         declared = declaration if isinstance(declaration, dict) else {"value": declaration}
         if declared.get("type") not in (None, *_TYPES):
-            raise EngineError(
+            raise PulumiFilesError(
                 f"{PROJECT_FILE}: config.{short}.type is {declared['type']!r}; one of {', '.join(_TYPES)} is wanted."
             )
         default = declared.get("value") if declared.get("value") is not None else declared.get("default")
@@ -116,7 +100,7 @@ def _apply_declarations(project: Project, given: dict[str, Any], name: str) -> N
     if missing:
         lines = "\n".join(f"  {key}: {_example(declared)}" for key, declared in missing)
         described = "; ".join(f"{key} ({declared.get('description', 'no description')})" for key, declared in missing)
-        raise EngineError(f"{name}: no value for {described}. Under `config:` write:\n{lines}")
+        raise PulumiFilesError(f"{name}: no value for {described}. Under `config:` write:\n{lines}")
 
 
 def _example(declared: dict[str, Any]) -> str:
@@ -130,7 +114,7 @@ def _check_types(project: Project, given: dict[str, Any], values: dict[str, str]
         if not isinstance(declared, dict) or "type" not in declared or key not in given:
             continue
         if declared.get("secret") and not _is_secure(given[key]):
-            raise EngineError(
+            raise PulumiFilesError(
                 f"{name}: {key} stands in plain text but is declared secret. Set it with "
                 f"`config set {short} VALUE --secret`."
             )
@@ -141,7 +125,7 @@ def _check_types(project: Project, given: dict[str, Any], values: dict[str, str]
             wanted = declared["type"] + (f" of {declared['items'].get('type')}" if declared.get("items") else "")
             seen = "a secret" if _is_secure(given[key]) else repr(given[key])
             fitting = declared.get("default", f"<{declared['type']}>")
-            raise EngineError(
+            raise PulumiFilesError(
                 f"{name}: {key} is {seen}; {wanted} is wanted. Write, for example:\n  {key}: {json.dumps(fitting)}"
             )
 
@@ -180,7 +164,7 @@ def _is_secure(value: Any) -> bool:
 def _opened(value: Any, secrets: Secrets | None, place: str) -> Any:
     if _is_ciphertext(value):
         if secrets is None:
-            raise EngineError(f"{place} is encrypted but the file has no encryptionsalt. Restore it from git.")
+            raise PulumiFilesError(f"{place} is encrypted but the file has no encryptionsalt. Restore it from git.")
         return secrets.decrypt(value["secure"])
     if isinstance(value, dict):
         return {key: _opened(item, secrets, place) for key, item in value.items()}
@@ -214,68 +198,3 @@ def _json(value: Any) -> str:
             return repr(value).replace("e-0", "e-")
         case _:
             return json.dumps(value)
-
-
-def set_value(
-    project: Project,
-    stack: str,
-    key: str,
-    value: str,
-    secrets: Secrets | None,
-    *,
-    within: Sequence[str] = (),
-) -> None:
-    """Write one value into the stack file, leaving every other line and comment as it is.
-
-    Args:
-        project: The project.
-        stack: The stack's name.
-        key: Key with or without namespace.
-        value: The text; it is quoted, so that the Pulumi CLI reads the same text back.
-        secrets: Given for a secret value: it is written encrypted.
-        within: Keys that lead to a place within the object that ``key`` holds; whole numbers, true and false are
-            written as such there, as the CLI does.
-
-    Raises:
-        EngineError: The file's ``config:`` block, or the object in it, is not one key a line.
-    """
-    path = stack_file(project, stack)
-    read_yaml(path)
-    full = full_key(project, key)
-    places = [["config"], [full, full.rpartition(":")[2]], *([name] for name in within)]
-    plain = within and re.fullmatch(r"true|false|0|-?[1-9][0-9]*", value)
-    written = secrets.encrypt(value) if secrets else value if plain else json.dumps(value, ensure_ascii=False)
-    try:
-        text = set_in(path.read_text(encoding="utf-8"), places, written, secure=secrets is not None)
-    except NotABlockError as error:
-        raise EngineError(
-            f"{path}, line {error.line}: write {error.name} with one key a line below it, then set again."
-        ) from None
-    _write(path, text)
-
-
-def write_salt(path: Path, salt: str) -> None:
-    """Record the salt in the stack file where the CLI looks for it; every other line stays."""
-    text = path.read_text(encoding="utf-8")
-    if re.search(r"(?m)^encryptionsalt\s*:", text):
-        return
-    _write(path, text + ("\n" if text and not text.endswith("\n") else "") + f"encryptionsalt: {salt}\n")
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        write_atomically(path, text.encode())
-    except OSError as error:
-        raise EngineError(f"{path} cannot be written: {error.strerror}. Make it and its directory writable.") from None
-
-
-def read_salt(path: Path) -> str | None:
-    """The stack file's salt, if it has one."""
-    salt = read_yaml(path).get("encryptionsalt")
-    return str(salt) if salt else None
-
-
-def begun(project: Project, stack: str) -> bool:
-    """Whether something of the stack is encrypted already, so that a new passphrase could not open it."""
-    file = state_file(project, stack)
-    return bool(read_salt(stack_file(project, stack))) or (file is not None and file.exists())

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import yaml
 
-from tooling.pulumi_files.errors import EngineError
+from tooling.pulumi_files.errors import PulumiFilesError
 
 
 class _Loader(yaml.CSafeLoader):
@@ -81,7 +81,7 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", _timestamp)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file that holds a mapping (or nothing); raises :class:`EngineError` naming the line."""
+    """A YAML file that holds a mapping (or nothing); raises :class:`PulumiFilesError` naming the line."""
     text = ""
     try:
         text = path.read_text(encoding="utf-8")
@@ -91,18 +91,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
         mark = getattr(said, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(said, "problem", None) or said
-        raise EngineError(f"{path}{place}: not valid YAML: {problem}. Mend that line.") from None
+        raise PulumiFilesError(f"{path}{place}: not valid YAML: {problem}. Mend that line.") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise EngineError(
+        raise PulumiFilesError(
             f"{path}, line {line}: byte 0x{error.object[error.start]:02x} is not UTF-8. Save the file as UTF-8."
         ) from None
     except OSError as error:
-        raise EngineError(f"{path} cannot be read: {error}.") from None
+        raise PulumiFilesError(f"{path} cannot be read: {error}.") from None
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise EngineError(f"{path}: holds {document!r}; it should be a mapping, as in `config: {{...}}`.")
+        raise PulumiFilesError(f"{path}: holds {document!r}; it should be a mapping, as in `config: {{...}}`.")
     return {str(key): value for key, value in document.items()}
 
 

@@ -14,7 +14,6 @@ import json
 import os
 import socket
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,8 +22,11 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from docker_access.surroundings import user_name
-from tooling.pulumi_files.errors import EngineError
-from tooling.pulumi_files.state import Backend, timestamp, write_atomically
+from tooling.polling import poll
+from tooling.pulumi_files.atomic_files import write_atomically
+from tooling.pulumi_files.backend import Backend
+from tooling.pulumi_files.checkpoint import timestamp
+from tooling.pulumi_files.errors import PulumiFilesError
 
 Holder = Literal["alive", "gone", "unknown"]
 """What is known of the process that holds a lock; ``unknown`` where it cannot be seen from here."""
@@ -35,7 +37,7 @@ _YIELD_SECONDS: Final = 1.0
 
 @contextmanager
 def locked(backend: Backend) -> Iterator[None]:
-    """Hold the stack's lock; raises :class:`EngineError` when someone else does."""
+    """Hold the stack's lock; raises :class:`PulumiFilesError` when someone else does."""
     own = backend.locks / f"{uuid.uuid4()}.json"
     try:
         try:
@@ -45,7 +47,7 @@ def locked(backend: Backend) -> Iterator[None]:
                 _write(own)
                 _refuse_if_held(backend, but=own, wait_seconds=_YIELD_SECONDS)
         except OSError as error:
-            raise EngineError(
+            raise PulumiFilesError(
                 f"The lock {own} cannot be written: {error.strerror}. Make room there, or make it writable."
             ) from None
         yield
@@ -68,13 +70,13 @@ def break_locks(backend: Backend, *, force: bool) -> list[str]:
         force: Also those whose process is at work, or cannot be seen from this machine.
 
     Raises:
-        EngineError: One of those is there and ``force`` is not given; nothing has been removed.
+        PulumiFilesError: One of those is there and ``force`` is not given; nothing has been removed.
     """
     locks = _locks(backend)
     for path, content in locks:
         holder = _holder(content)
         if holder != "gone" and not force:
-            raise EngineError(
+            raise PulumiFilesError(
                 f"The lock of the stack {backend.stack} stays: {_describe(path, content)}. {_WHY[holder]} "
                 f"`python -m tooling.engine cancel --yes --stack {backend.stack}` removes it all the same."
             )
@@ -124,8 +126,7 @@ def _write(own: Path) -> None:
 
 
 def _refuse_if_held(backend: Backend, but: Path | None = None, wait_seconds: float = 0) -> None:
-    deadline = time.monotonic() + wait_seconds
-    while True:
+    for _ in poll(wait_seconds, every_seconds=0.02):
         held = [lock for lock in _locks(backend) if lock[0] != but]
         stale = [lock for lock in held if _holder(lock[1]) == "gone"]
         for path, content in stale:
@@ -136,13 +137,10 @@ def _refuse_if_held(backend: Backend, but: Path | None = None, wait_seconds: flo
         others = [lock for lock in held if lock not in stale]
         if not others:
             return
-        if time.monotonic() >= deadline:
-            break
-        time.sleep(0.02)
     path, content = others[0]
     force = "" if _holder(content) == "alive" else " --yes"
     stack = backend.stack
-    raise EngineError(
+    raise PulumiFilesError(
         f"The stack {stack} is locked: {_describe(path, content)}. Wait for it to end; if it is gone, remove the lock "
         f"with `python -m tooling.engine cancel{force} --stack {stack}` (or `pulumi cancel --stack {stack}`)."
     )

@@ -1,7 +1,7 @@
 """Where things are: the project file, the stack files, the state directory, and the passphrase.
 
 The launcher exports :func:`environment` for the real CLI, so both engines work on the same state with the same key.
-Left to the Pulumi CLI: every backend but ``file://``, projects found in parent directories, organizations.
+Not looked for: projects in parent directories, and organizations.
 
 Source: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/workspace/paths.go and project.go
 """
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from tooling.pulumi_files.errors import EngineError, UsageError, only_the_cli
+from tooling.errors import UsageError
+from tooling.pulumi_files.errors import PulumiFilesError
 from tooling.pulumi_files.go_yaml import read_yaml
 
 PROJECT_FILE: Final = "Pulumi.yaml"
@@ -30,7 +31,7 @@ PASSPHRASE_FILE_VARIABLE: Final = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105 
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """The project file, as far as this engine reads it.
+    """The project file.
 
     Attributes:
         directory: Directory of ``Pulumi.yaml``; also the program's.
@@ -39,6 +40,7 @@ class Project:
         config: The typed ``config:`` block, key to declaration.
         backend: URL of the backend (``backend: {url: ...}``), empty for the default.
         refresh: Whether every operation looks at the real resources first (``options: {refresh: always}``).
+        document: The whole file, for what the others leave out.
     """
 
     directory: Path
@@ -47,66 +49,35 @@ class Project:
     config: Mapping[str, Any] = field(default_factory=dict)
     backend: str = ""
     refresh: bool = False
-
-
-_KEYS: Final[dict[str, frozenset[str]]] = {
-    "": frozenset({
-        "name", "runtime", "config", "stackConfigDir", "backend", "options",
-        # For people, and for `pulumi new`.
-        "description", "author", "website", "license", "template",
-    }),
-    "runtime": frozenset({"name", "options"}),
-    # Where the CLI finds Python; here the program runs in the Python that runs the engine.
-    "runtime.options": frozenset({"toolchain", "virtualenv"}),
-    "backend": frozenset({"url"}),
-    "options": frozenset({"refresh"}),
-}  # fmt: skip
-"""What the project file may say, by place; ``config`` is checked where it is read.
-
-Source: https://www.pulumi.com/docs/iac/concepts/projects/project-file/
-"""
-
-
-def _refuse_other_keys(path: Path, place: str, value: Any) -> None:
-    for key, held in value.items() if isinstance(value, dict) else ():
-        name = f"{place}.{key}".removeprefix(".")
-        if key not in _KEYS[place] and held:
-            raise only_the_cli(f"{path}: `{name}` {held!r}")
-        if name in _KEYS:
-            _refuse_other_keys(path, name, held)
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def load_project(directory: Path) -> Project:
-    """The project in a directory; raises :class:`EngineError`."""
+    """The project in a directory; raises :class:`PulumiFilesError`."""
     path = directory.resolve() / PROJECT_FILE
     if not path.is_file():
-        raise EngineError(f"No {PROJECT_FILE} in {path.parent}. Run this in the project's directory or give --cwd DIR.")
+        raise PulumiFilesError(
+            f"No {PROJECT_FILE} in {path.parent}. Run this in the project's directory or give --cwd DIR."
+        )
     document = read_yaml(path)
     name = document.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", name):
-        raise EngineError(
+        raise PulumiFilesError(
             f"{path}: `name` is {name!r}; a project is named by letters, digits, '-', '_' and '.', as in `name: web`."
         )
-    runtime = document.get("runtime")
-    language = runtime.get("name") if isinstance(runtime, dict) else runtime
-    if language != "python":
-        raise only_the_cli(f"{path}: `runtime` {language!r}")
-    _refuse_other_keys(path, "", document)
     config = document.get("config") or {}
     if not isinstance(config, dict):
-        raise EngineError(
+        raise PulumiFilesError(
             f"{path}: `config` is {config!r}; it maps keys to declarations, as in `config: {{port: ...}}`."
         )
-    refresh = _part(document, "options").get("refresh")
-    if refresh not in (None, "always"):
-        raise only_the_cli(f"{path}: `options.refresh` {refresh!r}")
     return Project(
         directory=path.parent,
         name=name,
         stacks_directory=path.parent / str(document.get("stackConfigDir") or ""),
         config=config,
         backend=str(_part(document, "backend").get("url") or ""),
-        refresh=refresh == "always",
+        refresh=_part(document, "options").get("refresh") == "always",
+        document=document,
     )
 
 
@@ -142,45 +113,35 @@ def backend_url(project: Project, environ: Mapping[str, str] = os.environ) -> st
     """``PULUMI_BACKEND_URL``, else what the project file says, else a file backend in :func:`state_directory`.
 
     Raises:
-        EngineError: It is not a URL.
+        PulumiFilesError: It is not a URL.
     """
     url = environ.get(BACKEND_VARIABLE) or project.backend or f"file://{state_directory(project)}"
     try:
         urlsplit(url)
     except ValueError as error:
         # It may hold a password.
-        raise EngineError(
-            f"{_backend_place(environ)} is not a URL: {error}. Write file://DIRECTORY, or what `pulumi login` took."
+        raise PulumiFilesError(
+            f"{backend_place(environ)} is not a URL: {error}. Write file://DIRECTORY, or what `pulumi login` took."
         ) from None
     return url
 
 
-def _backend_place(environ: Mapping[str, str]) -> str:
+def backend_place(environ: Mapping[str, str] = os.environ) -> str:
+    """Where the backend is named, as in ``PULUMI_BACKEND_URL``."""
     return BACKEND_VARIABLE if environ.get(BACKEND_VARIABLE) else f"{PROJECT_FILE}: backend.url"
 
 
-def backend_directory(project: Project, environ: Mapping[str, str] = os.environ) -> Path:
-    """Directory of the file backend, the parent of ``.pulumi``; raises :class:`EngineError` on any other backend."""
-    url = backend_url(project, environ)
-    parts = urlsplit(url)
-    # A database's or a bucket's URL may hold a password.
-    shown = f"{_backend_place(environ)}={re.sub(r'//[^/@]*@|[?].*', lambda found: found[0][0] + '...', url)}"
-    if parts.scheme != "file":
-        raise only_the_cli(f"{shown} (this engine keeps state in files: file://DIRECTORY)")
-    if parts.query:
-        raise only_the_cli(f"{shown} (options after '?')")
-    path = unquote(parts.netloc + parts.path)
-    if path.startswith("~"):
-        return Path(path).expanduser()
-    return project.directory / path
+def backend_directory(project: Project, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Directory of the file backend, the parent of ``.pulumi``; None where the state is not in plain files.
 
-
-def state_file(project: Project, stack: str, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The stack's state file, there or not; None where the backend is not of files."""
-    try:
-        return backend_directory(project, environ) / f".pulumi/stacks/{project.name}/{stack}.json"
-    except EngineError:
+    Raises:
+        PulumiFilesError: The backend is not a URL.
+    """
+    parts = urlsplit(backend_url(project, environ))
+    if parts.scheme != "file" or parts.query:
         return None
+    path = unquote(parts.netloc + parts.path)
+    return Path(path).expanduser() if path.startswith("~") else project.directory / path
 
 
 def passphrase_file(project: Project) -> Path:
@@ -197,7 +158,7 @@ def passphrase(project: Project, environ: Mapping[str, str] = os.environ, *, mak
         make: False where something is encrypted already, so that a new passphrase could not open it.
 
     Raises:
-        EngineError: The file named by ``PULUMI_CONFIG_PASSPHRASE_FILE`` cannot be read, or there is no passphrase.
+        PulumiFilesError: The file named by ``PULUMI_CONFIG_PASSPHRASE_FILE`` cannot be read, or there is no passphrase.
     """
     if PASSPHRASE_VARIABLE in environ:
         # The CLI takes its bytes, whatever the locale makes of them.
@@ -205,9 +166,9 @@ def passphrase(project: Project, environ: Mapping[str, str] = os.environ, *, mak
     path = Path(environ.get(PASSPHRASE_FILE_VARIABLE) or passphrase_file(project))
     if PASSPHRASE_FILE_VARIABLE not in environ and not path.exists():
         if not make:
-            raise EngineError(
+            raise PulumiFilesError(
                 f"The stack was begun under a passphrase, and none is given: {path} is not there. Set "
-                f"{PASSPHRASE_VARIABLE} (or {PASSPHRASE_FILE_VARIABLE}) to it. To begin anew instead, remove "
+                f"{PASSPHRASE_VARIABLE} (or {PASSPHRASE_FILE_VARIABLE}) to it. To begin again instead, remove "
                 "`encryptionsalt` and every `secure:` value from the stack file."
             )
         _write_new(path, secrets.token_urlsafe(32) + "\n")
@@ -216,7 +177,7 @@ def passphrase(project: Project, environ: Mapping[str, str] = os.environ, *, mak
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise EngineError(
+        raise PulumiFilesError(
             f"The passphrase file {path} cannot be read ({why}). Correct {PASSPHRASE_FILE_VARIABLE} or set "
             f"{PASSPHRASE_VARIABLE}."
         ) from None
@@ -229,14 +190,14 @@ def _write_new(path: Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise EngineError(
+        raise PulumiFilesError(
             f"A passphrase for this project's secrets cannot be kept in {path} ({error.strerror}). Make that directory "
             f"writable, or set {PASSPHRASE_VARIABLE} (or {PASSPHRASE_FILE_VARIABLE})."
         ) from None
 
 
 def environment(project: Project, environ: Mapping[str, str] = os.environ, *, make: bool = True) -> dict[str, str]:
-    """Variables that make the Pulumi CLI use the same backend and passphrase as this engine.
+    """Variables with which every Pulumi process uses the same backend and passphrase.
 
     Args:
         project: The project.

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from docker_access import redaction
-from tooling.pulumi_files.errors import EngineError
+from tooling.pulumi_files.errors import PulumiFilesError
 from tooling.pulumi_files.values import Secret
 
 _ROUNDS: Final = 1_000_000
@@ -59,13 +59,13 @@ class Secrets:
             found = _decrypt(cipher, check)
         except ValueError:
             self._cipher.set_exception(
-                EngineError(
+                PulumiFilesError(
                     f"encryptionsalt is not a salt Pulumi wrote: {self.salt!r}. Restore the stack file from git."
                 )
             )
         except InvalidTag:
             self._cipher.set_exception(
-                EngineError(
+                PulumiFilesError(
                     "Wrong passphrase: it does not open this stack's secrets. Set PULUMI_CONFIG_PASSPHRASE (or "
                     "PULUMI_CONFIG_PASSPHRASE_FILE) to the one the stack was begun with."
                 )
@@ -75,15 +75,15 @@ class Secrets:
             self._cipher.set_result(cipher)
 
     def try_passphrase(self) -> None:
-        """Wait for the key; raises :class:`EngineError` where the passphrase is not the one of the salt."""
+        """Wait for the key; raises :class:`PulumiFilesError` where the passphrase is not the one of the salt."""
         self._cipher.result()
 
     def encrypt(self, text: str) -> str:
-        """Ciphertext ``v1:<nonce>:<data>`` of a configuration value; raises :class:`EngineError`."""
+        """Ciphertext ``v1:<nonce>:<data>`` of a configuration value; raises :class:`PulumiFilesError`."""
         return _encrypt(self._cipher.result(), text)
 
     def decrypt(self, ciphertext: str) -> str:
-        """The text of a ciphertext; raises :class:`EngineError` on a wrong passphrase or a damaged ciphertext."""
+        """The text of a ciphertext; raises :class:`PulumiFilesError` on a wrong passphrase or a damaged ciphertext."""
         text = self._decrypted(ciphertext)
         self.plaintexts |= redaction.values(text)
         return text
@@ -93,7 +93,7 @@ class Secrets:
         try:
             return _decrypt(cipher, ciphertext)
         except (InvalidTag, ValueError):
-            raise EngineError(
+            raise PulumiFilesError(
                 f"A secret cannot be decrypted: {ciphertext[:24]}... was not encrypted under this stack's salt. "
                 "Set it again with `config set KEY VALUE --secret`, or restore the file it stands in."
             ) from None

@@ -1,93 +1,87 @@
-"""A stack, opened for one command: its project, its stack file, its state and the key of its secrets.
+"""One stack of a project, as a value: found once for a command, and handed on.
 
-It imports little: the key, which everything waits for, is derived while :mod:`tooling.engine.operation` is imported.
 Source: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/workspace/workspace.go
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from tooling.pulumi_files.config import Config, load_config, read_salt, write_salt
-from tooling.pulumi_files.errors import EngineError, UsageError
-from tooling.pulumi_files.project import backend_directory, load_project, passphrase, stack_file, stack_names
-from tooling.pulumi_files.secrets import Secrets
-from tooling.pulumi_files.state import Backend, Checkpoint, load, salt_of
+from tooling.errors import UsageError
+from tooling.pulumi_files.backend import Backend
+from tooling.pulumi_files.errors import PulumiFilesError
+from tooling.pulumi_files.project import Project, backend_directory, backend_url, stack_file, stack_names
 
 
-class Workspace:
-    """The project, the stack and its backend, opened for one command.
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """A stack, and where its files are. What is in them is read when it is asked for: a command may change it.
 
-    Args:
-        directory: The project's directory.
-        stack: The stack's name; None takes that of ``PULUMI_STACK``, else the only one there is.
+    Attributes:
+        project: Its project.
+        name: Its name.
+        file: Its stack file.
+        backend_url: Where its state is: ``PULUMI_BACKEND_URL``, else what the project file says, else the project's
+            own directory.
+        backend_directory: That directory, where it is one of plain files.
+        environ: The variables all this was looked up in.
     """
 
-    def __init__(self, directory: Path, stack: str | None) -> None:
-        self.project = load_project(directory)
-        self.stack = stack or os.environ.get("PULUMI_STACK") or self._only_stack()
-        self.stack_file = stack_file(self.project, self.stack)
-        self.backend = Backend(backend_directory(self.project), self.project.name, self.stack)
-        self._passphrase: str | None = None
-        self._secrets: dict[str, Secrets] = {}
-
-    def _only_stack(self) -> str:
-        names = stack_names(self.project)
-        if len(names) != 1:
-            raise UsageError(f"Which stack? Give --stack NAME; stacks here: {', '.join(names) or 'none yet'}.")
-        return names[0]
-
-    def secrets(self, salt: str) -> Secrets:
-        """Secrets under a salt."""
-        if salt not in self._secrets:
-            if self._passphrase is None:
-                self._passphrase = passphrase(self.project, make=False)
-            self._secrets[salt] = Secrets(salt, self._passphrase)
-        return self._secrets[salt]
+    project: Project
+    name: str
+    file: Path
+    backend_url: str
+    backend_directory: Path | None
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False, compare=False)
 
     @property
-    def plaintexts(self) -> set[str]:
-        """Every secret that was met so far, for masking."""
-        return set[str]().union(*(secrets.plaintexts for secrets in self._secrets.values()))
+    def shared(self) -> bool:
+        """Whether its state is in no plain files but in a database, a bucket, Pulumi Cloud: the CLI alone reads it."""
+        return self.backend_directory is None
 
-    def derive_ahead(self) -> None:
-        """Begin to derive the key of the stack file's salt: everything waits for it, and it is the slowest.
+    @property
+    def backend(self) -> Backend:
+        """Its state and its locks; raises :class:`PulumiFilesError` where they are in no plain files."""
+        if self.backend_directory is None:
+            raise PulumiFilesError(
+                f"The state of stack {self.name} is in no directory of files: the Pulumi CLI has it."
+            )
+        return Backend(self.backend_directory, self.project.name, self.name)
 
-        What is wrong with the stack file or the passphrase is for the command to say, which asks again.
-        """
-        with suppress(EngineError):
-            if salt := read_salt(self.stack_file):
-                self.secrets(salt)
+    @property
+    def state_file(self) -> Path | None:
+        """Its state file, there or not; None where its state is in no plain files."""
+        return None if self.shared else self.backend.file
 
-    def stack_secrets(self, document: dict[str, Any] | None, *, write: bool) -> Secrets:
-        """The stack's secrets: under the stack file's salt, else the state's, else a new one.
 
-        Args:
-            document: The state file's document.
-            write: Record the salt in the stack file where it is missing, as the CLI does.
-        """
-        salt = read_salt(self.stack_file) or (salt_of(document) if document else "")
-        if salt:
-            secrets = self.secrets(salt)
-        else:
-            self._passphrase = passphrase(self.project)
-            secrets = Secrets.new(self._passphrase)
-            self._secrets[secrets.salt] = secrets
-        if write:
-            write_salt(self.stack_file, secrets.salt)
-        return secrets
+def find_stack(project: Project, name: str | None = None, environ: Mapping[str, str] = os.environ) -> Stack:
+    """A stack of a project.
 
-    def config(self, secrets: Secrets) -> Config:
-        """The stack's configuration, its secrets opened."""
-        return load_config(self.project, self.stack, secrets)
+    Args:
+        project: The project.
+        name: The stack's name; None takes that of ``PULUMI_STACK``, else the only one there is.
+        environ: Where the variables are looked up.
 
-    def checkpoint(self, document: dict[str, Any] | None, secrets: Secrets) -> Checkpoint:
-        """The state, its secrets opened (under the salt it was written with)."""
-        if document is None:
-            return Checkpoint()
-        salt = salt_of(document)
-        opener = secrets if salt in ("", secrets.salt) else self.secrets(salt)
-        return load(document, opener.open)
+    Raises:
+        UsageError: There is no such stack, or there are several.
+        PulumiFilesError: The backend is not a URL.
+    """
+    name = name or environ.get("PULUMI_STACK") or _only_stack(project)
+    return Stack(
+        project=project,
+        name=name,
+        file=stack_file(project, name),
+        backend_url=backend_url(project, environ),
+        backend_directory=backend_directory(project, environ),
+        environ=environ,
+    )
+
+
+def _only_stack(project: Project) -> str:
+    names = stack_names(project)
+    if len(names) != 1:
+        raise UsageError(f"Which stack? Give --stack NAME; stacks here: {', '.join(names) or 'none yet'}.")
+    return names[0]

@@ -8,28 +8,14 @@ Source: https://github.com/kreuzwerker/terraform-provider-docker/blob/master/int
 
 from __future__ import annotations
 
-import base64
-import io
-import re
-import tarfile
-import time
 from typing import Any, Final
 
-from tooling.engine.docker_provider import remote_image
-from tooling.engine.docker_provider.client import (
-    CONFLICT,
-    NOT_FOUND,
-    Call,
-    Docker,
-    DockerRefused,
-    docker_errors,
-    is_ours,
-    look,
-    ownership,
-)
+from tooling.engine.docker_provider.client import Call, docker_errors, is_ours
 from tooling.engine.docker_provider.container_inspect import observed
+from tooling.engine.docker_provider.container_making import create_only, join_networks, put_files, start
 from tooling.engine.docker_provider.container_properties import MIB, TABLE, TYPE, meta
-from tooling.engine.docker_provider.container_request import endpoint, request
+from tooling.engine.docker_provider.container_removing import grace_seconds, inspect, remove
+from tooling.engine.docker_provider.container_request import request
 from tooling.engine.docker_provider.container_waiting import (
     await_end,
     await_exit,
@@ -41,16 +27,12 @@ from tooling.engine.docker_provider.diffing import diff
 from tooling.engine.docker_provider.properties import META
 from tooling.engine.docker_provider.recording import recorded, updated
 from tooling.engine.docker_provider.refreshing import refreshed_inputs
-from tooling.engine.durations import nanoseconds
 from tooling.engine.provider import PartialFailure, ProviderError, State
 from tooling.pulumi_files.values import Properties
 
 __all__ = ["DELETE_BEFORE_REPLACE", "TABLE", "TYPE", "create", "delete", "find", "read", "update"]
 
 DELETE_BEFORE_REPLACE: Final = True
-REMOVAL_SECONDS: Final = 30
-"""How long another removal of the same container may take."""
-
 _IN_PLACE: Final = (
     "cpuSet", "cpuShares", "maxRetryCount", "memory", "memoryReservation", "memorySwap", "restart"
 )  # fmt: skip
@@ -71,14 +53,14 @@ def create(call: Call, inputs: Properties) -> State:
         ProviderError: It could not be started; nothing of it is left.
         PartialFailure: It was started, and did not become healthy or did not exit in time.
     """
-    container_id = _create(call, inputs)
+    container_id = create_only(call, inputs)
     try:
-        _join_networks(call.docker, container_id, inputs)
-        _put_files(call.docker, container_id, inputs)
+        join_networks(call.docker, container_id, inputs)
+        put_files(call.docker, container_id, inputs)
         if inputs["start"]:
-            _start(call.docker, container_id, inputs)
+            start(call.docker, container_id, inputs)
     except BaseException:
-        _remove(call.docker, container_id, {**inputs, "destroyGraceSeconds": 0})
+        remove(call.docker, container_id, {**inputs, "destroyGraceSeconds": 0})
         raise
     asked = {**inputs, "id": container_id}
     try:
@@ -99,7 +81,7 @@ def create(call: Call, inputs: Properties) -> State:
 
 def read(call: Call, container_id: str, inputs: Properties, outputs: Properties) -> State | None:
     """The container as it is; stopped although it should run, it reads as ``mustRun`` false."""
-    found = _inspect(call.docker, container_id)
+    found = inspect(call.docker, container_id)
     # Docker takes a name or the beginning of an id as well; the plugin does not.
     if found is None or found["Id"] != container_id:
         return None
@@ -116,7 +98,7 @@ def update(call: Call, container_id: str, old_outputs: Properties, new_inputs: P
     name = new_inputs["name"]
     if old_outputs.get("networkDatas") is None:
         # Left by a create that failed: it recorded nothing of what Docker chose.
-        found = _inspect(call.docker, container_id)
+        found = inspect(call.docker, container_id)
         if found is None:
             raise ProviderError(f"the container {name} is gone. Run refresh, then up, to make it anew.")
         old_outputs = recorded(
@@ -136,7 +118,7 @@ def update(call: Call, container_id: str, old_outputs: Properties, new_inputs: P
     if not (new_inputs["start"] and new_inputs["mustRun"]):
         return outputs
     if not old_outputs.get("mustRun", True):
-        _start(call.docker, container_id, new_inputs)
+        start(call.docker, container_id, new_inputs)
         with docker_errors(f"inspect the container {name}"):
             found = observed(call.docker.api.inspect_container(container_id), outputs)
         # The addresses are new, and the plugin would go on telling the old ones.
@@ -158,7 +140,7 @@ def stop(call: Call, container_id: str, inputs: Properties, outputs: Properties)
     """
     facts = outputs if "name" in outputs else inputs
     if not facts.get("attach"):
-        await_end(call.docker.api, container_id, _grace(facts))
+        await_end(call.docker.api, container_id, grace_seconds(facts))
 
 
 def delete(call: Call, container_id: str, inputs: Properties, outputs: Properties) -> None:
@@ -170,7 +152,7 @@ def delete(call: Call, container_id: str, inputs: Properties, outputs: Propertie
     facts = outputs if "name" in outputs else inputs
     if facts.get("attach"):
         once_ended(call, container_id, facts)
-    _remove(call.docker, container_id, facts)
+    remove(call.docker, container_id, facts)
 
 
 def find(call: Call, inputs: Properties) -> str | None:
@@ -197,7 +179,7 @@ def find(call: Call, inputs: Properties) -> str | None:
             return str(found["Id"])
     else:
         call.log(f"container {name} was left behind unfinished: removing it")
-    _remove(call.docker, found["Id"], inputs)
+    remove(call.docker, found["Id"], inputs)
     return None
 
 
@@ -225,179 +207,6 @@ def _is_complete(found: dict[str, Any], inputs: Properties) -> bool:
     )
 
 
-def _create(call: Call, inputs: Properties) -> str:
-    body = request(inputs)
-    _refuse_what_docker_is_too_old_for(call.docker, inputs)
-    # A missing image and a taken name can both be cured, once each.
-    for cure in (_cure, _cure, None):
-        try:
-            with docker_errors(f"create the container {inputs['name']}"):
-                created = call.docker.api.create_container_from_config(  # type: ignore[no-untyped-call]  # stubs
-                    body, inputs["name"], inputs.get("platform")
-                )
-        except DockerRefused as error:
-            if cure is None:
-                raise
-            cure(call, inputs, error)
-        else:
-            break
-    return str(created["Id"])
-
-
-def _refuse_what_docker_is_too_old_for(docker: Docker, inputs: Properties) -> None:
-    """Docker silently leaves out what came into its API later.
-
-    Source: https://docs.docker.com/reference/api/engine/version-history/
-    """
-    start_interval = nanoseconds((inputs.get("healthcheck") or {}).get("startInterval", "0s"))
-    subpaths = [mount for mount in inputs.get("mounts") or [] if (mount.get("volumeOptions") or {}).get("subpath")]
-    addresses = [network for network in inputs.get("networksAdvanced") or [] if network.get("macAddress")]
-    for given, name, since in (
-        (addresses, "networksAdvanced.macAddress", (1, 44)),
-        (start_interval, "healthcheck.startInterval", (1, 44)),
-        (subpaths, "mounts.volumeOptions.subpath", (1, 45)),
-    ):
-        if given and tuple(map(int, docker.api.api_version.split("."))) < since:
-            raise ProviderError(
-                f"{name} of container {inputs['name']} needs Docker API {since[0]}.{since[1]}, and this Docker "
-                f"speaks {docker.api.api_version}. Leave it out, or update Docker."
-            )
-
-
-def _cure(call: Call, inputs: Properties, error: DockerRefused) -> None:
-    if error.status == NOT_FOUND:
-        remote_image.ensure(call, inputs["image"], platform=inputs.get("platform"))
-    elif error.status == CONFLICT:
-        _free_name(call, inputs)
-    else:
-        raise error
-
-
-def _free_name(call: Call, inputs: Properties) -> None:
-    name = inputs["name"]
-    found = await_made(call.docker.api, name, call.log)
-    if found is None:
-        return
-    if not is_ours(inputs, found["Config"]["Labels"]):
-        raise ProviderError(
-            f"a container named {name} exists already ({found['Id'][:12]}, image {found['Config']['Image']}, "
-            f"{found['State']['Status']}) and {ownership(found['Config']['Labels'])}. "
-            f"Choose another name, or remove it with `docker stop {name}; docker rm {name}`."
-        )
-    once_ended(call, found["Id"], inputs)
-    call.log(f"replacing container {name}, which this stack made and lost track of")
-    _remove(call.docker, found["Id"], inputs)
-
-
-def _join_networks(docker: Docker, container_id: str, inputs: Properties) -> None:
-    name, networks = inputs["name"], inputs.get("networksAdvanced") or []
-    if not networks:
-        return
-    try:
-        with docker_errors(f"take the container {name} off the network bridge"):
-            docker.api.disconnect_container_from_network(container_id, "bridge")
-    except DockerRefused as error:
-        if "is not connected to" not in error.said:
-            raise
-    for network in sorted(networks, key=lambda network: str(network["name"])):
-        wanted = network["name"]
-        try:
-            with docker_errors(f"connect the container {name} to the network {wanted}"):
-                _connect(docker, container_id, network)
-        except DockerRefused as error:
-            if error.status != NOT_FOUND:
-                raise
-            raise _missing_network(name, wanted) from error
-
-
-def _missing_network(name: str, wanted: str) -> ProviderError:
-    return ProviderError(
-        f"the container {name} is to join the network {wanted}, which does not exist. "
-        f"Create it with `docker network create {wanted}`, or declare it in the program."
-    )
-
-
-def _connect(docker: Docker, container_id: str, network: Properties) -> None:
-    config = endpoint(network)
-    ipam = config.get("IPAMConfig", {})
-    docker.api.connect_container_to_network(
-        container_id,
-        network["name"],
-        aliases=config.get("Aliases"),
-        ipv4_address=ipam.get("IPv4Address"),
-        ipv6_address=ipam.get("IPv6Address"),
-        link_local_ips=ipam.get("LinkLocalIPs"),
-        driver_opt=config.get("DriverOpts"),
-        mac_address=config.get("MacAddress"),
-    )
-
-
-def _put_files(docker: Docker, container_id: str, inputs: Properties) -> None:
-    for upload in inputs.get("uploads") or []:
-        with docker_errors(f"put the file {upload['file']} into the container {inputs['name']}"):
-            docker.api.put_archive(container_id, "/", _archive(upload))
-
-
-def _archive(upload: Properties) -> bytes:
-    contents = [upload.get("content"), upload.get("contentBase64")]
-    if sum(bool(content) for content in contents) != 1:
-        raise ProviderError(
-            f"the upload of {upload['file']} has {sum(map(bool, contents))} contents. "
-            "Give exactly one of content and contentBase64."
-        )
-    data = upload["content"].encode() if upload.get("content") else base64.b64decode(upload["contentBase64"])
-    entry = tarfile.TarInfo(upload["file"])
-    entry.size, entry.mtime = len(data), int(time.time())
-    entry.mode = int(upload.get("permissions") or ("0744" if upload.get("executable") else "0644"), 8)
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        archive.addfile(entry, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-def _start(docker: Docker, container_id: str, inputs: Properties) -> None:
-    name = inputs["name"]
-    try:
-        with docker_errors(f"start the container {name}"):
-            docker.api.start(container_id)
-    except DockerRefused as error:
-        # Only now does Docker look at the networks that a container has joined.
-        if missing := re.search(r"network (\S+) not found", error.said):
-            raise _missing_network(name, missing[1]) from error
-        if (port := _taken_port(error.said)) is not None:
-            raise ProviderError(
-                f"port {port} of this host is in use already, by {port_holder(docker, port)}, and container "
-                f"{name} is to publish it. Free it, or publish another port."
-            ) from error
-        raise
-
-
-def _taken_port(said: str) -> int | None:
-    """The port of the host that Docker, in any wording since 20.10, says is in use; None where it says nothing so."""
-    if not re.search(r"port is already allocated|address already in use", said):
-        return None
-    # Docker 28 names the container's end after it, "HOST:PORT:CONTAINER:PORT/tcp", and 29 no more.
-    match = re.search(r"bind host port (?:for )?(?:\[[^]]*\]|[\d.]*):(\d+)[:/]", said) or re.search(
-        r":(\d+)(?:/\w+)?(?: failed)?: (?:port is already|bind: address already)", said
-    )
-    return int(match[1]) if match else None
-
-
-def port_holder(docker: Docker, port: int) -> str:
-    """Who publishes or listens on a TCP or UDP port of this host, for a message."""
-    with docker_errors("list the containers"):
-        containers = docker.api.containers()
-    for container in containers:
-        if any(published.get("PublicPort") == port for published in container["Ports"]):
-            return f"container {container['Names'][0].lstrip('/')}"
-    import psutil  # noqa: PLC0415 - only needed here
-
-    for connection in psutil.net_connections("inet"):
-        if connection.laddr and connection.laddr.port == port and connection.pid and not connection.raddr:
-            return f"process {psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    return "a process that does not show itself"
-
-
 def _limits(inputs: Properties) -> dict[str, Any]:
     swap = inputs.get("memorySwap") or 0
     return {
@@ -411,36 +220,3 @@ def _limits(inputs: Properties) -> dict[str, Any]:
             "MaximumRetryCount": inputs.get("maxRetryCount") or 0,
         },
     }
-
-
-def _inspect(docker: Docker, name_or_id: str) -> dict[str, Any] | None:
-    return look(f"inspect the container {name_or_id}", lambda: docker.api.inspect_container(name_or_id))
-
-
-def _grace(facts: Properties) -> int:
-    """Seconds between the signal to stop and the one that nothing survives."""
-    return max(int(facts.get("destroyGraceSeconds") or 0), 0)
-
-
-def _remove(docker: Docker, container_id: str, facts: Properties) -> None:
-    try:
-        with docker_errors(f"remove the container {facts.get('name', container_id)}"):
-            if not facts.get("attach"):
-                docker.api.stop(container_id, timeout=_grace(facts))
-            docker.api.remove_container(container_id, v=bool(facts.get("removeVolumes", True)), force=True)
-    except DockerRefused as error:
-        if "already in progress" in error.said:
-            _await_removal(docker, container_id)
-        elif error.status != NOT_FOUND:
-            raise
-
-
-def _await_removal(docker: Docker, container_id: str) -> None:
-    deadline = time.monotonic() + REMOVAL_SECONDS
-    while _inspect(docker, container_id) is not None:
-        if time.monotonic() > deadline:
-            raise ProviderError(
-                f"the container {container_id[:12]} is being removed, and still there after {REMOVAL_SECONDS} s. "
-                "Look into the log of the Docker daemon."
-            )
-        time.sleep(0.1)

@@ -16,10 +16,11 @@ from docker_access.one_shots import last_line, progress, refusal
 from tooling.engine.docker_provider.client import Call, docker_errors, look
 from tooling.engine.docker_provider.properties import DEFAULT_TIMEOUT_SECONDS
 from tooling.engine.provider import ProviderError
+from tooling.polling import poll
 from tooling.pulumi_files.values import Properties
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from docker import APIClient
 
@@ -38,6 +39,10 @@ RESTARTS: Final = 3
 """So many restarts, and a container will not come up by itself."""
 
 
+def _poll(limit_seconds: float, tell: Callable[[float], None] = lambda _: None) -> Iterator[None]:
+    return poll(limit_seconds, every_seconds=POLL_SECONDS, tell=tell, tell_every_seconds=PROGRESS_SECONDS)
+
+
 def await_made(api: APIClient, name: str, log: Callable[[str], None]) -> dict[str, Any] | None:
     """What ``docker inspect`` shows of the container of that name; None where there is none.
 
@@ -47,22 +52,19 @@ def await_made(api: APIClient, name: str, log: Callable[[str], None]) -> dict[st
     Raises:
         ProviderError: It took longer than five minutes.
     """
-    started = told = time.monotonic()
+
+    def tell(seconds: float) -> None:
+        log(f"waiting for Docker to have made the container {name} ({seconds:.0f} s)")
+
     with docker_errors(f"look for the container {name}"):
-        while True:
+        for _ in _poll(MADE_SECONDS, tell):
             found = look(f"inspect the container {name}", lambda: api.inspect_container(name))
             if found is not None or not api.containers(all=True, filters={"name": f"^/{name}$"}):
                 return found
-            now = time.monotonic()
-            if now - started > MADE_SECONDS:
-                raise ProviderError(
-                    f"Docker has been making the container {name}, for a run that is gone, for over "
-                    f"{MADE_SECONDS:.0f} s. See its log; restarting Docker gives the name up."
-                )
-            if now - told >= PROGRESS_SECONDS:
-                told = now
-                log(f"waiting for Docker to have made the container {name} ({now - started:.0f} s)")
-            time.sleep(POLL_SECONDS)
+    raise ProviderError(
+        f"Docker has been making the container {name}, for a run that is gone, for over {MADE_SECONDS:.0f} s. "
+        "See its log; restarting Docker gives the name up."
+    )
 
 
 def await_healthy(call: Call, container_id: str, inputs: Properties) -> None:
@@ -75,22 +77,20 @@ def await_healthy(call: Call, container_id: str, inputs: Properties) -> None:
             longer than ``waitTimeout`` seconds.
     """
     name, limit = inputs["name"], float(inputs["waitTimeout"])
-    started = told = time.monotonic()
+
+    def tell(seconds: float) -> None:
+        call.log(f"waiting for container {name} to be healthy ({seconds:.0f} s)")
+
     with docker_errors(f"wait for the container {name}"):
-        while True:
+        for _ in _poll(limit, tell):
             found = call.docker.api.inspect_container(container_id)
             if _health(found).get("Status") == "healthy":
                 return
-            now = time.monotonic()
-            reason = hopeless(found)
-            if reason is None and now - started > limit:
-                reason = f"is not healthy after {limit:.0f} s (waitTimeout)"
-            if reason is not None:
-                raise ProviderError(_report(call, container_id, f"container {name} {reason}", found))
-            if now - told >= PROGRESS_SECONDS:
-                told = now
-                call.log(f"waiting for container {name} to be healthy ({now - started:.0f} s)")
-            time.sleep(POLL_SECONDS)
+            if reason := hopeless(found):
+                break
+        else:
+            reason = f"is not healthy after {limit:.0f} s (waitTimeout)"
+        raise ProviderError(_report(call, container_id, f"container {name} {reason}", found))
 
 
 def await_exit(call: Call, container_id: str, inputs: Properties) -> Properties:
@@ -102,21 +102,19 @@ def await_exit(call: Call, container_id: str, inputs: Properties) -> Properties:
         ProviderError: It took longer than its create may take; it goes on.
     """
     name, limit = inputs["name"], call.timeout_seconds or DEFAULT_TIMEOUT_SECONDS
-    started = told = time.monotonic()
+
+    def tell(seconds: float) -> None:
+        said = last_line(call.docker.api, container_id) or "(its log is empty so far)"
+        call.log(f"waiting for its end ({seconds:.0f} s): {said}")
+
     with docker_errors(f"wait for the end of the container {name}"):
-        while True:
+        for _ in _poll(limit, tell):
             found = call.docker.api.inspect_container(container_id)
             if not found["State"]["Running"]:
                 break
-            now = time.monotonic()
-            if now - started > limit:
-                summary = f"container {name} has not ended after {limit:.0f} s (customTimeouts)"
-                raise ProviderError(_report(call, container_id, summary, found, "Nothing replaces it while it runs."))
-            if now - told >= PROGRESS_SECONDS:
-                told = now
-                said = last_line(call.docker.api, container_id) or "(its log is empty so far)"
-                call.log(f"waiting for its end ({now - started:.0f} s): {said}")
-            time.sleep(POLL_SECONDS)
+        else:
+            summary = f"container {name} has not ended after {limit:.0f} s (customTimeouts)"
+            raise ProviderError(_report(call, container_id, summary, found, "Nothing replaces it while it runs."))
         if found["State"]["ExitCode"]:
             call.log(f"container {name} ended with exit code {found['State']['ExitCode']}")
         if not inputs.get("logs"):
@@ -140,14 +138,12 @@ def once_ended(call: Call, container_id: str, inputs: Properties) -> dict[str, A
     Raises:
         ProviderError: It has not ended after some seconds.
     """
-    deadline = time.monotonic() + ENDING_SECONDS
-    while True:
+    for _ in _poll(ENDING_SECONDS):
         found = look(f"inspect the container {container_id}", lambda: call.docker.api.inspect_container(container_id))
         if found is None or not (inputs.get("attach") and found["State"]["Running"]):
             return found
-        if time.monotonic() > deadline:
-            raise ProviderError(refusal(found, progress(found, last_line(call.docker.api, container_id))))
-        time.sleep(POLL_SECONDS)
+    assert found is not None  # noqa: S101 - it runs
+    raise ProviderError(refusal(found, progress(found, last_line(call.docker.api, container_id))))
 
 
 def await_end(api: APIClient, container_id: str, grace_seconds: int) -> None:

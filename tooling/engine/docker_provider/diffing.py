@@ -12,16 +12,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from tooling.engine.docker_provider.properties import (
-    DEFAULTS,
-    Property,
-    Table,
-    canonical,
-    canonical_object,
-    has_unknown,
-)
+from tooling.engine.docker_provider.properties import DEFAULTS, Property, Table, canonical, canonical_object
 from tooling.engine.provider import Diff
-from tooling.pulumi_files.values import UNKNOWN, Properties
+from tooling.pulumi_files.values import UNKNOWN, Properties, has_unknown
 
 
 def diff(

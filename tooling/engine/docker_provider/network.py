@@ -5,7 +5,6 @@ Source: https://github.com/kreuzwerker/terraform-provider-docker/blob/master/int
 
 from __future__ import annotations
 
-import time
 from typing import Any, Final
 
 from tooling.engine.docker_provider.client import (
@@ -24,6 +23,7 @@ from tooling.engine.docker_provider.properties import boolean, mapping, set_of, 
 from tooling.engine.docker_provider.recording import recorded
 from tooling.engine.docker_provider.refreshing import refreshed_inputs
 from tooling.engine.provider import ProviderError, State
+from tooling.polling import poll
 from tooling.pulumi_files.values import Properties
 
 TYPE: Final = "docker:index/network:Network"
@@ -225,8 +225,7 @@ def _inspect(docker: Docker, name_or_id: str) -> dict[str, Any] | None:
 
 
 def _remove(docker: Docker, network_id: str, name: str) -> None:
-    deadline = time.monotonic() + REMOVAL_SECONDS
-    while True:
+    for _ in poll(REMOVAL_SECONDS, every_seconds=0.2):
         try:
             with docker_errors(f"remove the network {name}"):
                 docker.api.remove_network(network_id)
@@ -235,11 +234,9 @@ def _remove(docker: Docker, network_id: str, name: str) -> None:
                 return
             if "has active endpoints" not in error.said:
                 raise
-            if time.monotonic() > deadline:
-                raise _in_use(docker, network_id, name) from error
-            time.sleep(0.2)
         else:
             return
+    raise _in_use(docker, network_id, name)
 
 
 def _in_use(docker: Docker, network_id: str, name: str) -> ProviderError:

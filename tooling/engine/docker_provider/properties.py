@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from tooling.pulumi_files.values import UNKNOWN, Properties
+from tooling.pulumi_files.values import Properties
 
 DEFAULTS: Final = "__defaults"
 RAW_STATE_DELTA: Final = "__pulumi_raw_state_delta"
@@ -99,15 +99,6 @@ def set_of(fields: Table | None = None, **facts: Any) -> Property:
 def block(fields: Table, **facts: Any) -> Property:
     """A single object."""
     return Property(kind="block", fields=fields, **facts)
-
-
-def has_unknown(value: Any) -> bool:
-    """Whether :data:`tooling.engine.provider.UNKNOWN` occurs at any depth."""
-    if isinstance(value, Mapping):
-        return any(has_unknown(v) for v in value.values())
-    if isinstance(value, list):
-        return any(has_unknown(v) for v in value)
-    return value is UNKNOWN
 
 
 def canonical(prop: Property, value: Any) -> Any:

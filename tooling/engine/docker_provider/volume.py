@@ -5,7 +5,6 @@ Source: https://github.com/kreuzwerker/terraform-provider-docker/blob/master/int
 
 from __future__ import annotations
 
-import time
 from typing import Any, Final
 
 from docker_access import labels
@@ -25,6 +24,7 @@ from tooling.engine.docker_provider.properties import block, mapping, set_of, st
 from tooling.engine.docker_provider.recording import recorded
 from tooling.engine.docker_provider.refreshing import refreshed_inputs
 from tooling.engine.provider import ProviderError, State
+from tooling.polling import poll
 from tooling.pulumi_files.values import Properties
 
 TYPE: Final = "docker:index/volume:Volume"
@@ -101,8 +101,7 @@ def update(call: Call, volume_id: str, old_outputs: Properties, new_inputs: Prop
 def delete(call: Call, volume_id: str, inputs: Properties, outputs: Properties) -> None:
     """Remove the volume and its data once no container uses it."""
     del inputs, outputs
-    deadline = time.monotonic() + REMOVAL_SECONDS
-    while True:
+    for _ in poll(REMOVAL_SECONDS, every_seconds=0.2):
         try:
             with docker_errors(f"remove the volume {volume_id}"):
                 call.docker.api.remove_volume(volume_id, force=True)
@@ -111,11 +110,9 @@ def delete(call: Call, volume_id: str, inputs: Properties, outputs: Properties) 
                 return
             if "volume is in use" not in error.said:
                 raise
-            if time.monotonic() > deadline:
-                raise _in_use(call.docker, volume_id) from error
-            time.sleep(0.2)
         else:
             return
+    raise _in_use(call.docker, volume_id)
 
 
 def find(call: Call, inputs: Properties) -> str | None:

@@ -1,0 +1,138 @@
+"""The state while a run goes on, saved after every step: Pulumi's snapshot manager.
+
+Source: https://github.com/pulumi/pulumi/blob/master/pkg/backend/snapshot.go
+"""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import Any
+
+from docker_access.redaction import redact
+from tooling.pulumi_files.backend import Backend, compact
+from tooling.pulumi_files.checkpoint import (
+    Checkpoint,
+    Operation,
+    PendingOperation,
+    Resource,
+    document_of,
+    dump_resource,
+)
+from tooling.pulumi_files.secrets import Secrets
+
+
+class Snapshot:
+    """The stack's resources while an update goes on, saved after every step.
+
+    ``base`` is what the last run left and this one has not settled yet; ``settled`` is what it has. Together they
+    are the state at any moment. Without a backend nothing is ever written.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, secrets: Secrets | None = None, backend: Backend | None = None) -> None:
+        self.base = checkpoint.resources
+        self.settled: list[Resource] = []
+        self.operations = checkpoint.operations
+        self.lock = RLock()
+        self._renamed: dict[str, str] = {}
+        self._secrets = secrets
+        self._backend = backend
+        self._extra = checkpoint.extra
+        self._saved: bytes | None = None
+
+    def find(self, urn: str) -> Resource | None:
+        """The live resource of that URN that the last run left, if this run has not settled it."""
+        return next((resource for resource in self.base if resource.urn == urn and not resource.delete), None)
+
+    def resources(self) -> list[Resource]:
+        """Everything the state holds now, dependencies before dependents."""
+        with self.lock:
+            return [*self.settled, *self.base]
+
+    def settle(self, new: Resource, old: Resource | None = None) -> None:
+        """Record a resource of this run; the old one goes unless it still waits for deletion."""
+        with self.lock:
+            self.settled.append(new)
+            if old is not None:
+                if old.urn != new.urn:
+                    self._renamed[old.urn] = new.urn
+                if not old.delete:
+                    self.remove(old)
+
+    def replace(self, old: Resource, new: Resource) -> None:
+        """Put a resource in the place of one that is not settled yet."""
+        with self.lock:
+            self.base[self.base.index(old)] = new
+
+    def remove(self, old: Resource) -> None:
+        """Forget a resource."""
+        with self.lock:
+            self.base = [resource for resource in self.base if resource is not old]
+
+    def begin(self, operation: Operation, resource: Resource) -> PendingOperation:
+        """Record, on disk, that an operation is about to start."""
+        with self.lock:
+            pending = PendingOperation(type=operation, resource=resource)
+            self.operations.append(pending)
+            self.save()
+            return pending
+
+    def end(self, pending: PendingOperation) -> None:
+        """Record that an operation's outcome is in the state; the caller saves."""
+        with self.lock:
+            self.operations.remove(pending)
+
+    def save(self) -> None:
+        """Write the state file if it would change; raises :class:`PulumiFilesError` when it cannot be written."""
+        if self._backend is None:
+            return
+        with self.lock:
+            latest = self._latest()
+            content = compact(latest)
+            if content == self._saved:
+                return
+            name = f"organization/{self._backend.project}/{self._backend.stack}"
+            self._backend.write(document_of(name, latest))
+            self._saved = content
+
+    def learn(self, value: Any) -> None:
+        """Take from now on out of every text what is secret in a value."""
+        if self._secrets:
+            self._secrets.learn(value)
+
+    def hide(self, text: str) -> str:
+        """The text without secrets: what is kept of an error is not sealed."""
+        return redact(text, self._secrets.plaintexts) if self._secrets else text
+
+    def mark_saved(self) -> None:
+        """Take what is loaded as what is on disk, so that an unchanged update writes nothing."""
+        if self._backend is not None:
+            self._saved = compact(self._latest())
+
+    def _latest(self) -> dict[str, Any]:
+        assert self._secrets is not None  # noqa: S101 - given with the backend
+        latest: dict[str, Any] = {
+            "secrets_providers": {"type": "passphrase", "state": {"salt": self._secrets.salt}},
+            "resources": [self._dump(resource) for resource in self.resources()],
+            "pending_operations": [
+                {"resource": self._dump(pending.resource), "type": pending.type} for pending in self.operations
+            ],
+        }
+        return {key: value for key, value in latest.items() if value} | {"metadata": {}} | self._extra
+
+    def _dump(self, resource: Resource) -> dict[str, Any]:
+        assert self._secrets is not None  # noqa: S101 - save() has asked
+        raw = dump_resource(resource, self._secrets.seal)
+        if not self._renamed:
+            return raw
+        for key in ("parent", "deletedWith"):
+            if key in raw:
+                raw[key] = self._rename(raw[key])
+        for key in ("dependencies", "replaceWith"):
+            if key in raw:
+                raw[key] = [self._rename(urn) for urn in raw[key]]
+        if depends := raw.get("propertyDependencies"):
+            raw["propertyDependencies"] = {key: [self._rename(urn) for urn in depends[key]] for key in depends}
+        return raw
+
+    def _rename(self, urn: str) -> str:
+        return self._renamed.get(urn, urn)

@@ -1,0 +1,110 @@
+"""The picture that is redrawn on a terminal while a run goes on: a tree of the resources that change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tooling.engine.events import Change
+from tooling.engine.rendering import OPS, changed_lines, name_of, time_taken, type_of
+
+_TICKING_SECONDS: Final = 2.0
+"""How long a step may take before its seconds are shown."""
+
+
+@dataclass
+class Row:
+    """A resource on screen.
+
+    Attributes:
+        op: What is done with it, or planned.
+        status: The operation under way, or the last one.
+        seconds: How long that took; None while it lasts.
+        message: What its provider says of it now.
+    """
+
+    urn: str
+    parent: str = ""
+    op: str = ""
+    status: str = ""
+    started: float = 0.0
+    seconds: float | None = None
+    message: str = ""
+    changes: list[Change] = field(default_factory=list)
+    failed: bool = False
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether there is more to show than its name."""
+        return self.failed or self.status not in ("", "same") or self.op not in ("", "same")
+
+
+def tree(
+    rows: Mapping[str, Row], masked: Callable[[RenderableType], RenderableType], *, preview: bool
+) -> RenderableType:
+    """A table of what changes, each resource below its parent.
+
+    Args:
+        rows: By URN.
+        masked: Takes secrets out of a line.
+        preview: Nothing is done: what would be is shown, with the places that differ.
+    """
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for column in ("", "Type", "Name", "Status"):
+        table.add_column(header=column, no_wrap=column != "Status")
+    table.add_row("", Text("Type", "bold"), Text("Name", "bold"), Text("Status", "bold"))
+    for row, branch in _branches(rows):
+        op = row.op or row.status or "same"
+        colour = "red" if row.failed else OPS[op].colour
+        table.add_row(
+            Text(f" {OPS[op].sign}", colour),
+            Text.assemble((branch, "dim"), type_of(row.urn)),
+            Text(name_of(row.urn)),
+            _status(row, colour, preview=preview),
+        )
+        for line in changed_lines(row.changes, margin="") if preview else ():
+            table.add_row("", "", "", masked(line))
+    return table
+
+
+def _branches(rows: Mapping[str, Row]) -> Iterator[tuple[Row, str]]:
+    """What changes and all above it, parents first, each with the lines that lead to it."""
+    shown: set[str] = set()
+    for row in rows.values():
+        above: Row | None = row if row.changes_something else None
+        while above is not None and above.urn not in shown:
+            shown.add(above.urn)
+            above = rows.get(above.parent)
+
+    def below(row: Row, branch: str, indent: str) -> Iterator[tuple[Row, str]]:
+        yield row, branch
+        children = [child for child in rows.values() if child.parent == row.urn and child.urn in shown]
+        for child in children:
+            last = child is children[-1]
+            yield from below(child, indent + ("└─ " if last else "├─ "), indent + ("   " if last else "│  "))
+
+    for row in rows.values():
+        if row.urn in shown and row.parent not in shown:
+            yield from below(row, "", "")
+
+
+def _status(row: Row, colour: str, *, preview: bool) -> Text:
+    if row.failed:
+        return Text("failed", colour)
+    if not row.changes_something:
+        return Text("")
+    if preview:
+        return Text(OPS[row.op].planned, colour)
+    if row.seconds is not None:
+        return Text(OPS[row.op].done + time_taken(row.seconds), colour)
+    if not row.started:
+        return Text("")
+    elapsed = time.monotonic() - row.started
+    ticking = f" ({elapsed:.0f}s)" if elapsed >= _TICKING_SECONDS else ""
+    return Text.assemble((f"{OPS[row.status].doing}{ticking}", colour), (f"  {row.message}", "dim"))
