@@ -228,7 +228,7 @@ def included() -> list[str]:
 
 def test_the_names_the_package_takes_are_told() -> None:
     document = Path("docs/components.md").read_text(encoding="utf-8")
-    told = document.partition("It installs the")[2].partition("Your\nprogram must")[0]
+    told = document.partition("It installs the packages")[2].partition("Your program must")[0]
     assert sorted(re.findall(r"`(\w+)`", told)) == sorted(name.removesuffix(".py") for name in included())
 
 

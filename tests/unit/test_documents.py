@@ -98,6 +98,31 @@ def test_every_target_of_make_and_every_module_that_is_named_exists(name: str) -
     assert [module for module in modules if not find_spec(module)] == []
 
 
+ROOMS = "settings|topologies|components|preflight|verification|docker_access|tooling|tests|docs|examples"
+PATH = re.compile(rf"`((?:{ROOMS})/(?:[\w./*-]*(?:/|\.py))?)`")
+
+
+# Records and the changelog name what was there at their time.
+@pytest.mark.parametrize("name", [name for name in DOCUMENTS if "/adr/" not in name and name != "CHANGELOG.md"])
+def test_every_folder_and_module_that_is_named_exists(name: str) -> None:
+    named = set(PATH.findall((PROJECT / name).read_text(encoding="utf-8")))
+    assert [path for path in sorted(named) if not any(PROJECT.glob(path))] == []
+
+
+def test_every_page_that_the_code_names_exists_with_its_heading() -> None:
+    """Messages send people there."""
+    files = [file for room in ROOMS.split("|") for file in (PROJECT / room).rglob("*.py")]
+    named = {
+        (page, heading)
+        for file in [*files, *PROJECT.glob(".github/**/*.*"), PROJECT / "Makefile"]
+        for page, heading in re.findall(r"(docs/[\w/-]+\.md)(?:#([\w-]+))?", file.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 20
+    missing = [page for page, _ in named if not (PROJECT / page).exists()]
+    assert missing == []
+    assert [link for link in sorted(named) if link[1] and link[1] not in anchors(PROJECT / link[0])] == []
+
+
 @functools.cache
 def settings_there_are() -> set[str]:
     return set(yaml.safe_load((PROJECT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"])

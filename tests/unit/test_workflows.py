@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,12 @@ def test_every_script_and_target_that_is_run_exists() -> None:
             assert first in targets, script
         else:
             assert os.access(PROJECT / script, os.X_OK), script
+
+
+def test_every_module_that_the_project_s_own_ci_imports_exists() -> None:
+    imported = re.findall(r"from ([\w.]+) import (\w+)", (PROJECT / ".ci/run").read_text(encoding="utf-8"))
+    assert ("tooling.pulumi_cli.usable", "obstacle_to_cli") in imported
+    assert all(hasattr(import_module(module), name) for module, name in imported)
 
 
 def test_the_cli_is_the_one_the_tests_ran_with_and_python_the_oldest_supported() -> None:
