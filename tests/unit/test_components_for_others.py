@@ -35,7 +35,7 @@ from components import (
 )
 from tests.unit.recorder import CONTAINER, NETWORK, Recorder, in_the_open, label, record, secret_of
 
-EXAMPLE = Path("examples/behind-your-own-proxy")
+EXAMPLE = Path("examples/behind_your_own_proxy")
 STACK_LABEL = re.compile(r"pulumi\.(project|stack)$")
 
 
