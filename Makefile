@@ -109,8 +109,9 @@ lock: ## pin all dependencies with hashes, of .venv, uv and local builds (UPGRAD
 	@printf 'cyclonedx-bom\nhatchling>=1.27,<2\n' | $(COMPILE) --output-file tooling/documents/release.txt -
 	@$(BIN)/python -m tooling.images.lock
 
-reference: python ## write the reference in docs/components.md from the docstrings
+reference: python ## write docs/components.md from the docstrings; docs/settings.md, Pulumi.yaml's config and stacks/schema.json from the settings
 	@$(BIN)/python -m tooling.documents.reference
+	@$(BIN)/python -m tooling.documents.settings
 
 release: python ## make a release in dist/: wheel, sdist, bill of materials, SHA-256 sums
 	@$(BIN)/python -m tooling.documents.release

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from components.limits import contradictions
-from settings.values import is_slim
+from settings.references import is_slim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ def limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]
         settings: The stack's settings.
         host: What ``docker info`` tells.
     """
-    asked = {key for limits in settings.limits.by_role.values() for key, value in vars(limits).items() if value}
+    asked = {key for limits in settings.limits.values() for key, value in vars(limits).items() if value}
     unlimited = [key for key, said in LIMITED_BY.items() if key in asked and not host.get(said, True)]
     if unlimited:
         yield (
@@ -45,7 +45,7 @@ def limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]
         )
     if not settings.replicated:
         return
-    for name, limits in settings.limits.by_role.items():
+    for name, limits in settings.limits.items():
         for key, value, there_is in (
             ("memory", limits.memory, host["MemTotal"] // MIB),
             ("cpus", limits.cpus, host["NCPU"]),
@@ -77,7 +77,7 @@ def _is_enough(settings: Settings, role: str, limits: Limits) -> bool:
 
 def memory_advice(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]:
     """Advice where the memory limits add up to more than the host has."""
-    limits = settings.limits.by_role
+    limits = settings.limits
     total = sum(one.memory * (settings.replicas if role == "open-webui" else 1) for role, one in limits.items())
     there_is = host["MemTotal"] // MIB
     if total > there_is:

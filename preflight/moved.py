@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from preflight.objects import found, variables
-from settings.objects import owned
-from settings.outside import extra_hosts
-from settings.values import Invalid
+from settings.values import Invalid, extra_hosts
+from settings.variables import owned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,7 +57,7 @@ def _hosts(settings: Settings, container: Mapping[str, Any]) -> Iterator[str]:
 
 def _fits(entry: str) -> bool:
     try:
-        return bool(extra_hosts(json.dumps([entry])))
+        return bool(extra_hosts([entry]))
     except Invalid:
         return False
 

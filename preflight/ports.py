@@ -98,8 +98,8 @@ def port_problems(settings: Settings, client: docker.APIClient, host: Mapping[st
 def _or_publish_elsewhere(settings: Settings, listener: Listener, free: int | str) -> str:
     """The other way out: the line that has it published elsewhere, with the other settings that this needs."""
     line = f"{settings.project}:{listener.key}: {free}"
-    if settings.tls.mode == "acme" and listener.port in DEFAULT_PORTS.values():
-        asked_from = not settings.tls.directory and "ports-forwarded" not in settings.acknowledged
+    if settings.tls == "acme" and listener.port in DEFAULT_PORTS.values():
+        asked_from = not settings.acme_directory and "ports-forwarded" not in settings.acknowledged
         line += f", with {settings.project}:acknowledged: [ports-forwarded]" if asked_from else ""
     named = urlsplit(settings.public_url)
     if listener.key == "uiPort" and settings.replicated and named.port == listener.port:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from docker_access import daemon, labels
 from preflight.objects import found, variables
-from settings.values import (
+from settings.references import (
     GATEWAY_TRIED,
     OLDEST_GATEWAY,
     OLDEST_POSTGRES,
     POSTGRES_TRIED,
     VALKEY_TRIED,
-    match_reference,
+    parse,
     postgres_major,
     release,
 )
@@ -46,9 +46,8 @@ def downgrade_problems(settings: Settings, client: docker.APIClient, containers:
     if "downgrade" in settings.acknowledged:
         return
     image = settings.open_webui_image
-    match = match_reference(image)
     told = (found(client.inspect_image, image).get("Config") or {}).get("Labels") or {}
-    named = [told.get(labels.IMAGE_VERSION, ""), (match["tag"] or "") if match else ""]
+    named = [told.get(labels.IMAGE_VERSION, ""), parse(image).tag]
     wanted = next((version for version in named if release(version)), "")
     seen = [
         str(one["Labels"].get(labels.IMAGE_VERSION, ""))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
+import math
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -11,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import docker.errors
 import pytest
@@ -28,9 +31,13 @@ FOLDER: Final = pytest.StashKey[Path]()
 FAILED: Final = pytest.StashKey[dict[str, str]]()
 """By group, the test that failed first."""
 LIVES: Final = pytest.StashKey[Lives]()
+AT_WORK: Final = pytest.StashKey[IO[str]]()
+"""A file that a worker of xdist keeps locked until all that its tests have made is removed."""
 CONTAINER_SECONDS: Final = 900
 """How long a test of containers may take, with what it shares with others and is the first to need."""
 LOG_LINES: Final = 20
+SAMPLE: Final = 1 / 3
+"""Share of the tests marked ``sampled`` that a seed chooses."""
 GROUPS: Final = (
     "faults of variants", "prod", "test_operations_single", "faults of replicas", "test_remote_docker", "test_edges",
     "faults of pair", "faults of accounts", "dev", "test_drift", "faults of Open WebUI", "test_replicas",
@@ -50,6 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the tests that need the Pulumi CLI, which must be there; no others",
     )
+    parser.addoption("--seed", type=int, help="draws a third of the tests marked `sampled`; the others are nightly")
     parser.addoption("--skips-allowed", type=int, help="fail where more tests are skipped than these")
 
 
@@ -60,6 +68,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="bare-"))
     config.stash[FAILED] = {}
     config.stash[LIVES] = Lives()
+    if "folder" in given:
+        config.stash[AT_WORK] = Path(given["folder"], f"{os.getpid()}.worker").open("w", encoding="ascii")  # noqa: SIM115
+        fcntl.flock(config.stash[AT_WORK], fcntl.LOCK_EX)
     with_the_cli = bool(config.getoption("--pulumi-cli"))
     bare_one = bare.environment(config.stash[MACHINE], config.stash[FOLDER], with_the_cli=with_the_cli)
     # What pytest and xdist have told this process stays.
@@ -73,11 +84,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash[FOLDER])
+    if AT_WORK in config.stash:
+        config.stash[AT_WORK].close()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of xdist which machine it is on."""
+    """Tell a worker of xdist which machine it is on, and where it says that it is at work."""
+    node.workerinput["folder"] = str(node.config.stash[FOLDER])
     node.workerinput["machine"] = node.config.stash[MACHINE]
 
 
@@ -91,6 +105,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     whole = {item.path for item in items if theirs and _is(item, "pulumi_cli") and _is(item, "chained")}
     chosen = [item for item in items if _is(item, "pulumi_cli") == theirs or item.path in whole]
     config.hook.pytest_deselected(items=list(set(items) - set(chosen)))
+    if (seed := config.getoption("--seed")) is not None:
+        sampled = sorted((item for item in chosen if _is(item, "sampled")), key=lambda item: item.nodeid)
+        stay = random.Random(seed).sample(sampled, math.ceil(len(sampled) * SAMPLE))  # noqa: S311 - no secret
+        for item in set(sampled) - set(stay):
+            item.add_marker(pytest.mark.nightly)
     for item in chosen:
         if _is(item, "docker") or _is(item, "pulumi_cli"):
             if not _is(item, "timeout"):
@@ -169,8 +188,17 @@ def _logs() -> str:
     return "\n".join(told)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Fail where more is skipped than somebody has looked at."""
+    """End the lives of a run that was interrupted; fail where more is skipped than somebody has looked at.
+
+    Ctrl-C reaches the workers too. They are waited for: xdist would kill them within 15 seconds, whatever they remove.
+    """
+    session.config.stash[LIVES].end()
+    for file in session.config.stash[FOLDER].glob("*.worker"):
+        with file.open("w", encoding="ascii") as at_work:
+            if exitstatus == pytest.ExitCode.INTERRUPTED:
+                fcntl.flock(at_work, fcntl.LOCK_EX)
     allowed = session.config.getoption("--skips-allowed")
     reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
     if (

@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Final
 
 from tests import packages
+from tests.seed import SEED
 from tests.stand_in import ensure_stand_in
 from tests.traces import RUN, Traces, left, traces
 from tooling.images.__main__ import main as ensure_images
 from tooling.images.errors import ImageError
 from tooling.launcher.__main__ import main as launch
 from tooling.launcher.gate import read_settings
-from tooling.launcher.stack import open_project
+from tooling.launcher.stack import open_stack
 from tooling.machine.progress import say
 
 MINUTES: Final = 60
@@ -67,6 +68,7 @@ class Tier:
         containers: Whether it needs Docker and the images.
         nightly: Whether only ``make test-all`` runs it.
         asked: Whether it is run only where it is named.
+        about: What is said of it when it begins.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Tier:
     containers: bool = False
     nightly: bool = False
     asked: bool = False
+    about: str = ""
 
 
 def pytest(*options: str) -> tuple[str, ...]:
@@ -89,13 +92,14 @@ TIERS: Final = (
     Tier(name="engine", command=pytest(*WORKERS, "-q", "-m", "processes and not docker", "tests"), minutes=10),
     Tier(
         name="containers",
-        command=pytest("-m", "docker and not nightly", *CONTAINERS, "tests"),
+        command=pytest("--seed", str(SEED), "-m", "docker and not nightly", *CONTAINERS, "tests"),
         minutes=60,
         containers=True,
+        about=f" (a third of the faults, drawn by TESTS_SEED={SEED})",
     ),
     Tier(
         name="nightly",
-        command=pytest("-m", "docker and nightly", *CONTAINERS, "-n", "1", "tests"),
+        command=pytest("--seed", str(SEED), "-m", "docker and nightly", *CONTAINERS, "-n", "1", "tests"),
         minutes=180,
         containers=True,
         nightly=True,
@@ -143,7 +147,7 @@ def run(tiers: Sequence[Tier]) -> int:
                 break
             seconds["set-up"] = time.monotonic() - began
             before, began = traces(mark), time.monotonic()
-        say(f"tests: {tier.name}")
+        say(f"tests: {tier.name}{tier.about}")
         code = run_one(tier, environment)
         seconds[tier.name] = time.monotonic() - began
         if code:
@@ -183,7 +187,7 @@ def ensure_a_stand_in() -> int:
 def needed_images() -> list[str]:
     """References of the images that several modules need; two that build one would each give it another id."""
     stacks = ("dev", "staging", "prod")
-    return sorted({image for stack in stacks for image in read_settings(open_project(stack), stack).images.values()})
+    return sorted({image for stack in stacks for image in read_settings(open_stack(stack)).images.values()})
 
 
 def run_one(tier: Tier, environment: dict[str, str]) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import psutil
 
 from docker_access.client import docker_client
-from tests.lease import FILE
+from tests.lease import FILE, ports
 
 RUN: Final = "TESTS_RUN"
 """Variable that every process of a run of tests carries, by which those that outlive it are found."""
@@ -21,8 +21,8 @@ CACHES: Final = {
     "__pycache__",
 }  # fmt: skip
 """Folders that commands keep for the next one."""
-DEPTH: Final = 3
-"""How deep the home is looked at, in which other programs are at work too."""
+HOME: Final = {"": 1, ".config": 1, ".local/share": 1, ".docker": 3, ".pulumi": 3, ".ssh": 3}
+"""Folders of the home, in which other programs are at work too, and how deep each is looked at."""
 Traces = Mapping[str, set[str]]
 """By kind, what there is: words that name it for people."""
 
@@ -40,11 +40,13 @@ def traces(run: str) -> Traces:
             "volume": {str(item.name) for item in client.volumes.list()},
         }
     listening: list[Any] = [item.laddr for item in psutil.net_connections("tcp") if item.status == psutil.CONN_LISTEN]
+    # Any other may be of a program that has nothing to do with tests; a process of theirs is found by its mark.
+    ours = ports()
     return {
         **found,
-        "port": {f"{address.ip}:{address.port}" for address in listening},
+        "port": {f"{address.ip}:{address.port}" for address in listening if address.port in ours},
         "process": set(_processes(run)),
-        "file": {str(path) for path in (*_files(CHECKOUT), *_files(Path.home(), DEPTH)) if path != FILE},
+        "file": {str(path) for path in (*_files(CHECKOUT), *_of_home()) if path != FILE},
     }
 
 
@@ -61,6 +63,10 @@ def _processes(run: str) -> Iterator[str]:
             if mark in (folder / "environ").read_bytes().split(b"\0") and folder.name != str(os.getpid()):
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
                 yield f"{folder.name}: {command[:200].strip()}"
+
+
+def _of_home() -> Iterator[Path]:
+    return (path for folder, depth in HOME.items() for path in _files(Path.home() / folder, depth))
 
 
 def _files(folder: Path, depth: int | None = None) -> Iterator[Path]:

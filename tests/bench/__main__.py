@@ -54,14 +54,14 @@ def main(arguments: list[str] | None = None) -> int:
         "--only", nargs="*", choices=SECTIONS, metavar="SECTION", help=f"just these: {', '.join(SECTIONS)}"
     )
     options = parser.parse_args(arguments)
-    wanted = frozenset(options.only or SECTIONS)
+    sections = frozenset(options.only or SECTIONS)
     only = f" ONLY={' '.join(options.only)!r}" if options.only else ""
     facts = {
         "command": f"`make bench ENGINE={options.engine}{only}`",
         "other load": f"{os.getloadavg()[0]:.1f} before it began (load average of a minute)",
     }
     try:
-        results = _measure(wanted, options.engine, facts)
+        results = _measure(sections, options.engine, facts)
     # A command of the launcher that fails is an assertion's, with what it printed.
     except (AssertionError, CommandFailed, TrafficError, TimeoutError, aiohttp.ClientError) as error:
         say(f"error: {error}")
@@ -73,47 +73,47 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _measure(wanted: Collection[str], engine: str, facts: dict[str, str]) -> Results:
+def _measure(sections: Collection[str], engine: str, facts: dict[str, str]) -> Results:
     results = Results(facts={**_facts(), **facts})
-    if "speed" in wanted:
+    if "speed" in sections:
         results = replace(results, side_by_side=side_by_side(), growth=growth())
-    if set(wanted) == {"speed"}:
+    if set(sections) == {"speed"}:
         return results
     with tempfile.TemporaryDirectory(prefix="open-webui-bench-") as directory:
         deployment = staging(Path(directory), engine)
         try:
-            return _measure_staging(deployment, wanted, results)
+            return _measure_staging(deployment, sections, results)
         finally:
             deployment.remove_everything()
 
 
-def _measure_staging(deployment: Deployment, wanted: Collection[str], results: Results) -> Results:
+def _measure_staging(deployment: Deployment, sections: Collection[str], results: Results) -> Results:
     say(f"deploying the staging settings as stack {deployment.stack}")
     commands = deploy(deployment)
     stack = target(deployment)
     facts = {**results.facts, "versions": _versions(stack)}
-    loads, joins, outages = asyncio.run(_traffic(deployment, stack, wanted))
+    loads, joins, outages = asyncio.run(_traffic(deployment, stack, sections))
     deployed, costs = None, []
-    if "deployment" in wanted:
+    if "deployment" in sections:
         say("starting a replica alone")
         deployed = speed(stack, commands)
-    if "proof" in wanted:
+    if "proof" in sections:
         say("the proof alone")
         costs = [cost(deployment, stack, replicas) for replicas in PROVED_REPLICAS]
     return replace(results, facts=facts, loads=loads, joins=joins, outages=outages, speed=deployed, costs=costs)
 
 
 async def _traffic(
-    deployment: Deployment, stack: Target, wanted: Collection[str]
+    deployment: Deployment, stack: Target, sections: Collection[str]
 ) -> tuple[list[Load], list[Join], dict[str, Outage]]:
     loads, joins = [], []
-    for rate in RATES if "events" in wanted else ():
+    for rate in RATES if "events" in sections else ():
         say(f"{rate:.0f} events/s to {SOCKETS} sockets")
         loads.append(await load(stack, rate=rate, sockets=SOCKETS, seconds=SECONDS))
-    if "joins" in wanted:
+    if "joins" in sections:
         say("joins")
         joins = [await join(stack, sockets=SOCKETS, with_account=account) for account in (False, True)]
-    return loads, joins, await _outages(deployment, stack) if "outages" in wanted else {}
+    return loads, joins, await _outages(deployment, stack) if "outages" in sections else {}
 
 
 async def _outages(deployment: Deployment, stack: Target) -> dict[str, Outage]:
@@ -129,7 +129,7 @@ async def _outages(deployment: Deployment, stack: Target) -> dict[str, Outage]:
     for what, drill in broken.items():
         say(f"drill: {what}")
         outages[what] = await drill(stack, stored.token)
-        if lost := await drills.lost_of(stack, stored):
+        if lost := await drills.missing(stack, stored):
             raise TrafficError(f"after the drill {what!r}: {', '.join(lost)}")
     return outages
 
@@ -156,8 +156,8 @@ def _versions(stack: Target) -> str:
         versions = []
         for role in SERVICES:
             image = daemon.containers.get(stack.containers(role)[0]).image
-            marks = image.labels if image else {}
-            versions.append(f"{role} {marks.get(labels.IMAGE_VERSION, 'of unknown version')}")
+            image_labels = image.labels if image else {}
+            versions.append(f"{role} {image_labels.get(labels.IMAGE_VERSION, 'of unknown version')}")
         return ", ".join([*versions, f"Docker Engine {daemon.version()['Version']}"])
 
 

@@ -67,7 +67,7 @@ def _condition(inputs: Mapping[str, Any]) -> str:
 def _service(found: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     config, host = found["Config"], found["HostConfig"]
     restart = host["RestartPolicy"]
-    said = {
+    service = {
         "image": config["Image"],
         "entrypoint": config.get("Entrypoint"),
         "command": config.get("Cmd"),
@@ -99,15 +99,15 @@ def _service(found: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, An
         },
         "depends_on": after,
     }
-    return {key: value for key, value in said.items() if value}
+    return {key: value for key, value in service.items() if value}
 
 
 def _healthcheck(given: Mapping[str, Any] | None) -> dict[str, Any]:
     times = {"interval": "Interval", "timeout": "Timeout", "start_period": "StartPeriod"}
     if not given:
         return {}
-    said = {"test": given["Test"], "retries": given.get("Retries")}
-    return {key: value for key, value in said.items() if value} | {
+    check = {"test": given["Test"], "retries": given.get("Retries")}
+    return {key: value for key, value in check.items() if value} | {
         key: f"{given[name]}ns" for key, name in times.items() if given.get(name)
     }
 

@@ -1,6 +1,6 @@
 """Outage drills: something breaks under live sockets, steady requests and events, and what clients noticed is measured.
 
-Each drill leaves the stack proved. Sockets are connected anew for each, so they are spread evenly over the replicas.
+Each drill leaves the stack proved. Sockets are connected again for each, so they are spread evenly over the replicas.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ async def store(target: Target) -> Stored:
         await ask(session, "POST", "/api/v1/auths/signout", token=revoked)
         chat = await ask(session, "POST", "/api/v1/chats/new", token=token, json={"chat": {"title": "kept"}})
         stored = Stored(token=token, revoked=revoked, chat=str(chat["id"]))
-    if lost := await lost_of(target, stored):
+    if lost := await missing(target, stored):
         raise TrafficError(f"before any outage: {', '.join(lost)}")
     return stored
 
 
-async def lost_of(target: Target, stored: Stored) -> list[str]:
+async def missing(target: Target, stored: Stored) -> list[str]:
     """What of the stored is no longer as it was, on any replica; empty when all is."""
     problems = []
     async with client(target) as session:

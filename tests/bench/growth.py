@@ -133,11 +133,11 @@ def _measure(directory: Path, count: int, rounds: int) -> Seconds:
 
 
 def _remove(stack: str) -> None:
-    mark: dict[str, str | list[str] | bool] = {"label": f"{labels.STACK}={stack}"}
+    own: dict[str, str | list[str] | bool] = {"label": f"{labels.STACK}={stack}"}
     with closing(docker_client()) as client:
-        for container in client.containers.list(all=True, filters=mark):
+        for container in client.containers.list(all=True, filters=own):
             container.remove(force=True, v=True)
-        for network in client.networks.list(filters=mark):
+        for network in client.networks.list(filters=own):
             network.remove()
 
 

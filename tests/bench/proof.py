@@ -54,10 +54,10 @@ def cost(deployment: Deployment, target: Target, replicas: int) -> Cost:
     target.wait_until_healthy(HEALTHY_SECONDS)
     outputs = deployment.outputs("--show-secrets")
     subject = subject_of({**outputs["subject"], "url": outputs["url"], "expected": outputs["expected"]})
-    return of(min((verify(subject, say) for _ in range(RUNS)), key=lambda found: found["seconds"]), replicas)
+    return as_cost(min((verify(subject, say) for _ in range(RUNS)), key=lambda found: found["seconds"]), replicas)
 
 
-def of(found: Report, replicas: int) -> Cost:
+def as_cost(found: Report, replicas: int) -> Cost:
     """The cost of a proof.
 
     Raises:

@@ -28,7 +28,7 @@ from tests.bench.speed import Speed
 HEAD = """# Benchmarks
 
 Written by `make bench`, which deploys the staging settings as a stack of its own, measures, and removes it. Ratios
-matter, not seconds: client and server share the machine. `make bench ONLY=speed` measures one section anew and leaves
+matter, not seconds: client and server share the machine. `make bench ONLY=speed` measures one section again and leaves
 the others as they are; a section measured so says when.
 """
 
@@ -128,7 +128,7 @@ def document(results: Results) -> str:
 
 
 def updated(present: str, results: Results) -> str:
-    """The document with the sections that were measured anew, each saying when, and the others as they are."""
+    """The document with the sections that were measured again, each saying when, and the others as they are."""
     found = re.split(r"^(?=## )", present, flags=re.MULTILINE)
     old = {text.splitlines()[0]: text.rstrip("\n") + "\n" for text in found[1:]}
     when = ", ".join(

@@ -179,7 +179,7 @@ def _compose(file: Path, project: str, seconds: Seconds) -> None:
 
 
 def composing(file: Path, project: str) -> list[str]:
-    """``docker compose`` on a file, with nothing said of how it goes."""
+    """``docker compose`` on a file, which prints no progress."""
     return ["docker", "compose", "--progress", "quiet", "--project-name", project, "--file", str(file)]
 
 

@@ -25,7 +25,7 @@ class Speed:
         ready: One replica of Open WebUI, started alone with all it needs running, until ``/ready`` answers 200.
         healthy: The same until Docker calls it healthy, which asks every few seconds.
         unchanged: ``up`` again with nothing changed.
-        verify: ``verify``, the proof alone, without the silent websocket.
+        verify: ``verify``, the verification alone, without the idle websocket.
     """
 
     proved: float

@@ -12,6 +12,7 @@ from typing import Any, Final
 from components.gateway import CA_FILE
 from docker_access import labels
 from docker_access.client import api_client
+from tooling.polling import poll
 
 SERVICES: Final = ("open-webui", "valkey", "postgres", "gateway")
 """Roles of the containers that stay up."""
@@ -67,12 +68,11 @@ class Target:
         Raises:
             TimeoutError: it took longer.
         """
-        began = time.monotonic()
-        while sick := self.unhealthy():
-            if time.monotonic() - began > seconds:
-                raise TimeoutError(f"not healthy after {seconds:.0f} s: {', '.join(sick)}")
-            time.sleep(0.1)
-        return time.monotonic() - began
+        began, sick = time.monotonic(), list[str]()
+        for _ in poll(seconds):
+            if not (sick := self.unhealthy()):
+                return time.monotonic() - began
+        raise TimeoutError(f"not healthy after {seconds:.0f} s: {', '.join(sick)}")
 
     def tls(self) -> ssl.SSLContext | bool:
         """What a client needs to trust the stack: its own authority, where it has one."""
@@ -83,11 +83,11 @@ class Target:
         return True if done.returncode else ssl.create_default_context(cadata=done.stdout)
 
     def _listed(self, role: str, *, every: bool) -> list[dict[str, Any]]:
-        marks = [f"{labels.PROJECT}={self.project}", f"{labels.STACK}={self.stack}"]
+        own_labels = [f"{labels.PROJECT}={self.project}", f"{labels.STACK}={self.stack}"]
         client = api_client()
         try:
             found: list[dict[str, Any]] = client.containers(
-                all=every, filters={"label": [*marks, f"{labels.ROLE}={role}"]}
+                all=every, filters={"label": [*own_labels, f"{labels.ROLE}={role}"]}
             )
         finally:
             client.close()

@@ -34,12 +34,12 @@ from pathlib import Path
 import pulumi
 import pulumi_docker as docker
 
-marks = {{"pulumi.project": pulumi.get_project(), "pulumi.stack": pulumi.get_stack()}}
+own = {{"pulumi.project": pulumi.get_project(), "pulumi.stack": pulumi.get_stack()}}
 wait, changed = Path("wait").exists(), Path("changed").exists()
 docker.Container(
     "first", name="{NAME}", image="{IMAGE}", entrypoints=["sleep"], command=["900" if changed else "600"],
     destroy_grace_seconds=0,
-    labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in marks.items()],
+    labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in own.items()],
     wait=wait, wait_timeout=120,
     healthcheck=docker.ContainerHealthcheckArgs(tests=["CMD", "test", "-e", "/go"], interval="200ms", retries=600),
 )

@@ -28,11 +28,11 @@ import pulumi
 import pulumi_docker as docker
 
 name = pulumi.get_project()
-marks = {{"pulumi.project": name, "pulumi.stack": pulumi.get_stack()}}
+own = {{"pulumi.project": name, "pulumi.stack": pulumi.get_stack()}}
 common = {{"image": "{IMAGE}", "entrypoints": ["sleep"], "command": ["600"], "destroy_grace_seconds": 0,
-           "labels": [docker.ContainerLabelArgs(label=key, value=value) for key, value in marks.items()]}}
+           "labels": [docker.ContainerLabelArgs(label=key, value=value) for key, value in own.items()]}}
 docker.Network("network", name=f"{{name}}-network",
-               labels=[docker.NetworkLabelArgs(label=key, value=value) for key, value in marks.items()])
+               labels=[docker.NetworkLabelArgs(label=key, value=value) for key, value in own.items()])
 if pulumi.Config().require_bool("more"):
     first = docker.Container(
         "first", name=f"{{name}}-first", wait=True, wait_timeout=120, **common,

@@ -2,13 +2,12 @@
 
 One cycle is: ``up``, ``up`` of a changed program, ``destroy``; each is killed at one point and then run again to its
 end. The first cycle is left alone and tells the points. Of them some are drawn, each of another kind; in the long form
-each kind is taken, and as many others as are wanted. What is drawn is another every day; ``TESTS_SWEEP_SEED``, which
+each kind is taken, and as many others as are wanted. What is drawn is another every day; ``TESTS_SEED``, which
 the test prints, repeats it.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import os
 import random
@@ -27,12 +26,12 @@ import pytest
 
 from docker_access.client import docker_client
 from tests.integration.deployment import remove_all
+from tests.seed import SEED
 from tooling.images.ensure import ensure
 
 pytestmark = pytest.mark.docker
 ROOT: Final = Path(__file__).resolve().parents[2]
 IMAGE: Final = "valkey/valkey:8.0.1-alpine"
-SEED: Final = int(os.environ.get("TESTS_SWEEP_SEED") or dt.datetime.now(dt.UTC).date().toordinal())
 MARKER: Final = "not lost"
 NAME = "sweep" + uuid.uuid4().hex[:6]
 FILES: Final = {
@@ -72,15 +71,15 @@ from proof import Proof
 
 changed = pulumi.Config().require_bool("changed")
 name = pulumi.get_project()
-marks = {{"pulumi.project": name, "pulumi.stack": pulumi.get_stack()}}
-labels = [docker.ContainerLabelArgs(label=key, value=value) for key, value in marks.items()]
-volume_labels = [docker.VolumeLabelArgs(label=key, value=value) for key, value in marks.items()]
+own = {{"pulumi.project": name, "pulumi.stack": pulumi.get_stack()}}
+labels = [docker.ContainerLabelArgs(label=key, value=value) for key, value in own.items()]
+volume_labels = [docker.VolumeLabelArgs(label=key, value=value) for key, value in own.items()]
 first = pulumi.ResourceOptions(delete_before_replace=True)
 common = {{"labels": labels, "destroy_grace_seconds": 0, "stop_timeout": 1}}
 
 image = docker.RemoteImage("image", name="{IMAGE}", keep_locally=True)
 network = docker.Network("network", name=f"{{name}}-network", labels=[
-    docker.NetworkLabelArgs(label=key, value=value) for key, value in {{**marks, "changed": str(changed)}}.items()])
+    docker.NetworkLabelArgs(label=key, value=value) for key, value in {{**own, "changed": str(changed)}}.items()])
 data = docker.Volume("data", name=f"{{name}}-data", labels=volume_labels,
                      opts=pulumi.ResourceOptions(retain_on_delete=True))
 scratch = docker.Volume("scratch", name=f"{{name}}-scratch", labels=volume_labels)
@@ -230,7 +229,7 @@ def drawn(passed: list[Point], count: int, chance: random.Random) -> list[Point]
 
 @pytest.mark.parametrize("points", [8, pytest.param(150, marks=[pytest.mark.nightly, pytest.mark.timeout(3600)])])
 def test_killed_anywhere_it_goes_on_and_neither_loses_nor_doubles_anything(swept: Swept, points: int) -> None:
-    print(f"TESTS_SWEEP_SEED={SEED}")
+    print(f"TESTS_SEED={SEED}")
     chance = random.Random(SEED)  # noqa: S311 - drawing points
     plans = []
     for command, changed in STEPS:

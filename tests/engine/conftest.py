@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine import two_things
 from tests.engine.fakes import FakeProvider, Stack
+from tests.engine.small_program import World, run_with
+from tests.engine.two_things import Run
+from tooling.engine.__main__ import main
 from tooling.pulumi_files.backend import Backend
 from tooling.pulumi_files.secrets import Secrets
 
@@ -31,7 +35,7 @@ def secrets() -> Secrets:
 def without_leftovers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each program starts from nothing.
 
-    Bytecode of one that is written anew within the second, and as long, would be taken for its own. What one that
+    Bytecode of one that is rewritten within the second, and as long, would be taken for its own. What one that
     failed has left unevaluated is collected now: later, it would be another test's warning.
     """
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -48,3 +52,29 @@ def provider() -> FakeProvider:
 @pytest.fixture
 def stack(tmp_path: Path, secrets: Secrets, provider: FakeProvider) -> Stack:
     return Stack(Backend(tmp_path, "web", "dev"), secrets, provider)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: FakeProvider) -> Path:
+    """A folder with the program of :mod:`tests.engine.two_things` and its stack ``dev``."""
+    run_with(lambda: provider, monkeypatch)
+    (tmp_path / "Pulumi.yaml").write_text(two_things.PROJECT)
+    (tmp_path / "__main__.py").write_text(two_things.PROGRAM)
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks/Pulumi.dev.yaml").write_text("")
+    return tmp_path
+
+
+@pytest.fixture
+def run(project: Path) -> Run:
+    """Runs a command of the engine on it; gives the exit code."""
+    return lambda *arguments: main([*arguments, "--cwd", str(project)])
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> World:
+    made = World(tmp_path, capsys)
+    # Two programs of one length within a second would be one to Python's cache.
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    run_with(lambda: made.provider, monkeypatch)
+    return made

@@ -40,7 +40,7 @@ def test_a_preview_looks_for_nothing_that_another_run_may_be_making(
         patched.setattr(provider, "find", never_asked)
         _, recorder = stack.run(*program(), dry_run=True)
     assert ("create", "a") in recorder.plans
-    assert "info: creating it was interrupted; the next update looks what became of it" in recorder.notes
+    assert "info: creating it was interrupted; the next update finds out what became of it" in recorder.notes
     assert stack.backend.file.read_bytes() == before
     stack.run(*program())
     assert stack.resources()["a"]["id"] == "a-1"

@@ -278,7 +278,7 @@ def test_both_see_that_a_network_and_a_volume_are_gone(plugin: Plugin, ours: Doc
         assert ours.read(urn, made.id, made.inputs, made.outputs) is None
 
 
-def test_both_see_that_an_image_was_tagged_anew(plugin: Plugin, ours: DockerProvider, api: Any) -> None:
+def test_both_see_that_an_image_was_tagged_again(plugin: Plugin, ours: DockerProvider, api: Any) -> None:
     inputs = {"name": f"{PREFIX}-tag:1"}
     api.tag(IMAGE, f"{PREFIX}-tag", "1")
     made = ours.create(IMAGE_URN, ours.check(IMAGE_URN, None, inputs), None)

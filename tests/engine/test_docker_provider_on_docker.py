@@ -1,4 +1,7 @@
-"""The Docker provider on a real daemon: resources come, change, fail, are found again and go."""
+"""The Docker provider on a real daemon: resources come, change, fail, are found again and go.
+
+Longer than others: all of it is on one daemon, by the same two fixtures, and in one group of tests.
+"""
 
 from __future__ import annotations
 
@@ -321,8 +324,8 @@ def test_what_an_interrupted_create_left_behind_is_found(provider: DockerProvide
 def test_what_is_half_made_is_removed(provider: DockerProvider, api: Any, progress: str) -> None:
     inputs = provider.check(CONTAINER, None, {**SMALL, "envs": ["A=1"]})
     env = ["A=2"] if progress == "other environment" else ["A=1"]
-    marks = {entry["label"]: entry["value"] for entry in LABELS}
-    made = api.create_container(IMAGE, ["sleep", "1000"], name=NAME, labels=marks, environment=env)
+    labels = {entry["label"]: entry["value"] for entry in LABELS}
+    made = api.create_container(IMAGE, ["sleep", "1000"], name=NAME, labels=labels, environment=env)
     if progress == "connected":
         api.connect_container_to_network(made["Id"], NETWORK_NAME)
     elif progress != "created":

@@ -43,17 +43,17 @@ import pulumi_docker as docker
 
 config = pulumi.Config()
 prefix = config.require("prefix")
-marks = {"pulumi.project": pulumi.get_project(), "pulumi.stack": pulumi.get_stack()}
-labels = [docker.ContainerLabelArgs(label=key, value=value) for key, value in marks.items()]
+own = {"pulumi.project": pulumi.get_project(), "pulumi.stack": pulumi.get_stack()}
+labels = [docker.ContainerLabelArgs(label=key, value=value) for key, value in own.items()]
 network = docker.Network(
     "network",
     name=f"{prefix}-network",
     labels=[docker.NetworkLabelArgs(label="kind", value=config.require("label")),
-            *[docker.NetworkLabelArgs(label=key, value=value) for key, value in marks.items()]],
+            *[docker.NetworkLabelArgs(label=key, value=value) for key, value in own.items()]],
 )
 volume = docker.Volume(
     "volume", name=f"{prefix}-volume",
-    labels=[docker.VolumeLabelArgs(label=key, value=value) for key, value in marks.items()],
+    labels=[docker.VolumeLabelArgs(label=key, value=value) for key, value in own.items()],
 )
 
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from tooling.engine.__main__ import main
-from tooling.engine.interrupts import Lasting
+from tooling.engine.interrupts import TerminalStream
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).resolve().parents[2]
@@ -193,8 +193,8 @@ def test_what_a_terminal_that_is_gone_does_not_take_is_no_error() -> None:
             raise OSError(self.code, "no longer")
 
     gone = Gone()
-    assert Lasting(gone).write("four") == 4
-    Lasting(gone).flush()
+    assert TerminalStream(gone).write("four") == 4
+    TerminalStream(gone).flush()
     gone.code = errno.ENOSPC
     with pytest.raises(OSError, match="no longer"):
-        Lasting(gone).write("four")
+        TerminalStream(gone).write("four")

@@ -12,10 +12,9 @@ from shlex import quote
 import pytest
 
 from tests.engine.fakes import FakeProvider
+from tests.engine.small_program import run_with
 from tooling.engine.__main__ import main
-from tooling.engine.errors import only_the_cli
-from tooling.engine.provider import PartialFailure, Provider, ProviderError, State
-from tooling.engine.providers import Providers
+from tooling.engine.provider import PartialFailure, ProviderError, State
 from tooling.preview_report.__main__ import main as preview_report
 
 pytestmark = pytest.mark.usefixtures("without_leftovers")
@@ -127,17 +126,9 @@ class Stack:
 def stack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: FakeProvider, capsys: pytest.CaptureFixture[str]
 ) -> Stack:
-    def make(_: Providers, package: str) -> Provider:
-        if package == "fake":
-            return provider
-        raise only_the_cli(f"the provider {package!r}")
-
     planted = Planted()
-    monkeypatch.setattr(Providers, "_make", make)
-    monkeypatch.setattr("tooling.pulumi_files.secrets._ROUNDS", 10)
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", passphrase := new())
-    planted.all.append(passphrase)
-    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    planted.all.append(passphrase := new())
+    run_with(lambda: provider, monkeypatch, passphrase)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Pulumi.yaml").write_text(PROJECT)
     (tmp_path / "__main__.py").write_text(PROGRAM)

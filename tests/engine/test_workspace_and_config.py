@@ -232,7 +232,7 @@ def test_a_backend_that_is_no_url_is_named_and_not_shown(project: Project) -> No
 def test_a_state_in_no_plain_files_is_shared(project: Project, url: str) -> None:
     stack = find_stack(project, "dev", {"PULUMI_BACKEND_URL": url})
     assert (stack.shared, stack.backend_url, stack.state_file) == (True, url, None)
-    with pytest.raises(ToolError, match="in no directory of files"):
+    with pytest.raises(ToolError, match="in no plain files"):
         _ = stack.backend
 
 

@@ -11,7 +11,7 @@ from tests.integration.deployment import Deployment
 from tests.integration.hand_made import Labs, Pair
 from tooling.images.ensure import ensure
 from tooling.launcher.gate import read_settings
-from tooling.launcher.stack import open_project
+from tooling.launcher.stack import open_stack
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def client() -> Iterator[docker.DockerClient]:
 @pytest.fixture(scope="module")
 def references(client: docker.DockerClient) -> Mapping[str, str]:
     """The images of a replicated stack by the role of their containers."""
-    images = read_settings(open_project("staging"), "staging").images
+    images = read_settings(open_stack("staging")).images
     for reference in images.values():
         ensure(client, reference)
     return images

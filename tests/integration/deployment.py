@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import docker
 import docker.errors
+import psutil
 import pytest
 import yaml
 from docker.models.containers import Container
@@ -254,8 +255,19 @@ class Deployment:
             found = [item.subject for item in detect(view) if self.apps[0] in item.subject.apps]
         return found == [subject_of({**outputs["subject"], "url": outputs["url"]})]
 
+    def _commands(self) -> list[psutil.Process]:
+        """Processes of this user that work in the stack's directory."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.cwd() == str(self.directory):
+                    found.append(process)
+        return found
+
     def remove_everything(self) -> None:
         """Remove what the stack made, whatever state a failed test left it in."""
+        # An update that Ctrl-C interrupted finishes the steps under way: it would make what is removed here once more.
+        psutil.wait_procs(self._commands(), timeout=COMMAND_SECONDS)
         with closing(docker_client()) as client:
             remove_all(client, self.marks())
 

@@ -28,9 +28,9 @@ VALKEY = "docker.io/valkey/valkey:8.0.1-alpine"
 # Runs an engine as `make` does, with nothing asked before it.
 ENGINE_ALONE = """\
 import sys
-from launcher import engines, stack
+from tooling.launcher import engines, stack
 engine, command, name = sys.argv[1:]
-sys.exit(engines.run(engines.Engine(name=engine, line=""), command, stack.open_project(name), name))
+sys.exit(engines.run(engines.Engine(name=engine, line=""), command, stack.open_stack(name)))
 """
 
 

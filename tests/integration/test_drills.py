@@ -38,7 +38,7 @@ def stored(stack: Target) -> Stored:
 @pytest.fixture(autouse=True)
 def _nothing_stored_is_lost(stack: Target, stored: Stored) -> Iterator[None]:
     yield
-    assert asyncio.run(drills.lost_of(stack, stored)) == []
+    assert asyncio.run(drills.missing(stack, stored)) == []
 
 
 @pytest.fixture

@@ -40,7 +40,8 @@ def cases() -> Iterator[Any]:
     for theme, faults in THEMES.items():
         lab = next((lab for lab, themes in GROUPS.items() if theme in themes), "pair")
         for fault in faults:
-            yield pytest.param(STAND_IN, fault, id=fault.name, marks=pytest.mark.xdist_group(f"faults of {lab}"))
+            group = pytest.mark.xdist_group(f"faults of {lab}")
+            yield pytest.param(STAND_IN, fault, id=fault.name, marks=[group, pytest.mark.sampled])
             if fault.own != "-/-" and lab != "accounts":
                 marks = [
                     pytest.mark.xdist_group("faults of Open WebUI"),

@@ -17,6 +17,7 @@ from docker_access import labels
 from docker_access.client import docker_client
 from tests.integration.registry import Registry, registry
 from tooling.images import ensure as subject
+from tooling.images import pull
 from tooling.images.errors import ImageError
 from tooling.images.recipes import RECIPES
 from tooling.machine import negative_cache
@@ -119,7 +120,7 @@ def test_a_refused_login_is_named_and_the_image_pulled_without_it(
 def test_a_pull_that_stalls_is_given_up(
     client: docker.DockerClient, server: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subject, "PULL_STALL_SECONDS", 1)
+    monkeypatch.setattr(pull, "PULL_STALL_SECONDS", 1)
     server.go_on.clear()
     with pytest.raises(ImageError, match=r"the registry sent nothing for 1 s"):
         subject.ensure(client, f"{server.host}/it/tool:1")

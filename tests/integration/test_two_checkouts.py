@@ -56,7 +56,7 @@ def test_a_second_checkout_is_told_whose_it_is_and_changes_nothing_unless_it_tak
         assert f":{other.directory}" in stood_in.fail(command)
     assert ids(other) == made
     # The data were made where the first one is: it takes them up, and this one says that it takes them over.
-    assert f"make up STACK={other.stack} TAKE_OVER=1` takes it up again" in other.succeed("destroy")
+    assert f"make up STACK={other.stack} TAKE_OVER=1` uses it again" in other.succeed("destroy")
     assert other.left()["containers"] == other.left()["networks"] == []
     assert f"stack {other.stack} of project open-webui has data on this Docker from another" in other.fail("up")
 

@@ -123,7 +123,7 @@ def test_with_another_passphrase_and_without_the_salt_nothing_is_begun(team: Tea
 
 def test_the_embedded_engine_is_refused_before_anything_is_done(team: Team) -> None:
     refused = team.ben.types(f"make up STACK={team.stack.stack} ENGINE=embedded", fails=True)
-    assert "which the Pulumi CLI alone can use" in refused
+    assert "which only the Pulumi CLI can use" in refused
     assert "image:" not in refused
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.bench import publisher
 from tests.bench.figures import REFUSED, Get, Latency, Outage, Recorded, Sent, latency, outage, percentile
 from tests.bench.load import Join, Load
-from tests.bench.proof import Cost, of
+from tests.bench.proof import Cost, as_cost
 from tests.bench.report import BARS, Results, document, table
 from tests.bench.speed import Speed
 from verification.report.terminal import Report, Verdict
@@ -113,15 +113,15 @@ def told(verdict: Verdict) -> Report:
 
 
 def test_a_proof_costs_what_all_checks_take_side_by_side() -> None:
-    assert of(told("proved"), 2) == Cost(
+    assert as_cost(told("proved"), 2) == Cost(
         replicas=2, passed=1, unasked=("idle-socket",), seconds=1.2, slowest=("isolation", 1.1)
     )
-    assert of(told("proved"), 2).bar == pytest.approx(2.3)
+    assert as_cost(told("proved"), 2).bar == pytest.approx(2.3)
 
 
 def test_what_is_not_proved_has_no_cost() -> None:
     with pytest.raises(AssertionError, match="in words"):
-        of(told("failed"), 1)
+        as_cost(told("failed"), 1)
 
 
 def test_the_document_shows_every_figure_and_its_bar() -> None:

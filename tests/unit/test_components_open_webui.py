@@ -17,7 +17,7 @@ from components.limits import Pools
 from components.open_webui.containers import USER, preparing
 from components.open_webui.environment import as_shell, base_environment, migration_environment, replicated_environment
 from components.schema import INPUTS, SchemaProvider, schema_id
-from settings.objects import Oidc as OidcSettings
+from settings.blocks import OidcBlock
 from tests.unit.recorder import LOOP
 
 OIDC = Oidc(provider_url="https://id.example.com/.well-known/openid-configuration", client_id="chat")
@@ -152,7 +152,7 @@ def test_strangers_get_an_account_from_the_provider_where_that_is_set() -> None:
 
 def test_a_provider_has_all_that_the_settings_know_of_it_but_the_secret() -> None:
     component = {field.name for field in dataclasses.fields(Oidc)}
-    assert component == {field.name for field in dataclasses.fields(OidcSettings)} - {"client_secret"}
+    assert component == OidcBlock.model_fields.keys() - {"client_secret"}
 
 
 AWKWARD = {

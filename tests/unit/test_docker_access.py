@@ -28,7 +28,7 @@ from docker_access.commands import Ran, run_inside
 from docker_access.ports import connected
 from docker_access.ssh import dial_stdio, explained, through
 from tests.unit.test_settings import read
-from tooling.launcher.__main__ import where_it_listens
+from tooling.launcher.deploy import where_it_listens
 
 
 @pytest.fixture
@@ -333,12 +333,15 @@ def test_what_it_publishes_everywhere_is_asked_at_its_name(monkeypatch: pytest.M
             assert connection.getpeername() == listener.getsockname()
 
 
+TO_FAR = "-l deploy -p 2222 -- far"
+
+
 @pytest.mark.parametrize(
     ("bind", "line"),
     [
         (
             "127.0.0.1",
-            "UI: on far for itself alone; to open it here too: ssh -N -L 3100:127.0.0.1:3100 -l deploy -p 2222 -- far",
+            f"UI: far publishes it for itself alone; to open it here too: ssh -N -L 3100:127.0.0.1:3100 {TO_FAR}",
         ),
         ("::", "UI: port 3100 of far"),
     ],

@@ -16,6 +16,7 @@ from tooling.engine.docker_provider import volume
 from tooling.engine.docker_provider.client import is_ours
 from tooling.errors import ToolError
 from tooling.launcher.recovery import remove_strays
+from tooling.pulumi_files.stack import find_stack
 
 OWNERSHIP = {labels.PROJECT: "open-webui", labels.STACK: "team"}
 OURS = Owner(identity="0urs", origin="ann@chat-host:/srv/web")
@@ -228,7 +229,7 @@ def test_recovery_removes_what_its_own_state_has_made_and_says_what_was_anothers
 ) -> None:
     monkeypatch.setenv("TAKE_OVER", take_over)
     docker = Docker(kind, owner)
-    removed = remove_strays(SimpleNamespace(api=docker), project, "team", OURS)  # type: ignore[arg-type]
+    removed = remove_strays(SimpleNamespace(api=docker), find_stack(project, "team"), OURS)  # type: ignore[arg-type]
     assert removed == ([f"{kind} open-webui-team-{kind}, which {why}"] if why else [])
     assert bool(docker.removed) is bool(why)
 
@@ -243,5 +244,5 @@ def test_a_network_that_others_are_on_is_taken_over_by_nobody(
     docker.guests = ["container", "backup"]
     line = "docker network disconnect open-webui-team-network backup; join"
     with pytest.raises(ToolError, match=rf"others are on it: backup\. Nothing was changed\. Way out: {line}"):
-        remove_strays(SimpleNamespace(api=docker), project, "team", OURS)  # type: ignore[arg-type]
+        remove_strays(SimpleNamespace(api=docker), find_stack(project, "team"), OURS)  # type: ignore[arg-type]
     assert docker.removed == []

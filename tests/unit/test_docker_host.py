@@ -2,6 +2,7 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -12,9 +13,10 @@ from docker.errors import APIError, DockerException
 from components.docker_host import DockerHostProvider
 from docker_access.identity import OtherDockerHostError, identity, refuse_another
 from tooling.errors import ToolError
-from tooling.launcher import whose
-from tooling.launcher.whose import owner_of
-from tooling.pulumi_files.project import Project, load_project
+from tooling.launcher.ownership import checked_owner
+from tooling.pulumi_cli.stacks import deployment
+from tooling.pulumi_files.project import load_project
+from tooling.pulumi_files.stack import Stack, find_stack
 
 OWNERSHIP = {"pulumi.project": "open-webui", "pulumi.stack": "team"}
 RECORDED = {"engine": "AAAA", "name": "chat-host"}
@@ -116,56 +118,54 @@ def test_the_provider_sees_no_change_in_where_it_runs(monkeypatch: pytest.Monkey
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project whose state remembers a Docker; none answers but a stand-in."""
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """A stack whose state remembers a Docker; none answers but a stand-in."""
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
     resource = {"type": "pulumi-python:dynamic/openwebui:DockerHost", "outputs": RECORDED}
     state = tmp_path / ".pulumi/stacks/open-webui/staging.json"
     state.parent.mkdir(parents=True)
     state.write_text(json.dumps({"version": 3, "checkpoint": {"latest": {"resources": [resource]}}}))
-    return load_project(Path(__file__).parents[2])
+    return find_stack(load_project(Path(__file__).parents[2]), "staging")
 
 
 def test_the_launcher_refuses_another_docker_before_an_engine_begins(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tooling.launcher.whose.api_client", lambda: Docker(engine="BBBB"))
+    monkeypatch.setattr("tooling.launcher.ownership.api_client", lambda: Docker(engine="BBBB"))
     with pytest.raises(ToolError, match="lives on another Docker host"):
-        owner_of(project, "staging")
+        checked_owner(stack)
 
 
 def test_the_launcher_goes_on_only_where_docker_told_all_that_it_was_asked(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = Docker(engine="AAAA")
-    monkeypatch.setattr("tooling.launcher.whose.api_client", lambda: client)
+    monkeypatch.setattr("tooling.launcher.ownership.api_client", lambda: client)
     monkeypatch.setattr(client, "volumes", Mock(side_effect=APIError("disk is full")))
     with pytest.raises(APIError):
-        owner_of(project, "staging")
-    monkeypatch.setattr("tooling.launcher.whose.api_client", Mock(side_effect=DockerException("is not running")))
-    assert owner_of(project, "staging").identity == ""
+        checked_owner(stack)
+    monkeypatch.setattr("tooling.launcher.ownership.api_client", Mock(side_effect=DockerException("is not running")))
+    assert checked_owner(stack).identity == ""
 
 
 @pytest.mark.parametrize(("known", "refused"), [(["c1"], False), (["c0"], True), ([], False)])
 def test_containers_of_before_are_of_the_state_that_knows_them(
-    known: list[str], project: Project, monkeypatch: pytest.MonkeyPatch, *, refused: bool
+    known: list[str], stack: Stack, monkeypatch: pytest.MonkeyPatch, *, refused: bool
 ) -> None:
     found = {"Id": "c1", "Names": ["/open-webui-team"], "Created": 1, "Labels": OWNERSHIP, "State": "running"}
     client = Docker(engine="AAAA")
     monkeypatch.setattr(client, "containers", lambda **_: [found])
-    monkeypatch.setattr("tooling.launcher.whose.api_client", lambda: client)
+    monkeypatch.setattr("tooling.launcher.ownership.api_client", lambda: client)
     others = [{"type": "docker:index/container:Container", "id": one} for one in known]
-    (resource,) = whose.deployment_of(project, "staging")["resources"]
-    monkeypatch.setattr(whose, "deployment_of", lambda *_: {"resources": [resource, *others]})
+    (resource,) = deployment(stack)["resources"]
+    monkeypatch.setattr("tooling.launcher.ownership.deployment", lambda *_: {"resources": [resource, *others]})
     with pytest.raises(ToolError, match="a place that is not known") if refused else nullcontext():
-        owner_of(project, "staging")
+        checked_owner(stack)
 
 
-def test_the_launcher_leaves_a_stack_alone_that_is_not_deployed(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tooling.launcher.whose.api_client", lambda: Docker(engine="BBBB"))
-    owner_of(project, "dev")
+def test_the_launcher_leaves_a_stack_alone_that_is_not_deployed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tooling.launcher.ownership.api_client", lambda: Docker(engine="BBBB"))
+    checked_owner(replace(stack, name="dev"))
 
 
 def test_the_identity_is_dockers_own_id_and_the_name_of_its_machine() -> None:

@@ -11,12 +11,14 @@ from unittest.mock import Mock
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from components.building.volume import DataVolume
 from components.gateway.args import GatewayArgs
 from components.gateway.caddyfile import caddyfile
 from components.valkey.acl import ACCOUNTS, RIGHTS, accounts_file
-from settings.values import Invalid, https_url_or_empty, origin, plain_email_or_empty
+from settings.fields import PlainEmail
+from settings.values import https_url, origin
 from tests.properties import TRIED
 from tests.unit.test_settings_properties import nearly
 
@@ -65,7 +67,7 @@ def shape(args: GatewayArgs) -> list[list[str]]:
 def accepted(value: str, parse: Callable[[str], str], else_: str) -> str:
     try:
         return parse(value) or else_
-    except Invalid:
+    except ValueError:
         return else_
 
 
@@ -79,11 +81,12 @@ DIRECTORIES = nearly("https://ca.example.com/directory", "https://[2001:db8::1]:
 def test_what_the_settings_accept_is_a_word_of_the_caddyfile(url: str, email: str, directory: str) -> None:
     args = replace(
         PLAIN,
-        public_url=accepted(url, lambda value: origin(value, PLAIN.public_url), PLAIN.public_url),
-        acme_email=accepted(email, plain_email_or_empty, PLAIN.acme_email),
-        acme_directory=accepted(directory, https_url_or_empty, PLAIN.acme_directory),
+        public_url=accepted(url, origin, PLAIN.public_url),
+        acme_email=accepted(email, TypeAdapter(PlainEmail).validate_python, PLAIN.acme_email),
+        acme_directory=accepted(directory, https_url, PLAIN.acme_directory),
     )
-    assert shape(args) == shape(PLAIN)
+    # Which host and port browsers are told to come by https to is not the same for all of them.
+    assert [line for line in shape(args) if "?Strict-Transport-Security" not in line] == shape(PLAIN)
 
 
 @TRIED

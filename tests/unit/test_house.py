@@ -31,11 +31,13 @@ WITHIN_TOOLING: Final[dict[str, set[str]]] = {
     "pulumi_files": {"errors", "polling"},
     "pulumi_cli": {"errors", "machine", "pulumi_files"},
     "engine": {"errors", "polling", "pulumi_files"},
-    "images": {"errors", "machine"},
+    "images": {"errors", "machine", "polling"},
     "drift": {"pulumi_files"},
     "preview_report": {"errors", "pulumi_cli", "pulumi_files", "engine"},
-    "launcher": {"errors", "machine", "pulumi_files", "pulumi_cli", "engine", "images", "drift", "preview_report"},
-}
+    "launcher": {
+        "errors", "polling", "machine", "pulumi_files", "pulumi_cli", "engine", "images", "drift", "preview_report",
+    },
+}  # fmt: skip
 """The same of the rooms in ``tooling``."""
 
 NAMED_BY_STATE: Final = {

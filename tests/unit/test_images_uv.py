@@ -63,6 +63,20 @@ def test_a_broken_configuration_file_is_passed_over(tmp_path: Path) -> None:
     assert found["SSL_CERT_FILE"] == "/c.pem"
 
 
+def test_what_a_file_says_of_installing_wins_over_what_a_later_one_says_of_everything(tmp_path: Path) -> None:
+    (tmp_path / ".pip").mkdir()
+    (tmp_path / ".pip/pip.conf").write_text("[install]\ntimeout = 90\n")
+    assert (
+        variables(tmp_path, PIP_CONFIG_FILE=configure(tmp_path, "[global]\ntimeout = 5\n"))["UV_HTTP_TIMEOUT"] == "90"
+    )
+
+
+def test_no_file_counts_where_none_is_to(tmp_path: Path) -> None:
+    (tmp_path / ".pip").mkdir()
+    (tmp_path / ".pip/pip.conf").write_text("[global]\ntimeout = 90\n")
+    assert "UV_HTTP_TIMEOUT" not in variables(tmp_path, PIP_CONFIG_FILE="/dev/null")
+
+
 def test_downloads_are_kept_in_the_project_where_the_home_takes_no_file(tmp_path: Path) -> None:
     assert "UV_CACHE_DIR" not in variables(tmp_path)
     no_folder = tmp_path / "a file"

@@ -17,9 +17,11 @@ from docker_access.deployments import Owner
 from tooling.errors import ToolError
 from tooling.launcher import __main__ as command_line
 from tooling.launcher import engines, recovery
-from tooling.pulumi_cli import backends
+from tooling.launcher.foreground import foreground
+from tooling.pulumi_cli import backends, stacks
 from tooling.pulumi_files.project import Project, load_project
 from tooling.pulumi_files.secrets import Secrets
+from tooling.pulumi_files.stack import find_stack
 
 HERE = Path(__file__).resolve().parents[2]
 URL = "postgres://ann:p%40ss@db.example.com:5432/pulumi?sslmode=disable"
@@ -52,19 +54,25 @@ def salt_in_the_stack_file(project: Project, salt: str) -> None:
 @pytest.mark.parametrize("url", [URL, "s3://bucket?region=x", "https://api.pulumi.com", "file:///srv?no_tmp_dir=1"])
 def test_what_is_not_a_plain_directory_is_shared(project: Project, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("PULUMI_BACKEND_URL", url)
-    assert backends.is_shared(project)
+    assert find_stack(project, "team").shared
     monkeypatch.setenv("PULUMI_BACKEND_URL", "file:///srv/pulumi")
-    assert not backends.is_shared(project)
+    assert not find_stack(project, "team").shared
 
 
 def test_a_backend_is_named_without_its_password_and_with_the_place_that_names_it(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert backends.named(project) == "postgres://ann@db.example.com:5432/pulumi (PULUMI_BACKEND_URL)"
+    assert (
+        backends.described(find_stack(project, "team"))
+        == "postgres://ann@db.example.com:5432/pulumi (PULUMI_BACKEND_URL)"
+    )
     monkeypatch.delenv("PULUMI_BACKEND_URL")
     file = project.directory / "Pulumi.yaml"
     file.write_text(f"{file.read_text()}backend: {{url: 's3://bucket/folder?endpoint=x'}}\n")
-    assert backends.named(load_project(project.directory)) == "s3://bucket/folder (backend.url in Pulumi.yaml)"
+    assert (
+        backends.described(find_stack(load_project(project.directory), "team"))
+        == "s3://bucket/folder (backend.url in Pulumi.yaml)"
+    )
 
 
 @pytest.mark.parametrize("printed", ["p%40ss", "p@ss"])
@@ -78,27 +86,27 @@ def test_a_password_of_the_url_is_masked_as_it_is_written_and_as_it_is_meant(pri
 def test_the_embedded_engine_is_refused_with_the_way_out(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(project.directory))
     with pytest.raises(ToolError, match=r"postgres://ann@db.*it would not be used: no Pulumi CLI on PATH") as error:
-        engines.choose("auto", project)
+        engines.choose("auto", find_stack(project, "team"))
     assert "p%40ss" not in str(error.value)
     with pytest.raises(ToolError, match="it would not be used: ENGINE=embedded"):
-        engines.choose("embedded", project)
+        engines.choose("embedded", find_stack(project, "team"))
     with pytest.raises(ToolError, match="no Pulumi CLI on PATH"):
-        engines.cancel(project, "team", force=True)
+        engines.cancel(find_stack(project, "team"), force=True)
 
 
 def test_no_passphrase_is_made_up_for_what_others_use_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ToolError, match=r"no passphrase is given.*PULUMI_CONFIG_PASSPHRASE"):
-        backends.environment(project, "team")
+        backends.environment(find_stack(project, "team"))
     assert not (project.directory / ".pulumi-state").exists()
     monkeypatch.setenv("PULUMI_BACKEND_URL", "https://api.pulumi.com")
-    assert backends.environment(project, "team") == {"PULUMI_BACKEND_URL": "https://api.pulumi.com"}
+    assert backends.environment(find_stack(project, "team")) == {"PULUMI_BACKEND_URL": "https://api.pulumi.com"}
     monkeypatch.setenv("PULUMI_BACKEND_URL", URL)
     kept = project.directory / ".pulumi-state/passphrase"
     kept.parent.mkdir()
     kept.touch()
-    assert backends.environment(project, "team")["PULUMI_CONFIG_PASSPHRASE_FILE"] == str(kept)
+    assert backends.environment(find_stack(project, "team"))["PULUMI_CONFIG_PASSPHRASE_FILE"] == str(kept)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "given")
-    assert backends.environment(project, "team") == {"PULUMI_BACKEND_URL": URL}
+    assert backends.environment(find_stack(project, "team")) == {"PULUMI_BACKEND_URL": URL}
 
 
 def test_a_wrong_passphrase_is_found_by_the_stack_file_or_else_by_the_state(
@@ -108,13 +116,13 @@ def test_a_wrong_passphrase_is_found_by_the_stack_file_or_else_by_the_state(
     state = {"deployment": {"secrets_providers": {"type": "passphrase", "state": {"salt": salt}}}}
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
     with pytest.raises(ToolError, match="Wrong passphrase"):
-        backends.refuse_wrong_passphrase(project, "team", lambda: state)
-    backends.refuse_wrong_passphrase(project, "team", dict)
+        backends.refuse_wrong_passphrase(find_stack(project, "team"), lambda: state)
+    backends.refuse_wrong_passphrase(find_stack(project, "team"), dict)
     salt_in_the_stack_file(project, salt)
     with pytest.raises(ToolError, match="Wrong passphrase"):
-        backends.refuse_wrong_passphrase(project, "team", dict)
+        backends.refuse_wrong_passphrase(find_stack(project, "team"), dict)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "right")
-    backends.refuse_wrong_passphrase(project, "team", dict)
+    backends.refuse_wrong_passphrase(find_stack(project, "team"), dict)
 
 
 def test_whose_lock_it_is_is_said_with_the_way_past_it() -> None:
@@ -137,12 +145,12 @@ def test_a_lock_that_cannot_be_looked_at_is_not_removed_without_a_yes(
     cli.touch(mode=0o755)
     monkeypatch.setenv("PATH", str(cli.parent))
     with pytest.raises(ToolError, match="make cancel STACK=team YES=1"):
-        engines.cancel(project, "team", force=False)
+        engines.cancel(find_stack(project, "team"), force=False)
 
 
 def test_what_the_cli_prints_passes_through_what_listens(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     program = "import sys; print('out'); print('hush', file=sys.stderr); sys.exit(3)"
-    code = engines.foreground([sys.executable, "-c", program], tmp_path, dict(os.environ), lambda line: line.upper())
+    code = foreground([sys.executable, "-c", program], tmp_path, dict(os.environ), lambda line: line.upper())
     assert code == 3
     assert capfd.readouterr() == ("out\n", "HUSH\n")
 
@@ -173,7 +181,7 @@ def test_only_what_a_killed_run_was_making_is_removed_with_its_lock(
         ],
     }
     owner = Owner(identity="", origin="")
-    said = recovery.remove_unfinished(client, project, "team", owner, deployment)
+    said = recovery.remove_unfinished(client, find_stack(project, "team"), owner, deployment)
     assert said == ["container open-webui-team", "network open-webui-team-network"]
     assert removed == ["open-webui-team", "4"]
 
@@ -204,24 +212,24 @@ def test_on_a_shared_backend_only_what_is_taken_over_is_removed(
     goes: bool,  # noqa: FBT001
 ) -> None:
     monkeypatch.setenv("TAKE_OVER", take_over)
-    monkeypatch.setattr(recovery, "deployment_of", lambda *_: deployment)
+    monkeypatch.setattr(recovery, "deployment", lambda *_: deployment)
     found = {"Id": "1", "Names": ["/open-webui-team"], "Labels": marks, "Created": 1, "State": "running"}
     api: Any = SimpleNamespace(
         containers=lambda **_: [found], networks=lambda **_: [], volumes=lambda **_: {"Volumes": None}
     )
-    assert bool(recovery.strays(api, project, "team", owner)) is goes
+    assert bool(recovery.strays(api, find_stack(project, "team"), owner)) is goes
 
 
 @pytest.mark.parametrize("pending", [[], [{"type": "creating", "resource": {}}]])
 def test_a_lock_is_removed_without_a_docker_where_nothing_was_being_made(
     project: Project, monkeypatch: pytest.MonkeyPatch, pending: list[Any]
 ) -> None:
-    monkeypatch.setattr(command_line, "open_project", lambda _: project)
+    monkeypatch.setattr(command_line, "open_stack", lambda _: find_stack(project, "team"))
     monkeypatch.setattr(engines, "cancel", lambda *_, **__: 0)
-    monkeypatch.setattr(command_line, "deployment_of", lambda *_: {"pending_operations": pending})
+    monkeypatch.setattr(stacks, "deployment", lambda *_: {"pending_operations": pending})
     asked = Mock()
     monkeypatch.setattr(command_line, "ensure_docker", asked)
-    monkeypatch.setattr(command_line, "owner_of", Mock())
+    monkeypatch.setattr(command_line, "checked_owner", Mock())
     monkeypatch.setattr(command_line, "remove_unfinished", Mock(return_value=[]))
     assert command_line.main(["cancel", "--stack", "team", "--yes"]) == 0
     assert asked.called is bool(pending)

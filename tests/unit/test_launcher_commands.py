@@ -26,8 +26,9 @@ from tests.unit.test_launcher_consent import (
 )
 from tooling.errors import ToolError
 from tooling.launcher import __main__ as command_line
-from tooling.launcher import engines
+from tooling.launcher import deploy, engines, verify
 from tooling.pulumi_cli import stacks
+from tooling.pulumi_files.stack import find_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +40,14 @@ if TYPE_CHECKING:
 def done(monkeypatch: pytest.MonkeyPatch, project: Project) -> list[str]:
     """What was done to the stack, by ``python -m tooling.launcher``."""
     steps: list[str] = []
-    monkeypatch.setattr(command_line, "open_project", lambda _: project)
+    monkeypatch.setattr(command_line, "open_stack", lambda _: find_stack(project, "team"))
     monkeypatch.setattr(engines, "choose", lambda *_: ENGINE)
-    monkeypatch.setattr(command_line, "ensure_docker", lambda: docker_with(RUNNING))
-    monkeypatch.setattr(command_line, "owner_of", lambda *_: OWNER)
-    for name in ("local_builds", "look", "_have_images", "_say_what_was_kept", "_say_how_to_sign_in"):
-        monkeypatch.setattr(command_line, name, lambda *_: None)
-    monkeypatch.setattr(command_line, "_make_way", lambda *_: steps.append("cleaned up"))
+    monkeypatch.setattr(deploy, "ensure_docker", lambda: docker_with(RUNNING))
+    for module in (command_line, deploy):
+        monkeypatch.setattr(module, "checked_owner", lambda *_: OWNER)
+    for name in ("local_builds", "look", "have_images", "_say_what_was_kept", "_say_how_to_sign_in"):
+        monkeypatch.setattr(deploy, name, lambda *_: None)
+    monkeypatch.setattr(deploy, "_clear_the_way", lambda *_: steps.append("cleaned up"))
 
     def run(_engine: object, command: str, *_: object) -> int:
         steps.append(command)
@@ -72,8 +74,8 @@ def test_nothing_is_done_before_it_is_agreed_to(
 def test_a_migration_at_work_is_waited_for_before_anything_else_but_not_by_a_preview(
     monkeypatch: pytest.MonkeyPatch, done: list[str], command: str
 ) -> None:
-    monkeypatch.setattr(command_line, "await_one_shots", lambda *_: done.append("waited"))
-    monkeypatch.setattr(command_line, "look", lambda *_: done.append("looked"))
+    monkeypatch.setattr(deploy, "await_one_shots", lambda *_: done.append("waited"))
+    monkeypatch.setattr(deploy, "look", lambda *_: done.append("looked"))
 
     assert command_line.main([command, "--stack", "team", "--yes"]) == 0
     looks = ["looked"] if command in {"up", "preview"} else []
@@ -103,7 +105,7 @@ def test_a_rotation_of_another_states_deployment_is_refused_before_it_is_written
 ) -> None:
     file = project.stacks_directory / "Pulumi.team.yaml"
     file.write_text(before := "config:\n  open-webui:topology: replicated\n  open-webui:enableSignup: true\n")
-    monkeypatch.setattr(command_line, "owner_of", Mock(side_effect=ToolError("it is another state's")))
+    monkeypatch.setattr(command_line, "checked_owner", Mock(side_effect=ToolError("it is another state's")))
 
     assert command_line.main(["rotate", "--stack", "team", "--secret", "secret-key", "--yes"]) == 1
     assert done == []
@@ -118,7 +120,7 @@ def test_a_rotation_of_another_states_deployment_is_refused_before_it_is_written
         (Owner(identity="7heirs", origin="bob@laptop:/home/bob/web").labels, "make up STACK=team TAKE_OVER=1"),
     ],
 )
-def test_what_a_destruction_kept_is_told_with_the_line_that_takes_it_up_again(
+def test_what_a_destruction_kept_is_told_with_the_line_that_uses_it_again(
     project: Project, capsys: pytest.CaptureFixture[str], marks: dict[str, str], again: str
 ) -> None:
     found = Mock(attrs={"Labels": {key: value.format(project.directory) for key, value in marks.items()}})
@@ -126,9 +128,9 @@ def test_what_a_destruction_kept_is_told_with_the_line_that_takes_it_up_again(
     client = MagicMock()
     client.volumes.list.return_value = [found]
 
-    command_line._say_what_was_kept(client, project, "team")
+    deploy._say_what_was_kept(client, find_stack(project, "team"))
 
-    assert f"`{again}` takes it up again" in capsys.readouterr().err
+    assert f"`{again}` uses it again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["up", "destroy", "rotate", "cancel"])
@@ -157,7 +159,7 @@ def test_a_preview_as_json_is_that_of_the_engine_in_use(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(subprocess, "run", run)
     for name in ("embedded", "pulumi"):
-        engines.preview_as_json(engines.Engine(name=name, line=""), project, "team")
+        engines.preview_as_json(engines.Engine(name=name, line=""), find_stack(project, "team"))
     assert [command[-5:] for command in ran] == [
         ["tooling.engine", "preview", "--json", "--stack", "team"],
         ["preview", "--json", "--stack", "team", "--non-interactive"],
@@ -168,12 +170,12 @@ def test_a_preview_as_json_is_that_of_the_engine_in_use(monkeypatch: pytest.Monk
 def test_a_stack_that_the_cli_does_not_know_is_one_that_is_not_deployed(
     monkeypatch: pytest.MonkeyPatch, project: Project, capsys: pytest.CaptureFixture[str], said: str
 ) -> None:
-    monkeypatch.setattr(command_line, "open_project", lambda _: project)
+    monkeypatch.setattr(command_line, "open_stack", lambda _: find_stack(project, "team"))
     monkeypatch.setattr(engines, "choose", lambda *_: engines.Engine(name="pulumi", line=""))
     monkeypatch.setattr(stacks, "variables", lambda *_: {})
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 255, "", said))
-    for name in ("owner_of", "refuse_unusable_state"):
-        monkeypatch.setattr(command_line, name, lambda *_: None)
+    monkeypatch.setattr(verify, "checked_owner", lambda *_: None)
+    monkeypatch.setattr(command_line, "refuse_unusable_state", lambda *_: None)
 
     assert command_line.main(["verify", "--stack", "team"]) == 1
 
@@ -184,10 +186,10 @@ def test_a_stack_that_the_cli_does_not_know_is_one_that_is_not_deployed(
 def test_whose_a_deployment_is_is_told_before_a_state_that_has_nothing(
     monkeypatch: pytest.MonkeyPatch, project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command_line, "open_project", lambda _: project)
+    monkeypatch.setattr(command_line, "open_stack", lambda _: find_stack(project, "team"))
     monkeypatch.setattr(engines, "choose", lambda *_: ENGINE)
     monkeypatch.setattr(engines, "outputs", lambda *_, **__: "{}")
-    monkeypatch.setattr(command_line, "owner_of", Mock(side_effect=ToolError("it is another state's")))
+    monkeypatch.setattr(verify, "checked_owner", Mock(side_effect=ToolError("it is another state's")))
 
     assert command_line.main(["verify", "--stack", "team"]) == 1
 

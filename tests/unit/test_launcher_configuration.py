@@ -12,8 +12,8 @@ import yaml
 from settings import Settings, SettingsError
 from tests.unit.test_settings import PROJECT, as_config
 from tooling.errors import ToolError
-from tooling.launcher import __main__ as command_line
 from tooling.launcher import drift
+from tooling.launcher.deploy import settings_for
 from tooling.launcher.gate import read_settings, refuse_unusable_state
 from tooling.pulumi_cli import backends, stacks
 from tooling.pulumi_files.project import Project, load_project
@@ -72,7 +72,7 @@ def asked(project: Project) -> list[str]:
 
 
 def by_the_cli(project: Project) -> Settings:
-    return read_settings(project, "team", lambda: stacks.configuration(project, "team"))
+    return read_settings(find_stack(project, "team"), lambda: stacks.configuration(find_stack(project, "team")))
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,9 @@ def test_the_embedded_engine_goes_on_to_refuse_it(project: Project, document: di
     write(project, document)
     for ask in (None, lambda: None):
         with pytest.raises(ToolError, match="the embedded engine does not do that, the Pulumi CLI does"):
-            read_settings(project, "team", ask)
+            read_settings(find_stack(project, "team"), ask)
     with pytest.raises(ToolError, match="the Pulumi CLI does"):
-        command_line._settings("embedded", project, "team")
+        settings_for("embedded", find_stack(project, "team"))
 
 
 def test_a_cli_that_does_not_tell_is_told_with_its_words(project: Project) -> None:
@@ -124,7 +124,7 @@ def test_a_cli_that_does_not_tell_is_told_with_its_words(project: Project) -> No
     (project.directory / "bin/pulumi").write_text(
         "#!/bin/sh\n[ $1 = stack ] || { echo no such environment >&2; exit 1; }\n"
     )
-    with pytest.raises(ToolError, match="does not tell the configuration of stack team:\nno such environment"):
+    with pytest.raises(ToolError, match="cannot read the configuration of stack team:\nno such environment"):
         by_the_cli(project)
 
 
@@ -154,10 +154,10 @@ def test_no_passphrase_is_made_or_wanted_for_secrets_of_a_key_service(
     write(project, KMS)
     by_the_cli(project)
     assert {line.rpartition(" ")[2] for line in asked(project)} == {"none"}
-    refuse_unusable_state(project, "team", dict)
+    refuse_unusable_state(find_stack(project, "team"), dict)
     assert not (project.directory / ".pulumi-state/passphrase").exists()
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
-    assert backends.environment(project, "team") == {"PULUMI_BACKEND_URL": "s3://bucket"}
+    assert backends.environment(find_stack(project, "team")) == {"PULUMI_BACKEND_URL": "s3://bucket"}
 
 
 def test_a_state_that_a_key_service_seals_is_read_by_the_cli_or_refused_with_the_reason(
@@ -165,7 +165,7 @@ def test_a_state_that_a_key_service_seals_is_read_by_the_cli_or_refused_with_the
 ) -> None:
     write(project, KMS)
     (project.directory / "bin/pulumi").write_text('#!/bin/sh\necho \'{"deployment": {"resources": []}}\'\n')
-    assert drift._document(project, "team") == {"checkpoint": {"latest": {"resources": []}}}
+    assert drift._document(find_stack(project, "team")) == {"checkpoint": {"latest": {"resources": []}}}
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     with pytest.raises(ToolError, match=r"sealed by awskms .*, which the Pulumi CLI alone opens: no Pulumi CLI"):
-        drift._document(project, "team")
+        drift._document(find_stack(project, "team"))

@@ -18,8 +18,8 @@ from tooling.launcher import consent, engines, recovery
 from tooling.launcher.consent import NotAgreedError, confirm_destroy, confirm_update, interruptions, removals
 from tooling.launcher.gate import read_settings
 from tooling.preview_report.steps import read
-from tooling.pulumi_files.backend import Backend
-from tooling.pulumi_files.project import Project, backend_directory, load_project
+from tooling.pulumi_files.project import Project, load_project
+from tooling.pulumi_files.stack import Stack, find_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ DATA = resource("docker:index/volume:Volume", "open-webui-data", "open-webui-tea
 
 def deploy(project: Project, *resources: dict[str, Any]) -> None:
     """Have these in the stack's state."""
-    backend = Backend(backend_directory(project), project.name, "team")
+    backend = find_stack(project, "team").backend
     backend.write({"version": 3, "checkpoint": {"stack": "team", "latest": {"resources": list(resources)}}})
 
 
@@ -92,8 +92,8 @@ def previews(monkeypatch: pytest.MonkeyPatch, text: str, code: int = 0, said: st
     return asked
 
 
-def destroying(client: Any, project: Project) -> None:
-    confirm_destroy(client, project, "team", OWNER, lambda: read_settings(project, "team"))
+def destroying(client: Any, stack: Stack) -> None:
+    confirm_destroy(client, stack, OWNER, lambda: read_settings(stack))
 
 
 def recorded(name: str) -> str:
@@ -131,7 +131,7 @@ def test_an_update_is_not_even_previewed_where_nobody_could_answer(
     del typed
     asked = previews(monkeypatch, recorded("replicated-image"))
 
-    confirm_update(ENGINE, docker_with(RUNNING), project, "team", OWNER)
+    confirm_update(ENGINE, docker_with(RUNNING), find_stack(project, "team"), OWNER)
 
     asked.assert_not_called()
 
@@ -147,7 +147,7 @@ def test_an_update_that_was_agreed_to_goes_on(
     typed(answer)
     previews(monkeypatch, recorded("replicated-image"))
 
-    confirm_update(ENGINE, docker_with(RUNNING), project, "team", OWNER)
+    confirm_update(ENGINE, docker_with(RUNNING), find_stack(project, "team"), OWNER)
 
     said = capsys.readouterr().err
     assert said.index("plan: ") < said.index("Update stack team? [y/N]")
@@ -161,7 +161,7 @@ def test_an_update_that_was_not_agreed_to_ends_there(
     previews(monkeypatch, recorded("replicated-image"))
 
     with pytest.raises(NotAgreedError, match=r"nothing was changed\. .*: make up STACK=team YES=1"):
-        confirm_update(ENGINE, docker_with(RUNNING), project, "team", OWNER)
+        confirm_update(ENGINE, docker_with(RUNNING), find_stack(project, "team"), OWNER)
 
 
 def test_a_volume_with_data_is_not_removed_unasked_because_the_containers_are_gone(
@@ -172,7 +172,7 @@ def test_a_volume_with_data_is_not_removed_unasked_because_the_containers_are_go
     previews(monkeypatch, recorded("data-deleted"))
 
     with pytest.raises(NotAgreedError):
-        confirm_update(ENGINE, docker_with(), project, "team", OWNER)
+        confirm_update(ENGINE, docker_with(), find_stack(project, "team"), OWNER)
 
 
 def test_a_stack_that_is_not_deployed_is_deployed_without_a_question_and_a_preview(
@@ -182,7 +182,7 @@ def test_a_stack_that_is_not_deployed_is_deployed_without_a_question_and_a_previ
     typed("n\n")
     asked = previews(monkeypatch, recorded("replicated-image"))
 
-    confirm_update(ENGINE, docker_with(), project, "team", OWNER)
+    confirm_update(ENGINE, docker_with(), find_stack(project, "team"), OWNER)
 
     asked.assert_not_called()
 
@@ -206,7 +206,7 @@ def test_a_preview_that_fails_stops_the_update_with_its_words(
     previews(monkeypatch, printed, 1, complained)
 
     with pytest.raises(ToolError, match=rf"nothing was changed:\n{said}"):
-        confirm_update(ENGINE, docker_with(RUNNING), project, "team", OWNER)
+        confirm_update(ENGINE, docker_with(RUNNING), find_stack(project, "team"), OWNER)
 
 
 def test_ctrl_c_at_the_question_is_a_no(
@@ -216,7 +216,7 @@ def test_ctrl_c_at_the_question_is_a_no(
     monkeypatch.setattr("sys.stdin", SimpleNamespace(readline=Mock(side_effect=KeyboardInterrupt)))
 
     with pytest.raises(NotAgreedError):
-        destroying(docker_with(RUNNING), project)
+        destroying(docker_with(RUNNING), find_stack(project, "team"))
 
 
 @pytest.mark.parametrize("command", ["up", "destroy"])
@@ -234,9 +234,9 @@ def test_what_another_run_left_is_taken_away_only_when_that_is_agreed_to(
     failed.name = "open-webui-team-migration"
     client.containers.list.return_value = [failed]
 
-    asks = destroying if command == "destroy" else partial(confirm_update, ENGINE, stack="team", owner=OWNER)
+    asks = destroying if command == "destroy" else partial(confirm_update, ENGINE, owner=OWNER)
     with pytest.raises(NotAgreedError):
-        asks(client, project)
+        asks(client, find_stack(project, "team"))
 
     said = capsys.readouterr().err
     assert "removes or takes over container open-webui-team-old (exited), which this stack made" in said
@@ -262,12 +262,12 @@ def test_what_is_taken_over_of_another_state_is_in_the_plan(
     else:
         deploy(project)
     for module in (consent, recovery):
-        monkeypatch.setattr(module, "deployment_of", lambda *_: {})
+        monkeypatch.setattr(module, "deployment", lambda *_: {})
     theirs = RUNNING | {"Labels": Owner(identity="7heirs", origin="bob@laptop:/home/bob/web").labels}
 
-    asks = destroying if command == "destroy" else partial(confirm_update, ENGINE, stack="team", owner=OWNER)
+    asks = destroying if command == "destroy" else partial(confirm_update, ENGINE, owner=OWNER)
     with pytest.raises(NotAgreedError):
-        asks(docker_with(theirs), project)
+        asks(docker_with(theirs), find_stack(project, "team"))
 
     line = "container open-webui-team (running), which was made from another state, in bob@laptop:/home/bob/web"
     assert f"plan: removes or takes over {line}\n" in capsys.readouterr().err
@@ -284,7 +284,7 @@ def test_the_plan_of_a_destruction_names_what_goes_and_what_stays() -> None:
         "removes network open-webui-team-network",
         "keeps volume open-webui-team-data: uploads, and with SQLite accounts and chats",
         "DELETES volume open-webui-team-postgres-data, and with it accounts, chats and vectors",
-        "forgets WEBUI_SECRET_KEY: everybody is signed out",
+        "deletes WEBUI_SECRET_KEY: everybody is signed out",
     ]
     assert list(removals({})) == []
 
@@ -292,16 +292,16 @@ def test_the_plan_of_a_destruction_names_what_goes_and_what_stays() -> None:
 def test_a_destruction_is_asked_about_at_a_terminal_alone(
     project: Project, typed: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    destroying(docker_with(RUNNING), project)
+    destroying(docker_with(RUNNING), find_stack(project, "team"))
     assert capsys.readouterr().err == ""
 
     typed("y\n")
-    destroying(docker_with(RUNNING), project)
+    destroying(docker_with(RUNNING), find_stack(project, "team"))
     assert "plan: removes container open-webui-team\n" in capsys.readouterr().err
 
     typed("\n")
     with pytest.raises(NotAgreedError, match="make destroy STACK=team YES=1"):
-        destroying(docker_with(RUNNING), project)
+        destroying(docker_with(RUNNING), find_stack(project, "team"))
 
 
 PRODUCTION = yaml.safe_load((HERE / "stacks/Pulumi.prod.yaml").read_text(encoding="utf-8"))["config"]
@@ -312,7 +312,7 @@ PRODUCTION = yaml.safe_load((HERE / "stacks/Pulumi.prod.yaml").read_text(encodin
     ("config", "why"),
     [
         (PRODUCTION, "has production: true"),
-        ({"open-webui:uiport": 1}, r"may be one of production, its settings cannot be read"),
+        ({"open-webui:uiport": 1}, r"may be in production: its settings cannot be read"),
     ],
 )
 def test_a_stack_of_production_is_destroyed_by_name_alone(
@@ -328,7 +328,7 @@ def test_a_stack_of_production_is_destroyed_by_name_alone(
         typed("y\n")
 
     with pytest.raises(NotAgreedError, match=rf"stack team {why}.*make destroy STACK=team YES=1"):
-        destroying(docker_with(RUNNING), project)
+        destroying(docker_with(RUNNING), find_stack(project, "team"))
 
     said = capsys.readouterr().err
     assert "plan: removes container open-webui-team" in said
@@ -340,4 +340,4 @@ def test_what_is_not_deployed_is_destroyed_without_a_word(project: Project, type
     deploy(project)
     typed("n\n")
 
-    destroying(docker_with(), project)
+    destroying(docker_with(), find_stack(project, "team"))

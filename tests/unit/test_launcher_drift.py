@@ -11,6 +11,7 @@ from tooling.drift.recorded import Recorded
 from tooling.errors import ToolError
 from tooling.launcher import drift
 from tooling.pulumi_files.project import Project
+from tooling.pulumi_files.stack import Stack, find_stack
 from tooling.pulumi_files.values import SECRET, SIGNATURE
 
 KEY = "0123456789abcdef-secret"
@@ -44,15 +45,16 @@ def export(*names: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project whose state is in a backend that only the Pulumi CLI reads."""
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """A stack whose state is in a backend that only the Pulumi CLI reads."""
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
     monkeypatch.setattr(drift, "DockerView", View)
-    return Project(directory=tmp_path, name="open-webui", stacks_directory=tmp_path)
+    (tmp_path / "Pulumi.team.yaml").touch()
+    return find_stack(Project(directory=tmp_path, name="open-webui", stacks_directory=tmp_path), "team")
 
 
 def test_secrets_of_an_export_are_open_whatever_sealed_them(
-    elsewhere: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    elsewhere: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked: list[Recorded] = []
 
@@ -63,33 +65,33 @@ def test_secrets_of_an_export_are_open_whatever_sealed_them(
     monkeypatch.setattr(drift, "exported", lambda *_, **__: export("app"))
     monkeypatch.setattr(drift, "observe", observe)
 
-    assert drift.drift(elsewhere, "team", json_wanted=False) == drift.DRIFT
+    assert drift.drift(elsewhere, as_json=False) == drift.DRIFT
     assert asked[0].containers[0].environment == {"KEY": KEY}
     printed = capsys.readouterr().out
     assert "container app: gone" in printed
     assert KEY not in printed
 
 
-def test_a_state_that_changes_meanwhile_gives_no_answer(elsewhere: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_that_changes_meanwhile_gives_no_answer(elsewhere: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([export("app"), export("app", "valkey")])
     monkeypatch.setattr(drift, "exported", lambda *_, **__: next(answers))
     monkeypatch.setattr(drift, "observe", lambda *_: Observed())
 
     with pytest.raises(ToolError, match="stack team was changed while it was looked at"):
-        drift.drift(elsewhere, "team", json_wanted=False)
+        drift.drift(elsewhere, as_json=False)
 
 
-def test_a_stack_that_is_not_deployed_gives_no_answer(elsewhere: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stack_that_is_not_deployed_gives_no_answer(elsewhere: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drift, "exported", lambda *_, **__: export())
 
     with pytest.raises(ToolError, match="stack team is not deployed"):
-        drift.drift(elsewhere, "team", json_wanted=True)
+        drift.drift(elsewhere, as_json=True)
 
 
 def test_without_the_pulumi_cli_such_a_state_cannot_be_read(
-    elsewhere: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    elsewhere: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with pytest.raises(ToolError, match=r"the Pulumi CLI alone can use.*no Pulumi CLI on PATH"):
-        drift.drift(elsewhere, "team", json_wanted=True)
+    with pytest.raises(ToolError, match=r"only the Pulumi CLI can use.*no Pulumi CLI on PATH"):
+        drift.drift(elsewhere, as_json=True)

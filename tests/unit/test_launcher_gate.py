@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests.exceptions
@@ -44,7 +45,7 @@ def write(project: Project, **document: object) -> None:
 @pytest.mark.parametrize("port", [3001, "3001"])
 def test_a_number_may_be_written_as_text_as_the_cli_has_it(project: Project, port: object) -> None:
     write(project, config={"open-webui:uiPort": port})
-    settings = read_settings(project, "team")
+    settings = read_settings(find_stack(project, "team"))
     assert settings.ui_port == 3001
     assert settings.log_level == "INFO"
 
@@ -59,38 +60,38 @@ def test_a_key_in_plain_text_is_found_in_a_stack_file_that_has_another_encrypted
     with pytest.raises(
         SettingsError, match=r"has a setting.*\n  open-webui:extraEnvironment\.OPENAI_API_KEY stands in"
     ):
-        read_settings(project, "team")
+        read_settings(find_stack(project, "team"))
     del environment["OPENAI_API_KEY"]
     write(project, encryptionsalt=secrets.salt, config={**config, "open-webui:extraEnvironment": environment})
-    assert read_settings(project, "team").extra_environment == {"SOME_TOKEN": "hush"}
+    assert read_settings(find_stack(project, "team")).extra_environment == {"SOME_TOKEN": "hush"}
 
 
 def test_a_wrong_type_and_an_unknown_key_are_refused(project: Project) -> None:
     write(project, config={"open-webui:uiPort": "abc"})
     with pytest.raises(ToolError, match=r"uiPort is 'abc'; integer is wanted"):
-        read_settings(project, "team")
+        read_settings(find_stack(project, "team"))
     write(project, config={"open-webui:uiport": 3000})
     with pytest.raises(SettingsError, match=r"uiport \('3000'\) is not a setting. Did you mean uiPort\?"):
-        read_settings(project, "team")
+        read_settings(find_stack(project, "team"))
 
 
 def test_a_stack_file_that_is_not_utf8_is_refused(project: Project) -> None:
     (project.stacks_directory / "Pulumi.team.yaml").write_bytes(b"config: {} # M\xfcller\n")
     with pytest.raises(ToolError, match=r"line 1: byte 0xfc is not UTF-8"):
-        read_settings(project, "team")
+        read_settings(find_stack(project, "team"))
 
 
 def test_an_encrypted_setting_is_opened(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = Secrets.new("right")
     write(project, config={"open-webui:logLevel": {"secure": secrets.encrypt("ERROR")}}, encryptionsalt=secrets.salt)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "right")
-    assert read_settings(project, "team").log_level == "ERROR"
+    assert read_settings(find_stack(project, "team")).log_level == "ERROR"
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
     with pytest.raises(ToolError, match="Wrong passphrase"):
-        read_settings(project, "team")
+        read_settings(find_stack(project, "team"))
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
     with pytest.raises(ToolError, match="none is given"):
-        read_settings(project, "team")
+        read_settings(find_stack(project, "team"))
     assert not (project.directory / ".pulumi-state").exists(), "no other is made for it"
 
 
@@ -100,7 +101,7 @@ def test_a_passphrase_is_made_for_a_new_stack_and_never_for_one_that_was_begun(p
     write(project, encryptionsalt=Secrets.new("lost").salt)
     assert begun(find_stack(project, "team"))
     with pytest.raises(ToolError, match="none is given"):
-        engines.run(engine, "preview", project, "team")
+        engines.run(engine, "preview", find_stack(project, "team"))
     assert not (project.directory / ".pulumi-state").exists()
 
 
@@ -129,35 +130,51 @@ def test_nothing_is_written_where_the_state_is_tried(project: Project, monkeypat
     file = state_of(project, Secrets.new("right").salt)
     before = file.read_bytes()
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "right")
-    refuse_unusable_state(project, "team", dict)
+    refuse_unusable_state(find_stack(project, "team"), dict)
     assert (project.stacks_directory / "Pulumi.team.yaml").read_bytes() == b""
     assert file.read_bytes() == before
 
 
 def test_the_state_is_tried_before_the_cli_is_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    refuse_unusable_state(project, "team", dict)
+    refuse_unusable_state(find_stack(project, "team"), dict)
     write(project, encryptionsalt=Secrets.new("right").salt)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "right")
-    refuse_unusable_state(project, "team", dict)
+    refuse_unusable_state(find_stack(project, "team"), dict)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
     with pytest.raises(ToolError, match=r"Wrong passphrase.*PULUMI_CONFIG_PASSPHRASE"):
-        refuse_unusable_state(project, "team", dict)
+        refuse_unusable_state(find_stack(project, "team"), dict)
     file = project.directory / ".pulumi-state/.pulumi/stacks/open-webui/team.json"
     file.parent.mkdir(parents=True)
     file.write_text('{"version":3')
     with pytest.raises(ToolError, match=r"team\.json is not whole JSON"):
-        refuse_unusable_state(project, "team", dict)
+        refuse_unusable_state(find_stack(project, "team"), dict)
+
+
+@pytest.mark.parametrize("form", [{"version": 4, "features": ["hooks"]}, {"version": 5}])
+def test_a_state_that_only_the_cli_can_use_is_no_obstacle_to_it(project: Project, form: dict[str, Any]) -> None:
+    sealed = {"checkpoint": {"latest": {"secrets_providers": {"type": "service"}}}}
+    find_stack(project, "team").backend.write({**form, **sealed})
+    refuse_unusable_state(find_stack(project, "team"), dict)
+    assert not (project.directory / ".pulumi-state/passphrase").exists(), "it would open nothing"
+
+
+def test_a_project_that_only_the_cli_can_run_is_refused_for_the_embedded_engine_alone(project: Project) -> None:
+    file = project.directory / "Pulumi.yaml"
+    file.write_text(f"{file.read_text(encoding='utf-8')}plugins: {{providers: [a]}}\n", encoding="utf-8")
+    other = load_project(project.directory)
+    with pytest.raises(ToolError, match=r"`plugins` .*: the embedded engine does not do that, the Pulumi CLI does"):
+        engines.choose("embedded", find_stack(other, "team"))
 
 
 def test_of_a_backend_that_is_no_directory_the_passphrase_alone_is_tried(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
-    refuse_unusable_state(project, "team", dict)
+    refuse_unusable_state(find_stack(project, "team"), dict)
     write(project, encryptionsalt=Secrets.new("right").salt)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "wrong")
     with pytest.raises(ToolError, match="Wrong passphrase"):
-        refuse_unusable_state(project, "team", dict)
+        refuse_unusable_state(find_stack(project, "team"), dict)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +182,7 @@ def test_of_a_backend_that_is_no_directory_the_passphrase_alone_is_tried(
     [
         (PermissionError(13, "Permission denied", "/srv/x"), "error: /srv/x: Permission denied. Make it accessible"),
         (APIError("500", explanation="no space left on device"), "error: Docker refused: no space left on device"),
-        (requests.exceptions.ConnectionError("gone"), "error: Docker ceased to answer: gone."),
+        (requests.exceptions.ConnectionError("gone"), "error: Docker stopped answering: gone."),
     ],
 )
 def test_what_goes_wrong_on_the_way_is_one_line(

@@ -13,6 +13,7 @@ from settings import KEYS
 from tests.unit.test_settings import read
 from tooling.launcher.pin import CONFIG_KEYS, pin
 from tooling.pulumi_files.project import Project, load_project
+from tooling.pulumi_files.stack import find_stack
 
 DIGEST = "sha256:" + "ab" * 32
 OTHER = "sha256:" + "cd" * 32
@@ -57,7 +58,7 @@ def test_the_digest_of_a_tag_is_written_behind_it_and_the_comment_stays(
 ) -> None:
     settings = read({"valkeyImage": "localhost:5000/valkey:8.0.1", "openWebuiImage": "localhost:5000/open-webui:main"})
     client = docker_with(registry=answering({"localhost:5000/valkey:8.0.1": DIGEST}))
-    assert pin(project, settings, client) == 0
+    assert pin(find_stack(project, "team"), settings, client) == 0
     assert written(project) == STACK_FILE.replace(
         "localhost:5000/valkey:8.0.1", f'"localhost:5000/valkey:8.0.1@{DIGEST}"'
     )
@@ -73,7 +74,7 @@ def test_a_broken_credential_helper_is_named_and_the_registry_asked_without_a_lo
     (tmp_path / "config.json").write_text('{"credsStore": "desktop"}')
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     client = docker_with(registry=answering({"localhost:5000/valkey:8.0.1": DIGEST}))
-    assert pin(project, read({"valkeyImage": "localhost:5000/valkey:8.0.1"}), client) == 0
+    assert pin(find_stack(project, "team"), read({"valkeyImage": "localhost:5000/valkey:8.0.1"}), client) == 0
     said = capsys.readouterr().err
     assert f"docker-credential-desktop, which {tmp_path}/config.json names for localhost:5000, does not work" in said
     assert client.api.inspect_distribution.call_args.kwargs == {"auth_config": {}}
@@ -85,7 +86,7 @@ def test_a_pinned_tag_is_asked_for_again_and_a_digest_without_a_tag_stays(
     pinned = f"localhost:5000/valkey:8.0.1@{OTHER}"
     settings = read({"valkeyImage": pinned, "openWebuiImage": f"localhost:5000/open-webui@{OTHER}"})
     client = docker_with(registry=answering({"localhost:5000/valkey:8.0.1": DIGEST}))
-    assert pin(project, settings, client) == 0
+    assert pin(find_stack(project, "team"), settings, client) == 0
     said = capsys.readouterr().err
     assert f"pinned: valkeyImage: localhost:5000/valkey:8.0.1@{DIGEST} (it was {OTHER})" in said
     assert f"pinned already: localhost:5000/open-webui@{OTHER}" in said
@@ -95,7 +96,10 @@ def test_where_no_registry_answers_nothing_is_written_and_a_local_build_is_said_
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused = APIError("500", explanation="dial tcp: connection refused")
-    assert pin(project, read(), docker_with(registry=refused, built_here="PyPI open-webui 0.12.4")) == 1
+    assert (
+        pin(find_stack(project, "team"), read(), docker_with(registry=refused, built_here="PyPI open-webui 0.12.4"))
+        == 1
+    )
     assert written(project) == STACK_FILE
     said = capsys.readouterr().err
     assert "ghcr.io gives no digest for it (dial tcp: connection refused)" in said
@@ -108,5 +112,5 @@ def test_an_image_that_is_not_here_is_not_said_to_be_built_here(
 ) -> None:
     client = docker_with(registry=APIError("500", explanation="no such host"))
     client.images.get.side_effect = ImageNotFound("no such image")
-    assert pin(project, read(), client) == 1
+    assert pin(find_stack(project, "team"), read(), client) == 1
     assert "built on this machine" not in capsys.readouterr().err

@@ -21,6 +21,7 @@ from tests.unit.test_launcher_backends import project  # noqa: F401 - a fixture
 from tooling.errors import ToolError
 from tooling.launcher import one_shots as waiting
 from tooling.launcher import recovery
+from tooling.pulumi_files.stack import find_stack
 
 if TYPE_CHECKING:
     from tooling.pulumi_files.project import Project
@@ -138,7 +139,7 @@ def test_make_waits_for_a_migration_that_a_gone_run_left_at_work(
 ) -> None:
     monkeypatch.setattr(waiting, "POLL_SECONDS", 0)
     docker: Any = Docker(inspected(), "upgrading\n", looks=3)
-    waiting.await_one_shots(docker, project, "team")
+    waiting.await_one_shots(docker, find_stack(project, "team"))
     said = capsys.readouterr().err.splitlines()
     assert said[0].startswith(f"waiting for {NAME}")
     assert "its log says last: upgrading" in said[1]
@@ -157,14 +158,29 @@ def test_at_a_terminal_it_tells_more_often(
     told = {}
     for terminal in (False, True):
         monkeypatch.setattr("sys.stderr.isatty", lambda terminal=terminal: terminal)
-        waiting.await_one_shots(Docker(inspected(), "upgrading\n", looks=9), project, "team")  # type: ignore[arg-type]
+        waiting.await_one_shots(Docker(inspected(), "upgrading\n", looks=9), find_stack(project, "team"))  # type: ignore[arg-type]
         told[terminal] = capsys.readouterr().err.count("its log says last")
     assert told[False] == 1
     assert told[True] >= 3
 
 
+def test_its_secrets_are_read_once_however_long_it_is_waited_for(
+    project: Project,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0)
+    monkeypatch.setattr(waiting, "UNWATCHED_SECONDS", 0)
+    docker: Any = Docker(inspected(), f"with {PASSWORD}\n", f"A_PASSWORD='{PASSWORD}'", looks=4)
+    read = Mock(side_effect=docker.get_archive)
+    docker.get_archive = read
+    waiting.await_one_shots(docker, find_stack(project, "team"))
+    assert capsys.readouterr().err.count("with [secret]") == 4
+    assert read.call_count == len(one_shots.SECRET_FILES)
+
+
 def test_where_none_is_at_work_nothing_is_said(project: Project, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
-    waiting.await_one_shots(Docker(inspected(), looks=0), project, "team")  # type: ignore[arg-type]
+    waiting.await_one_shots(Docker(inspected(), looks=0), find_stack(project, "team"))  # type: ignore[arg-type]
     assert capsys.readouterr().err == ""
 
 
@@ -174,7 +190,7 @@ def test_one_of_a_run_that_is_at_work_is_left_to_that_run(
 ) -> None:
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{project.directory}")
     monkeypatch.setattr(waiting, "held", lambda _: "process 7 of this machine")
-    waiting.await_one_shots(Docker(inspected()), project, "team")  # type: ignore[arg-type]  # it would not end
+    waiting.await_one_shots(Docker(inspected()), find_stack(project, "team"))  # type: ignore[arg-type]  # it would not end
 
 
 def test_recovery_ends_no_migration() -> None:

@@ -225,6 +225,17 @@ def test_secrets_of_a_state_that_only_the_cli_reads_are_not_told(
     assert "no database, said [secret]" in capsys.readouterr().out
 
 
+def test_secrets_of_a_configuration_that_only_the_cli_opens_are_not_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "stacks/Pulumi.dev.yaml").write_text("environment: [prod]\n")
+    told = {"open-webui:oidc": json.dumps({"clientSecret": SECRET}), "open-webui:uiPort": "no database"}
+    monkeypatch.setattr("tooling.preview_report.hidden.configuration", lambda *_: (told, {"open-webui:oidc"}))
+    monkeypatch.setattr("tooling.preview_report.hidden.exported", lambda *_, **__: {})
+    main([failed(project, f"no database, said {SECRET}"), "--stack", "dev"])
+    assert "no database, said [secret]" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("declared", [True, False])
 def test_why_a_preview_failed_is_told_where_it_was_made_without_the_stacks_secrets(
     project: Path, capsys: pytest.CaptureFixture[str], *, declared: bool

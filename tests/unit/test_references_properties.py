@@ -7,12 +7,12 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settings import values as settings_values
-from settings.values import Invalid, floats
+from settings.references import Reference, floats, parse_pinned
+from settings.values import Invalid
 from tests.properties import TRIED
 from tests.unit.test_settings_properties import edits, nearly
 from tooling.images.errors import ImageError
-from tooling.images.reference import Reference, parse
+from tooling.images.reference import parse
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 GOOD = (
@@ -40,8 +40,8 @@ def test_a_reference_is_made_of_its_parts(host: str | None, path: str, tag: str 
     repository = f"{host}/{path}" if host else path
     text = repository + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
     found = parse(text)
-    assert found == Reference(repository=repository, tag=tag or "latest", digest=digest)
-    assert (found.registry, found.name) == (host or "docker.io", path.rpartition("/")[2])
+    assert found == Reference(repository=repository, tag=tag or "latest", digest=digest, registry=host or "docker.io")
+    assert found.name == path.rpartition("/")[2]
 
 
 def as_docker(text: str) -> bool:
@@ -89,7 +89,7 @@ def test_any_text_is_a_reference_where_docker_says_so(text: str) -> None:
 def test_the_settings_take_what_can_be_pulled_and_names_one_image() -> None:
     for text in [one for good in GOOD for one in edits(good)]:
         try:
-            settings_values.image_reference(text)
+            parse_pinned(text)
         except Invalid:
             assert not taken(text) or not re.search(r"[:@][^/]*$", text), text
         else:

@@ -11,12 +11,14 @@ import pulumi
 import pulumi.runtime
 import pytest
 import yaml
+from pydantic import ValidationError
 
+from components.accounts import Oidc
 from components.authority import generate
 from components.limits import DEFAULTS, DEFAULTS_OF_SINGLE, Limits
 from settings import KEYS, SECRET_KEYS, Settings
-from settings.outside import ca_file
-from settings.values import Invalid, image_reference, save_policy
+from settings.references import parse_pinned
+from settings.values import Invalid, authorities_in_file, save_policy
 from tooling.images import version
 
 REPLICATED = {"topology": "replicated", "adminEmail": "admin@example.com"}
@@ -117,13 +119,13 @@ def test_a_single_stack_has_these_containers_networks_volumes_and_images() -> No
     assert settings.networks == ["open-webui-team-network"]
     assert settings.volumes == ["open-webui-team-valkey-data", "open-webui-team-data"]
     assert list(settings.images) == ["open-webui", "valkey"]
-    assert settings.limits.by_role == DEFAULTS_OF_SINGLE
+    assert settings.limits == DEFAULTS_OF_SINGLE
 
 
 def test_the_tutorials_containers_may_have_other_limits() -> None:
     settings = read({"limits": '{"open-webui": {"cpus": 1.5}, "valkey": {"memory": 256}}'})
-    assert settings.limits.open_webui == Limits(memory=DEFAULTS["open-webui"].memory, cpus=1.5)
-    assert settings.limits.valkey == Limits(memory=256)
+    assert settings.limits["open-webui"] == Limits(memory=DEFAULTS["open-webui"].memory, cpus=1.5)
+    assert settings.limits["valkey"] == Limits(memory=256)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ def test_a_valkey_elsewhere_leaves_none_of_its_own() -> None:
     settings = read({**REPLICATED, "valkeyUrl": "rediss://u:p@h:6380/0"})
     assert settings.valkey_url == "rediss://u:p@h:6380"
     assert "valkey" not in settings.images
-    assert settings.limits.valkey is None
+    assert "valkey" not in settings.limits
     assert not [name for name in settings.containers + settings.volumes if "valkey" in name]
 
 
@@ -158,8 +160,8 @@ def test_the_edge_network_is_the_stacks_own_and_always_the_same() -> None:
 
 def test_limits_replace_only_what_is_given() -> None:
     settings = read({**REPLICATED, "limits": '{"open-webui": {"memory": 4096, "cpus": "0.5"}}'})
-    assert settings.limits.open_webui == Limits(memory=4096, cpus=0.5, pids=1024, nofile=16384)
-    assert settings.limits.gateway == DEFAULTS["gateway"]
+    assert settings.limits["open-webui"] == Limits(memory=4096, cpus=0.5, pids=1024, nofile=16384)
+    assert settings.limits["gateway"] == DEFAULTS["gateway"]
 
 
 def test_an_administrator_has_a_password_of_their_own_or_a_generated_one() -> None:
@@ -173,10 +175,29 @@ def test_an_administrator_has_a_password_of_their_own_or_a_generated_one() -> No
 
 def test_oidc_is_typed_and_has_open_webuis_defaults() -> None:
     block = '{"providerUrl": "https://id.example.com/.well-known/openid-configuration", "clientId": "a", '
-    oidc = read({**REPLICATED, "oidc": block + '"clientSecret": "hush", "enableSignup": "true"}'}).oidc
+    settings = read({**REPLICATED, "oidc": block + '"clientSecret": "hush", "enableSignup": "true"}'})
+    oidc = settings.oidc
     assert oidc
-    assert (oidc.client_id, oidc.client_secret, oidc.provider_name) == ("a", "hush", "SSO")
+    assert settings.oidc_client_secret == "hush"
+    assert (oidc.client_id, oidc.provider_name) == ("a", "SSO")
     assert (oidc.scopes, oidc.enable_signup, oidc.merge_accounts_by_email) == ("openid email profile", True, False)
+
+
+def test_a_provider_has_the_defaults_of_the_component() -> None:
+    given = {"providerUrl": "https://id/.well-known/openid-configuration", "clientId": "a", "clientSecret": "hush"}
+    assert read({**REPLICATED, "enableSignup": "true", "oidc": json.dumps(given)}).oidc == Oidc(
+        provider_url=given["providerUrl"], client_id="a"
+    )
+
+
+def test_a_proxy_that_is_named_twice_is_one() -> None:
+    proxies = read({**REPLICATED, "trustedProxies": '["192.0.2.7", "10.1.0.0/24", "192.0.2.7"]'}).trusted_proxies
+    assert proxies == ("10.1.0.0/24", "192.0.2.7/32")
+
+
+def test_what_is_not_given_has_its_default() -> None:
+    settings = Settings.of("web", "team", {"web:uiPort": "3100", "other:uiPort": "1"})
+    assert (settings.ui_port, settings.valkey_save, settings.log_level) == (3100, ((30, 1),), "INFO")
 
 
 def test_extra_variables_are_text_as_open_webui_reads_it() -> None:
@@ -368,7 +389,7 @@ def test_floating_and_new_enough_tags_are_accepted(tag: str) -> None:
     ],
 )
 def test_image_references_are_accepted_as_docker_accepts_them(reference: str) -> None:
-    assert image_reference(reference) == reference
+    assert parse_pinned(reference)
 
 
 @pytest.mark.parametrize(
@@ -379,9 +400,19 @@ def test_a_save_policy_is_pairs_of_seconds_and_changes(text: str, policy: tuple[
     assert save_policy(text) == policy
 
 
+@pytest.mark.parametrize(
+    "given",
+    [{"adminPassword": "hush"}, {"valkeyUrl": "http://:hush@h"}, {"oidc": {"clientSecret": "hush"}}, {"oidc": "hush"}],
+)
+def test_no_secret_is_in_what_pydantic_says(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate({"project": "open-webui", "stack": "team", **given})
+    assert "hush" not in str(refused.value)
+
+
 def test_settings_are_immutable() -> None:
     change: Callable[[], None] = lambda: setattr(read(), "ui_port", 1)  # noqa: E731
-    with pytest.raises(AttributeError):
+    with pytest.raises(ValueError, match="frozen"):
         change()
 
 
@@ -420,4 +451,4 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest
     denied = Mock(side_effect=PermissionError(13, "Permission denied"))
     monkeypatch.setattr(Path, "read_text", denied)
     with pytest.raises(Invalid, match=f"{file} cannot be read: Permission denied"):
-        ca_file(str(file))
+        authorities_in_file(str(file))

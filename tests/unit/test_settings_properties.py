@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Annotated, Any, cast
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from settings import KEYS, SECRET_KEYS, Settings, SettingsError
-from settings import objects as settings_objects
-from settings import outside as settings_outside
-from settings import values as values_of
-from settings.objects import SECRET_NAMES
-from settings.rules import ACKNOWLEDGEMENTS
+from settings.blocks import ACKNOWLEDGEMENTS, SECRET_NAMES
+from settings.models import FIELDS
+from settings.refusal import decoded
 from settings.values import Invalid
 from tests.properties import TRIED
 from tests.unit.test_settings import PROJECT, as_config
@@ -27,35 +27,43 @@ DIGEST = "sha256:" + "0" * 64
 IMAGE = "ghcr.io/open-webui/open-webui"
 MARK = "hush-hush"
 
-Parser = Callable[[str], Any]
 ORIGIN = "https://chat.example.com"
-PARSERS: dict[str, tuple[Parser, list[str]]] = {
-    "boolean": (values_of.boolean, ["true"]),
-    "whole number": (values_of.whole_number(1, 32, "2"), ["1"]),
-    "port": (values_of.port, ["65535"]),
-    "port or zero": (values_of.port_or_zero("80"), ["443"]),
-    "address": (values_of.ip_address, ["127.0.0.1", "::1"]),
-    "save policy": (values_of.save_policy, ["30 1"]),
-    "rights": (values_of.valkey_rights, ["+lpop +config|get ~other:* &other"]),
-    "name": (values_of.docker_name_or_empty, ["a-name"]),
-    "image": (values_of.image_reference, [f"a.example:5000/b@{DIGEST}", f"{IMAGE}:main"]),
-    "image of Valkey": (values_of.valkey_image, ["docker.io/valkey/valkey:8.0.1-alpine", "redis:7"]),
-    "image of Postgres": (values_of.postgres_image, ["pgvector/pgvector:0.8.7-pg17", "library/postgres:16.1"]),
-    "image of Caddy": (values_of.gateway_image, ["caddy:2.7.6-alpine", "docker.io/library/caddy:2.11.7"]),
-    "image of Open WebUI": (values_of.open_webui_image, [f"{IMAGE}:cuda", f"{IMAGE}:cuda@{DIGEST}", f"{IMAGE}:v0.11"]),
-    "origin": (lambda value: values_of.origin(value, ORIGIN), [f"{ORIGIN}:3443", "http://[2001:db8::1]:80"]),
-    "origins": (values_of.origins_or_empty(ORIGIN), ["https://a.example;*"]),
-    "https": (values_of.https_url_or_empty, ["https://ca.example.com/directory"]),
-    "redis": (values_of.redis_url_or_empty, [f"rediss://me:{MARK}@valkey.example.com:6379/0"]),
-    "e-mail": (values_of.email_or_empty, ["admin@example.com"]),
-    "password": (values_of.password_or_empty, [f"{MARK}-{MARK}"]),
-    "text": (values_of.text, ["Ann"]),
-    "subnet": (values_of.subnet_or_empty, ["10.213.7.0/24"]),
-    "networks": (values_of.networks, ['["192.0.2.7", "10.1.0.0/24", "2001:db8::/32"]']),
-    "extra hosts": (settings_outside.extra_hosts, ['["host.docker.internal:host-gateway", "a:10.0.0.1"]']),
-    "file of authorities": (settings_outside.ca_file, ["tests/unit/golden/private-ca.txt"]),
-    "object": (values_of.json_object, ['{"a": {"b": 1}}']),
-    "words": (values_of.json_words, ['["open-signup"]']),
+GOOD: dict[str, list[str]] = {
+    "production": ["true"],
+    "replicas": ["1"],
+    "uiPort": ["65535"],
+    "httpPort": ["443", "0"],
+    "uiBindAddress": ["127.0.0.1", "::1"],
+    "logLevel": ["DEBUG"],
+    "valkeySave": ["30 1"],
+    "valkeyRights": ["+lpop +config|get ~other:* &other"],
+    "networkName": ["a-name"],
+    "valkeyImage": ["docker.io/valkey/valkey:8.0.1-alpine", "redis:7", f"a.example:5000/b@{DIGEST}"],
+    "postgresImage": ["pgvector/pgvector:0.8.7-pg17", "library/postgres:16.1"],
+    "gatewayImage": ["caddy:2.7.6-alpine", "docker.io/library/caddy:2.11.7"],
+    "openWebuiImage": [f"{IMAGE}:main", f"{IMAGE}:cuda", f"{IMAGE}:cuda@{DIGEST}", f"{IMAGE}:v0.11"],
+    "publicUrl": [f"{ORIGIN}:3443", "http://[2001:db8::1]:80"],
+    "corsAllowOrigin": ["https://a.example;*"],
+    "acmeDirectory": ["https://ca.example.com/directory"],
+    "acmeEmail": ["admin@example.com"],
+    "valkeyUrl": [f"rediss://me:{MARK}@valkey.example.com:6379/0"],
+    "adminEmail": ["admin@example.com"],
+    "adminPassword": [f"{MARK}-{MARK}"],
+    "adminName": ["Ann"],
+    "edgeSubnet": ["10.213.7.0/24"],
+    "trustedProxies": ['["192.0.2.7", "10.1.0.0/24", "2001:db8::/32"]'],
+    "extraHosts": ['["host.docker.internal:host-gateway", "a:10.0.0.1"]'],
+    "caFile": ["tests/unit/golden/private-ca.txt"],
+    "extraEnvironment": ['{"A": 1, "B": "x"}'],
+    "limits": ['{"valkey": {"memory": 512, "cpus": "0.5"}}'],
+    "rotated": ['{"secret-key": "2026-01-31"}'],
+    "acknowledged": ['["open-signup"]'],
+}
+"""Text by key that works, or nearly."""
+
+TYPES: dict[str, TypeAdapter[Any]] = {
+    key: TypeAdapter(cast("Any", Annotated[field.annotation, key, *field.metadata]))
+    for key, (_, field) in FIELDS.items()
 }
 PIECES = [
     '"', "'", "`", "{", "}", "#", "\n", "\0", "\t", " ", "@", ":", "/", "//", "[", "]", "%", "%eth0", ".", "..", "-",
@@ -77,25 +85,30 @@ def nearly(*good: str) -> st.SearchStrategy[str]:
     return st.one_of(edited, edited, st.sampled_from(good), st.text(max_size=20))
 
 
-def read_or_refused(parse: Parser, value: str) -> None:
+def read_or_refused(key: str, value: str) -> None:
     try:
-        parse(value)
-    except Invalid as invalid:
-        parse(invalid.example)
+        TYPES[key].validate_python(decoded(key, value))
+    except ValidationError as refused:
+        field = FIELDS[key][1]
+        for error in refused.errors():
+            raised = error.get("ctx", {}).get("error")
+            example = raised.example if isinstance(raised, Invalid) and not error["loc"] else None
+            if example is None:
+                example = [*(field.examples or ()), field.default][0]
+            TYPES[key].validate_python(example)
 
 
-@pytest.mark.parametrize("what", PARSERS)
-def test_text_with_a_piece_too_many_is_read_or_refused_with_an_example_that_is_read(what: str) -> None:
-    parse, good = PARSERS[what]
-    for text in good:
+@pytest.mark.parametrize("key", GOOD)
+def test_text_with_a_piece_too_many_is_read_or_refused_with_an_example_that_is_read(key: str) -> None:
+    for text in GOOD[key]:
         for value in edits(text):
-            read_or_refused(parse, value)
+            read_or_refused(key, value)
 
 
 @TRIED
-@given(st.sampled_from(sorted(PARSERS)), st.text(max_size=20))
-def test_any_text_is_read_or_refused_with_an_example_that_is_read(what: str, value: str) -> None:
-    read_or_refused(PARSERS[what][0], value)
+@given(st.sampled_from(sorted(KEYS)), st.text(max_size=20))
+def test_any_text_is_read_or_refused_with_an_example_that_is_read(key: str, value: str) -> None:
+    read_or_refused(key, value)
 
 
 LIMIT = {"memory": "512", "cpus": "0.5", "pids": "100", "nofile": "65536"}
@@ -111,7 +124,8 @@ OIDC = {
 @pytest.mark.parametrize("key", OIDC)
 def test_sign_in_with_a_piece_too_many_is_read_or_refused(key: str) -> None:
     for value in edits(OIDC[key]):
-        settings_objects.read_oidc({**OIDC, key: value}, lambda *_: None)
+        with suppress(ValidationError):
+            TYPES["oidc"].validate_python({**OIDC, key: value})
 
 
 def objects(good: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -133,7 +147,7 @@ OBJECTS: dict[str, st.SearchStrategy[Any]] = {
     "acknowledged": st.lists(nearly(*ACKNOWLEDGEMENTS), max_size=3),
 }
 SECRET_TEXTS = {"adminPassword": nearly(MARK), "valkeyUrl": nearly(f"rediss://me:{MARK}@valkey.example.com:6379/0")}
-ANY = nearly(*(text for _, good in PARSERS.values() for text in good if MARK not in text))
+ANY = nearly(*(text for good in GOOD.values() for text in good if MARK not in text))
 
 
 @st.composite

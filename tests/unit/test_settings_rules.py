@@ -15,8 +15,10 @@ from components.authority import generate
 from components.limits import Pools
 from components.open_webui.environment import base_environment, ca_environment, replicated_environment
 from settings import OPEN_WEBUI_TRIED
-from settings.objects import owned
-from settings.rules import ACKNOWLEDGEMENTS, ONLY_REPLICATED, ONLY_SINGLE
+from settings.blocks import ACKNOWLEDGEMENTS
+from settings.models import ONLY_SINGLE
+from settings.rules import NOT_REPLICATED
+from settings.variables import owned
 from tests.unit.test_settings import PROJECT, REPLICATED, as_config, read, refusal
 
 PRODUCTION = {
@@ -201,6 +203,11 @@ def merged(one: Any, other: Any) -> Any:
         ({**ACME, "publicUrl": "https://chat.internal"}, "publicUrl", "a CA gives no certificate for chat.internal"),
         ({**ACME, "uiPort": 8443}, "uiPort", "the CA connects from the internet to port 443 (uiPort) or 80 (httpPort)"),
         ({**ACME, "uiBindAddress": "127.0.0.1"}, "uiBindAddress", "the CA connects from the internet"),
+        (
+            {**ACME, "uiBindAddress": "127.0.0.1", "trustedProxies": ["127.0.0.1"]},
+            "acknowledged",
+            "the CA connects from the internet",
+        ),
         ({**REPLICATED, "valkeyUrl": VALKEY_URL, "valkeyTls": True}, "valkeyTls", "a Valkey elsewhere"),
         ({**REPLICATED, "valkeyUrl": VALKEY_URL, "valkeyMaxClients": 500}, "valkeyMaxClients", "a Valkey elsewhere"),
         ({**REPLICATED, "valkeyUrl": VALKEY_URL, "valkeyRights": "+lpop"}, "valkeyRights", "a Valkey elsewhere"),
@@ -490,10 +497,8 @@ def test_all_rules_that_are_broken_are_told_at_once() -> None:
         assert f"open-webui:{key} is " in text
 
 
-def test_defaults_the_rules_compare_with_are_those_of_the_project_file() -> None:
-    defaults = {key: as_config(declared["default"]) for key, declared in PROJECT["config"].items()}
-    for key, default in {**ONLY_REPLICATED, **{key: default for key, (default, _) in ONLY_SINGLE.items()}}.items():
-        assert defaults[key] == default, key
+def test_what_only_one_container_of_each_kind_can_have_is_refused_to_replicas_with_a_reason() -> None:
+    assert set(NOT_REPLICATED) == set(ONLY_SINGLE)
 
 
 def test_every_acknowledgement_is_told_in_the_project_file() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from docker_access import labels
 from tooling.drift.recorded import Container, Network, Recorded
 from verification.ask.docker_view import DockerView
 
@@ -36,15 +35,15 @@ class Observed:
     stray_networks: tuple[str, ...] = ()
 
 
-def observe(view: DockerView, known: Recorded, project: str, stack: str) -> Observed:
-    """Ask Docker about everything that was made.
+def observe(view: DockerView, known: Recorded, own_labels: Mapping[str, str]) -> Observed:
+    """Ask Docker about everything that was made, and what else has the stack's labels.
 
     Raises:
         CouldNotAsk: Docker does not answer.
     """
     containers = {one.name: _container(view, one) for one in known.containers}
     networks = {one.name: _network(view, one) for one in known.networks}
-    labelled, labelled_networks = view.labelled({labels.PROJECT: project, labels.STACK: stack})
+    labelled, labelled_networks = view.labelled(own_labels)
     theirs = {str(found.get("Name", "")).lstrip("/") for found in containers.values()} | set(containers)
     images = {str(found["Image"]) for found in containers.values() if found}
     return Observed(

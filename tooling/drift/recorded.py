@@ -30,7 +30,7 @@ class Container:
         id: Its id.
         runs: It is to run all the time; else it ran once, or was never started.
         properties: Dotted paths of ``docker inspect``, and what was asked for there.
-        environment: Its variables, secrets among them; None where the image's are not to be told from them.
+        environment: Its variables, secrets among them; None where the image's cannot be told apart from them.
         networks: By name, the networks it joined.
         files: By path, the content of the files it was given.
     """

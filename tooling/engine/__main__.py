@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ToolError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    except KeyboardInterrupt:  # before a run was begun, which says more; see tooling.engine.interrupts
+    except KeyboardInterrupt:  # Before a run has begun. A run says more: tooling.engine.interrupts.
         sys.stderr.write("interrupted\n")
         return 130
 

@@ -1,4 +1,4 @@
-"""Commands and options, named after the Pulumi CLI's; what is not among them is told with the CLI's line for it.
+"""Commands and options, named after the Pulumi CLI's. For any other one the error gives the CLI's own line.
 
 Source: https://www.pulumi.com/docs/iac/cli/commands/
 """

@@ -82,7 +82,7 @@ class Deletions:
     ) -> Iterator[tuple[Resource, Callable[[], None]]]:
         """What can be done now for those that are left."""
         needed = {urn for resource in condemned for urn in resource.needs() - {resource.urn}}
-        in_use = _in_use(condemned, lambda one: asks_provider(one, going - {one.urn}) and one not in stopped)
+        in_use = _needed_at_work(condemned, lambda one: asks_provider(one, going - {one.urn}) and one not in stopped)
         for resource in condemned:
             if resource.urn in self._executor.failed:
                 continue
@@ -140,7 +140,7 @@ class Deletions:
             self._executor.count("delete", resource, _deletion(resource))
 
 
-def _in_use(resources: list[Resource], works: Callable[[Resource], bool]) -> set[str]:
+def _needed_at_work(resources: list[Resource], works: Callable[[Resource], bool]) -> set[str]:
     """URNs that something at work needs, itself or by way of others.
 
     Args:

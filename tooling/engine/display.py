@@ -90,7 +90,7 @@ class Display:
             row = self._row(urn)
             row.status, row.started, row.seconds = op, time.monotonic(), None
             if not self._preview and not self._live:
-                self._line(row, OPS[op].doing, op)
+                self._print_row(row, OPS[op].doing, op)
 
     def done(self, op: str, urn: str) -> None:
         """See :class:`tooling.engine.events.Observer`."""
@@ -102,7 +102,7 @@ class Display:
             if op in ("keep", "forget"):
                 next(step for step in reversed(self.steps) if step["urn"] == urn)["retained"] = True
             if op != "same" and not self._live:
-                self._line(row, OPS[op].planned if self._preview else OPS[op].done + time_taken(row.seconds), op)
+                self._print_row(row, OPS[op].planned if self._preview else OPS[op].done + time_taken(row.seconds), op)
                 for line in changed_lines(row.changes) if op in ("update", "replace") else []:
                     self._print(line)
 
@@ -114,7 +114,7 @@ class Display:
             row.failed = True
             row.seconds = time.monotonic() - row.started if row.started else 0.0
             if not self._live:
-                self._line(row, "failed", row.op or "same")
+                self._print_row(row, "failed", row.op or "same")
             self.diagnostics.append(("error", urn, self._hide(message)))
 
     def note(self, severity: str, urn: str, message: str) -> None:
@@ -143,7 +143,7 @@ class Display:
                 row.message = message
             elif row is not None:
                 if self._speaker != urn:
-                    self._line(row, "", "same")
+                    self._print_row(row, "", "same")
                 self._print(Text(f"      {message}", style="dim"))
             else:
                 self._print(Text(f"    {message}", style="dim"))
@@ -248,7 +248,7 @@ class Display:
         if not self._quiet or always:
             self._console.print(self._masked(line), markup=False, highlight=False, soft_wrap=True)
 
-    def _line(self, row: Row, status: str, op: str) -> None:
+    def _print_row(self, row: Row, status: str, op: str) -> None:
         self._written = True
         self._speaker = row.urn
         text = Text(f" {OPS[op].sign:<2} ", style=OPS[op].colour)

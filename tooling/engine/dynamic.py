@@ -77,7 +77,7 @@ class DynamicProvider:
                     self._host.wait(timeout=1)
                 raise OutcomeUnknownError(
                     f"The host of dynamic resources ended during {method} (exit code {self._host.returncode}). "
-                    "Run the command again: it looks what became of the resource."
+                    "Run the command again: it finds out what became of the resource."
                 ) from None
             raise ProviderError(_message(error.details() or str(error.code()))) from None
 
@@ -163,7 +163,7 @@ class DynamicProvider:
         return _plain(self._call("Update", request).properties)
 
     def runs(self, urn: str) -> bool:  # noqa: ARG002
-        """No: what it stands for is not known."""
+        """False: what a dynamic resource makes is not known."""
         return False
 
     def stop(self, urn: str, resource_id: str, inputs: Properties, outputs: Properties) -> None:

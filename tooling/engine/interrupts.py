@@ -1,6 +1,6 @@
-"""Ctrl-C: once finishes the steps under way and saves; twice stops at once, with these recorded as pending.
+"""Ctrl-C once: the steps under way are finished and saved. Twice: the run stops at once, and they stay pending.
 
-SIGTERM does the same. A terminal that closes (SIGHUP) counts once, however often it is told: shells tell it twice.
+SIGTERM does the same. A terminal that closes (SIGHUP) counts once, however often it is said: shells say it twice.
 
 Source: https://www.pulumi.com/docs/iac/concepts/state-and-backends/#pending-operations
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def interruptible(opened: Future[Deployment], display: Display, backend: Backend) -> Iterator[None]:
-    """Have the signals end a run as said above, while it lasts.
+    """While it lasts, the signals end a run as described above.
 
     Args:
         opened: The run's deployment, once its state is open: from then on steps may be under way.
@@ -36,21 +36,21 @@ def interruptible(opened: Future[Deployment], display: Display, backend: Backend
     terminals = [number for number in (1, 2) if os.isatty(number)]
 
     def interrupt(*_: Any) -> None:
-        deployment = _begun(opened)
+        deployment = _deployment_under_way(opened)
         if deployment is None or deployment.interrupted:
             _stop_at_once(display, backend, pending=deployment is not None)
         else:
             deployment.interrupted = True
-            _tell("\nStopping: steps under way are finished and saved. Ctrl-C again stops at once.\n")
+            _write_error("\nStopping: steps under way are finished and saved. Ctrl-C again stops at once.\n")
 
     def hang_up(*_: Any) -> None:
         _write_nowhere(terminals)
-        deployment = _begun(opened)
+        deployment = _deployment_under_way(opened)
         if deployment is None or not deployment.interrupted:
             interrupt()
 
     handlers = {signal.SIGINT: interrupt, signal.SIGTERM: interrupt, signal.SIGHUP: hang_up}
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup, which means it
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # Set by nohup, on purpose.
         del handlers[signal.SIGHUP]
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
@@ -60,7 +60,7 @@ def interruptible(opened: Future[Deployment], display: Display, backend: Backend
             signal.signal(number, handler)
 
 
-def _begun(opened: Future[Deployment]) -> Deployment | None:
+def _deployment_under_way(opened: Future[Deployment]) -> Deployment | None:
     return opened.result() if opened.done() and not opened.exception() else None
 
 
@@ -70,18 +70,18 @@ def _stop_at_once(display: Display, backend: Backend, *, pending: bool) -> NoRet
     with suppress(RuntimeError):  # where it was just being drawn
         display.end()
     release(backend)
-    rest = "Steps under way stay pending; the next run looks what became of them.\n" if pending else ""
-    _tell(f"Stopped at once:\n{where}\n{rest}")
+    rest = "Steps under way stay pending; the next run finds out what became of them.\n" if pending else ""
+    _write_error(f"Stopped at once:\n{where}\n{rest}")
     os._exit(130)
 
 
-def _tell(text: str) -> None:
+def _write_error(text: str) -> None:
     """Write to standard error, past its buffer: a signal may have come while that was being written."""
     os.write(2, text.encode())
 
 
-class Lasting:
-    """A stream to a terminal that may be gone: what it does not take any more is lost, and no error of the run.
+class TerminalStream:
+    """A stream to a terminal that may be gone: what it takes no more is lost, which is no error of the run.
 
     The signal that says so comes a moment later than the first write that fails.
 
@@ -94,13 +94,13 @@ class Lasting:
 
     def write(self, text: str) -> int:
         """Write; returns the number of characters taken."""
-        with _gone():
+        with _ignoring_a_closed_terminal():
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Write what is buffered."""
-        with _gone():
+        with _ignoring_a_closed_terminal():
             self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:
@@ -108,7 +108,7 @@ class Lasting:
 
 
 @contextmanager
-def _gone() -> Iterator[None]:
+def _ignoring_a_closed_terminal() -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -117,7 +117,7 @@ def _gone() -> Iterator[None]:
 
 
 def _write_nowhere(descriptors: list[int]) -> None:
-    """To write to a terminal that is gone is an error; what is told from here on nobody reads."""
+    """Redirect them: writing to a terminal that is gone is an error, and nobody reads it any more."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for number in descriptors:
         os.dup2(nowhere, number)

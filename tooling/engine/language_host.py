@@ -1,4 +1,4 @@
-"""Runs the program, in this process: what the Pulumi CLI has its language host for Python do.
+"""Runs the program in this process. The Pulumi CLI has a language host for Python, a process of its own.
 
 Left out: an interpreter of the program's own (``runtime.options``), plugins, installing what the program needs.
 

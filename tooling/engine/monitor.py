@@ -67,7 +67,7 @@ HONOURED: Final[dict[str, frozenset[str]]] = {
 }  # fmt: skip
 """Fields of each request that are honoured; any other is an error when it is set."""
 _VERSIONS: Final = {"docker": ("", "5.2.0"), DYNAMIC: ("",)}
-"""Versions of providers that this engine stands in for."""
+"""Versions of the providers in whose place this engine acts."""
 
 
 class Monitor:

@@ -17,7 +17,7 @@ from contextlib import ExitStack, redirect_stdout
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, cast
 
 from docker_access.redaction import redact, redacted
-from tooling.engine.interrupts import Lasting, interruptible
+from tooling.engine.interrupts import TerminalStream, interruptible
 from tooling.engine.opening import read_state
 from tooling.engine.provider import DYNAMIC
 from tooling.engine.providers import Providers, import_for_a_program, in_background
@@ -61,14 +61,15 @@ def perform(
     """
     try:
         with ExitStack() as cleanup:
+            backend = workspace.stack.backend
             if not preview:
-                cleanup.enter_context(locked(workspace.stack.backend))
-                workspace.stack.backend.tidy()
+                cleanup.enter_context(locked(backend))
+                backend.tidy()
             if as_json:
                 cleanup.enter_context(redirect_stdout(sys.stderr))
             run = Run(workspace, kind, preview=preview, quiet=as_json, providers=providers)
             cleanup.callback(run.providers.close)
-            cleanup.enter_context(interruptible(run.deployment, run.display, workspace.stack.backend))
+            cleanup.enter_context(interruptible(run.deployment, run.display, backend))
             code = run.execute(expect_no_changes=expect_no_changes)
     except ToolError as error:
         message = redact(str(error), workspace.plaintexts)
@@ -97,23 +98,24 @@ class Run:
         self, workspace: Workspace, kind: Kind, *, preview: bool, quiet: bool, providers: type[Providers] = Providers
     ) -> None:
         self.workspace = workspace
+        self.stack = workspace.stack
         self.kind = kind
         self.preview = preview
         self.began = int(time.time())
-        document = read_state(workspace.stack.backend)
-        refuse_stack_file(workspace.stack, sealed=workspace.sealed)
+        document = read_state(self.stack.backend)
+        refuse_stack_file(self.stack, sealed=workspace.sealed)
         self.secrets = workspace.stack_secrets(document, write=not preview)
         # Imported while the key is derived.
         from rich.console import Console  # noqa: PLC0415
 
         from tooling.engine.display import Display  # noqa: PLC0415
 
-        console = Console(file=cast("TextIO", Lasting(sys.stderr if quiet else sys.stdout)), highlight=False)
+        console = Console(file=cast("TextIO", TerminalStream(sys.stderr if quiet else sys.stdout)), highlight=False)
         self.display = Display(console, preview=preview, quiet=quiet, hidden=self.secrets.plaintexts)
-        self.providers = providers(workspace.stack.project, self.display)
+        self.providers = providers(self.stack.project, self.display)
         dynamic = document is not None and PROVIDER_PREFIX + DYNAMIC in json.dumps(document)
         if kind == "destroy":
-            # What is only in the state is forgotten without its provider: few have a host to start for.
+            # A destroy seldom asks a dynamic provider: most of its resources only leave the state.
             self.providers.import_ahead("docker", "tooling.engine.docker_provider")
         elif dynamic:
             self.providers.start_dynamic_host()
@@ -130,15 +132,15 @@ class Run:
             # Nothing is opened then, and the first secret would fail with half of the stack made.
             self.secrets.try_passphrase()
         checkpoint = self.workspace.checkpoint(document, self.secrets)
-        snapshot = Snapshot(checkpoint, self.secrets, None if self.preview else self.workspace.stack.backend)
+        snapshot = Snapshot(checkpoint, self.secrets, None if self.preview else self.stack.backend)
         if document is not None and checkpoint.salt == self.secrets.salt:
             snapshot.mark_saved()
         config = self.config.result()
         sealed = {key: Secret(v) if key in config.secret_keys else v for key, v in config.values.items()}
         self.providers.configure(sealed)
         deployment = Deployment(
-            project=self.workspace.stack.project.name,
-            stack=self.workspace.stack.name,
+            project=self.stack.project.name,
+            stack=self.stack.name,
             snapshot=snapshot,
             provider=self.providers.get,
             config=sealed,
@@ -146,7 +148,7 @@ class Run:
             dry_run=self.preview,
         )
         deployment.prepare(
-            refresh=self.workspace.stack.project.refresh and self.kind != "refresh", destroying=self.kind == "destroy"
+            refresh=self.stack.project.refresh and self.kind != "refresh", destroying=self.kind == "destroy"
         )
         return deployment
 
@@ -154,7 +156,7 @@ class Run:
         """Do it; returns the exit code."""
         title = "Previewing update" if self.preview else _TITLES[self.kind]
         config = self.config.result()
-        self.display.begin(f"{title} ({self.workspace.stack.name}):")
+        self.display.begin(f"{title} ({self.stack.name}):")
         try:
             good = self._work(config)
             deployment = self.deployment.result()
@@ -186,13 +188,7 @@ class Run:
         if self.kind == "destroy":
             return self._delete(self.deployment.result())
         run_program = import_for_a_program()
-        good = run_program(
-            self.workspace.stack,
-            config,
-            self.deployment.result,
-            self.display,
-            dry_run=self.preview,
-        )
+        good = run_program(self.stack, config, self.deployment.result, self.display, dry_run=self.preview)
         deployment = self.deployment.result()
         if not good or deployment.errored or deployment.interrupted:
             deployment.keep_stack_outputs()
@@ -207,7 +203,7 @@ class Run:
         return True
 
     def _remember(self, deployment: Deployment, *, succeeded: bool) -> None:
-        self.workspace.stack.backend.remember(
+        self.stack.backend.remember(
             {
                 "kind": self.kind,
                 "startTime": self.began,
@@ -225,7 +221,7 @@ class Run:
         """The run as JSON: steps, counts, outputs (secrets masked) and diagnostics."""
         deployment = self.deployment.result()
         return {
-            "stack": self.workspace.stack.name,
+            "stack": self.stack.name,
             "steps": self.display.steps,
             "changeSummary": dict(deployment.counts),
             "outputs": redacted(mask(deployment.stack_outputs or {}), self.secrets.plaintexts),

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from tooling.engine.display import Display
 
 _IMPORTING: Final = Lock()
-"""Held by who imports the SDK of Docker or of Pulumi. Modules of both import each other in circles: a thread that comes
-to one while another is in it finds a module half made, or a package for an instant not at all (``_load_unlocked`` in
-CPython's importlib/_bootstrap.py).
+"""Held by the thread that imports the SDK of Docker or of Pulumi. Modules of both import each other in circles: a
+thread that comes to one while another is in it finds a module half made, or a package for an instant not at all
+(``_load_unlocked`` in CPython's importlib/_bootstrap.py).
 """
 
 

@@ -25,14 +25,16 @@ from tooling.pulumi_files.values import equal, keep_equal, mark_secrets
 def resolve_pending(snapshot: Snapshot, provider: ProviderOf, observer: Observer, *, dry_run: bool) -> set[str]:
     """Adopt or drop interrupted creates; returns the URNs to look at for the other operations.
 
-    In a preview creates are only told: looking for one may wait for it and remove it if it is half made, and without
-    a lock it may be one that another run is making just now.
+    A preview only reports creates: looking for one may wait for it and remove it if it is half made, and without a
+    lock it may be one that another run is making just now.
     """
     doubtful = set()
     for pending in list(snapshot.operations):
         resource = pending.resource
         if pending.type == "creating" and dry_run:
-            observer.note("info", resource.urn, "creating it was interrupted; the next update looks what became of it")
+            observer.note(
+                "info", resource.urn, "creating it was interrupted; the next update finds out what became of it"
+            )
         elif pending.type == "creating" and resource.custom:
             _adopt(resource, snapshot, provider, observer)
         else:

@@ -1,4 +1,4 @@
-"""What this engine leaves to the Pulumi CLI of a project, decided from what was read of its files: each raises for it.
+"""What of a project this engine leaves to the Pulumi CLI, decided by what its files say. Each function raises for it.
 
 The library of Pulumi's files (:mod:`tooling.pulumi_files`) refuses none of it. What the program asks for is refused
 where it is asked: ``monitor``, ``wire``, ``default_providers``, ``step_generator``.

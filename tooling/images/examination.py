@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +14,7 @@ from docker_access import labels
 from docker_access.commands import run_inside
 from tooling.images.archive import ABSENT, Files
 from tooling.images.contract_file import Contract, Item, as_text
+from tooling.polling import poll
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -133,14 +133,12 @@ class Examination:
     def _wait_until_ready(self, container: Container, case: Mapping[str, Any]) -> str:
         """Empty once the container answers; else why it does not."""
         seconds = case.get("seconds", READY_SECONDS)
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        for _ in poll(seconds, every_seconds=0.2):
             container.reload()
             if container.status != "running":
                 return f"it does not run: {self._ended(container)}"
             if container.exec_run(case["ready"]).exit_code == 0:
                 return ""
-            time.sleep(0.2)
         return f"it did not answer within {seconds} s: {_log(container)}"
 
     def _ended(self, container: Container) -> str:

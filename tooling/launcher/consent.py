@@ -1,7 +1,7 @@
 """Asks before something is interrupted, removed or taken over, where a person sits at a terminal.
 
 Everything that a command will do of that kind is shown as one plan, and asked once, before anything is done. Without a
-terminal an update goes on as it was asked for, and so does the destruction of a stack that is none of production.
+terminal an update goes on as it was asked for, and so does the destruction of a stack that is not in production.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from tooling.errors import ToolError
 from tooling.launcher import engines
 from tooling.launcher.recovery import strays
 from tooling.launcher.stack import failed_one_shots
-from tooling.launcher.whose import deployment_of
 from tooling.machine.progress import progress, say
 from tooling.preview_report.meaning import HOLDS, ONE_SHOTS, has_data, meanings
 from tooling.preview_report.steps import CONTAINER, NETWORK, VOLUME, Preview, PreviewError, Step, read
+from tooling.pulumi_cli.stacks import deployment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,42 +27,37 @@ if TYPE_CHECKING:
 
     from docker_access.deployments import Owner
     from settings import Settings
-    from tooling.pulumi_files.project import Project
+    from tooling.pulumi_files.stack import Stack
 
 WORDS: Final = {"delete": "deletes", "replace": "replaces", "update": "updates", "create": "creates"}
 
 
 class NotAgreedError(ToolError):
-    """Somebody was asked and did not agree, or has to say so in another way; nothing was changed."""
+    """The user was asked and did not agree, or has to agree in another way; nothing was changed."""
 
 
-def confirm_update(
-    engine: engines.Engine, client: docker.DockerClient, project: Project, stack: str, owner: Owner
-) -> None:
+def confirm_update(engine: engines.Engine, client: docker.DockerClient, stack: Stack, owner: Owner) -> None:
     """Have an update that interrupts people, or cleans up after another run, agreed to at a terminal.
 
     Raises:
         NotAgreedError: It was not.
-        ToolError: What it would do cannot be told.
+        ToolError: It cannot be previewed.
     """
     if not at_a_terminal():
         return
-    plan = list(_left_behind(client, project, stack, owner))
+    plan = list(_left_behind(client, stack, owner))
     # A state that has made nothing replaces nothing; containers may be gone, and their data volumes not.
-    if deployment_of(project, stack).get("resources"):
+    if deployment(stack).get("resources"):
         with progress("plan"):
-            plan += interruptions(_previewed(engine, project, stack))
-    _ask(plan, f"Update stack {stack}?", f"make up STACK={stack} YES=1")
+            plan += interruptions(_preview(engine, stack))
+    _ask(plan, f"Update stack {stack.name}?", f"make up STACK={stack.name} YES=1")
 
 
-def confirm_destroy(
-    client: docker.DockerClient, project: Project, stack: str, owner: Owner, settings: Callable[[], Settings]
-) -> None:
-    """Have the end of a stack agreed to: at a terminal, and of one of production by ``YES=1`` alone.
+def confirm_destroy(client: docker.DockerClient, stack: Stack, owner: Owner, settings: Callable[[], Settings]) -> None:
+    """Have the end of a stack agreed to: at a terminal, and in production by ``YES=1`` alone.
 
     Args:
         client: Docker.
-        project: The project.
         stack: The stack.
         owner: Its state.
         settings: Reads its settings.
@@ -71,15 +66,15 @@ def confirm_destroy(
         NotAgreedError: It was not.
         PulumiFilesError: The state cannot be read.
     """
-    why, anyway = _production(settings), f"make destroy STACK={stack} YES=1"
+    why, anyway = _production(settings), f"make destroy STACK={stack.name} YES=1"
     if not (why or at_a_terminal()):
         return
-    plan = [*removals(deployment_of(project, stack)), *_left_behind(client, project, stack, owner)]
+    plan = [*removals(deployment(stack)), *_left_behind(client, stack, owner)]
     if plan and why:
         for line in plan:
             say(f"plan: {line}")
-        raise NotAgreedError(f"stack {stack} {why}. Nothing was changed. If that is what you want: {anyway}")
-    _ask(plan, f"Destroy stack {stack}?", anyway)
+        raise NotAgreedError(f"stack {stack.name} {why}. Nothing was changed. If that is what you want: {anyway}")
+    _ask(plan, f"Destroy stack {stack.name}?", anyway)
 
 
 def at_a_terminal() -> bool:
@@ -103,13 +98,13 @@ def interruptions(preview: Preview) -> list[str]:
     """What an update means for people and data, and its steps; empty where it touches nothing that serves or holds."""
     if not any(map(_interrupts, preview.steps)):
         return []
-    said = [
+    lines = [
         meaning.text.replace("**", "").replace("`", "") for meaning in meanings(preview) if meaning.hits != "nobody"
     ]
     for op, word in WORDS.items():
         if names := [f"{_kind(step)} {step.name}" for step in preview.changes if step.op == op]:
-            said.append(f"{word} {', '.join(names)}")
-    return said
+            lines.append(f"{word} {', '.join(names)}")
+    return lines
 
 
 def _interrupts(step: Step) -> bool:
@@ -121,14 +116,14 @@ def _kind(step: Step) -> str:
     return step.type.rpartition(":")[2].lower()
 
 
-def removals(deployment: Mapping[str, Any]) -> Iterator[str]:
+def removals(recorded: Mapping[str, Any]) -> Iterator[str]:
     """What goes and what stays when a deployment is destroyed.
 
     Args:
-        deployment: The state, as ``pulumi stack export`` has it.
+        recorded: The state, as ``pulumi stack export`` has it.
     """
     found: dict[str, list[Mapping[str, Any]]] = {CONTAINER: [], NETWORK: [], VOLUME: []}
-    for resource in deployment.get("resources") or ():
+    for resource in recorded.get("resources") or ():
         found.get(resource["type"], []).append(resource)
     for type_, word in ((CONTAINER, "container"), (NETWORK, "network")):
         if found[type_]:
@@ -140,42 +135,42 @@ def removals(deployment: Mapping[str, Any]) -> Iterator[str]:
             yield f"keeps volume {_name(volume)}: {holds}"
         elif holds:
             yield f"DELETES volume {_name(volume)}, and with it {holds}"
-    if any(str(resource["urn"]).endswith("secret-key") for resource in deployment.get("resources") or ()):
-        yield "forgets WEBUI_SECRET_KEY: everybody is signed out"
+    if any(str(resource["urn"]).endswith("secret-key") for resource in recorded.get("resources") or ()):
+        yield "deletes WEBUI_SECRET_KEY: everybody is signed out"
 
 
 def _name(resource: Mapping[str, Any]) -> str:
     return str((resource.get("inputs") or {}).get("name") or resource.get("id"))
 
 
-def _left_behind(client: docker.DockerClient, project: Project, stack: str, owner: Owner) -> Iterator[str]:
+def _left_behind(client: docker.DockerClient, stack: Stack, owner: Owner) -> Iterator[str]:
     """What a run that was cut short, or a lost state, left and would be cleaned up or taken over first."""
-    for one in strays(client.api, project, stack, owner):
+    for one in strays(client.api, stack, owner):
         status = f" ({one.made.status})" if one.made.status else ""
         yield f"removes or takes over {one.made}{status}, {one.why}"
-    for container in failed_one_shots(client, project, stack):
+    for container in failed_one_shots(client, stack):
         code = container.attrs["State"]["ExitCode"]
         yield f"removes container {container.name}, which failed (exit code {code}), so that it runs again"
 
 
-def _previewed(engine: engines.Engine, project: Project, stack: str) -> Preview:
-    done = engines.preview_as_json(engine, project, stack)
+def _preview(engine: engines.Engine, stack: Stack) -> Preview:
+    done = engines.preview_as_json(engine, stack)
     # The Pulumi CLI says why it failed in the document alone, and prints none where it could not begin.
     preview = None
     with suppress(PreviewError):
-        preview = read(done.stdout, stack)
+        preview = read(done.stdout, stack.name)
     if preview and not (done.returncode or preview.errors):
         return preview
-    said = "\n".join(preview.errors) if preview else ""
-    raise ToolError(f"what the update would do cannot be told; nothing was changed:\n{said or done.stderr.strip()}")
+    why = "\n".join(preview.errors) if preview else ""
+    raise ToolError(f"the update cannot be previewed; nothing was changed:\n{why or done.stderr}")
 
 
 def _production(settings: Callable[[], Settings]) -> str:
-    """Why the stack is to be treated as one of production; empty where it is none."""
+    """Why the stack is to be treated as in production; empty where it is not."""
     try:
         return "has production: true" if settings().production else ""
     except (ToolError, SettingsError) as error:
-        return f"may be one of production, its settings cannot be read ({str(error).splitlines()[0].rstrip(':')})"
+        return f"may be in production: its settings cannot be read ({str(error).splitlines()[0].rstrip(':')})"
 
 
 def _ask(plan: list[str], question: str, anyway: str) -> None:
@@ -184,4 +179,4 @@ def _ask(plan: list[str], question: str, anyway: str) -> None:
     for line in plan:
         say(f"plan: {line}")
     if not agreed(question):
-        raise NotAgreedError(f"not agreed to; nothing was changed. Without the question: {anyway}")
+        raise NotAgreedError(f"not agreed to; nothing was changed. To go on without the question: {anyway}")

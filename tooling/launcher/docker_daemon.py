@@ -1,6 +1,6 @@
 """Docker: used if it answers, else installed from the distribution and started, with or without systemd.
 
-Where people have another that nobody named, nothing is installed or started: they are told how to name it.
+Where people have another Docker that nobody named, nothing is installed or started: a message says how to name it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +24,7 @@ from tooling.launcher.consent import agreed, at_a_terminal
 from tooling.machine.host import apt_install, root_prefix, run
 from tooling.machine.progress import progress, say
 from tooling.machine.uv import CACHE
+from tooling.polling import poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,29 +51,29 @@ def ensure_docker() -> docker.DockerClient:
                 f"Docker does not answer at DOCKER_HOST={daemon.address()}: {failure}\n"
                 "Start that one, or unset DOCKER_HOST to use Docker on this machine."
             )
-        _leave_alone(failure)
+        _refuse_beside_another(failure)
         if _SOCKET.exists() and not os.access(_SOCKET, os.W_OK):
             raise ToolError(_no_permission())
         how = _install_if_missing()
         client = _start()
-        say(f"docker: {how} {_named(client.version())}")
+        say(f"docker: {how} {_engine_and_version(client.version())}")
     else:
         at = "" if daemon.kind() == "local" else f" at {daemon.address()}"
-        told = client.version()
-        say(f"docker: {_named(told)} answers{at}")
-        if why := refused(told):
+        answer = client.version()
+        say(f"docker: {_engine_and_version(answer)} answers{at}")
+        if why := refused(answer):
             raise ToolError(why)
         if other := elsewhere.of_context():
-            say(f"docker: {other.what} is not followed; to use its Docker: {other.line}")
+            say(f"docker: {other.what} is not used; to use its Docker: {other.line}")
     return client
 
 
-def _named(told: Mapping[str, Any]) -> str:
-    return f"{engine_of(told)} {told['Version']}"
+def _engine_and_version(answer: Mapping[str, Any]) -> str:
+    return f"{engine_of(answer)} {answer['Version']}"
 
 
-def _leave_alone(failure: str) -> None:
-    """Stop where a Docker is that nobody named: another one beside it would know nothing of what people have.
+def _refuse_beside_another(failure: str) -> None:
+    """Stop where there is a Docker that nobody named: another one beside it would have none of its containers.
 
     Raises:
         ToolError: There is one, or Podman and no Docker that could be started.
@@ -117,7 +117,7 @@ def _connect() -> tuple[docker.DockerClient | None, str]:
 def _no_permission() -> str:
     return (
         f"user {os.environ.get('USER') or os.geteuid()} may not talk to Docker ({_SOCKET}). Run `sudo usermod --append "
-        "--groups docker $USER`, then log in anew; or run make as root."
+        "--groups docker $USER`, then log in again; or run make as root."
     )
 
 
@@ -138,7 +138,7 @@ def _install_if_missing() -> str:
 
 
 def _ask_to_install() -> None:
-    """Say what installing means, and ask who sits at a terminal; ``YES=1`` is the answer beforehand.
+    """Say what installing means, and ask the user at a terminal; ``YES=1`` is the answer beforehand.
 
     Raises:
         ToolError: The answer is no.
@@ -197,19 +197,18 @@ def _start_dockerd(prefix: list[str]) -> docker.DockerClient:
     last = "\n  ".join(_LOG.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
     raise ToolError(
         f"dockerd {what}. The end of {_LOG.relative_to(CACHE.parent)}:\n  {last}\n"
-        "In a container Docker needs --privileged. Mend what the log names, start Docker, or set DOCKER_HOST."
+        "In a container Docker needs --privileged. Correct what the log names, start Docker, or set DOCKER_HOST."
     )
 
 
 def _wait(seconds: float, alive: Callable[[], bool]) -> docker.DockerClient | None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        client, _ = _connect()
+    """A client once Docker answers; None where it does not in time, or is no longer ``alive``."""
+    for _ in poll(seconds, every_seconds=_POLL_SECONDS):
+        client, _failure = _connect()
         if client:
             return client
         if _SOCKET.exists() and not os.access(_SOCKET, os.W_OK) and os.geteuid() != 0:
             raise ToolError(_no_permission())
         if not alive():
-            return None
-        time.sleep(_POLL_SECONDS)
+            break
     return None

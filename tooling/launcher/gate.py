@@ -14,43 +14,38 @@ from tooling.pulumi_cli.backends import refuse_wrong_passphrase
 from tooling.pulumi_files.checkpoint import sealed_by
 from tooling.pulumi_files.config import PlainConfig, load_config
 from tooling.pulumi_files.project import passphrase
-from tooling.pulumi_files.stack import Stack, find_stack
 from tooling.pulumi_files.stack_file import begun, needs_the_cli, read_salt, secrets_provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from tooling.pulumi_files.project import Project
+    from tooling.pulumi_files.stack import Stack
 
 
-def read_settings(
-    project: Project, stack: str, ask_the_cli: Callable[[], PlainConfig | None] | None = None
-) -> Settings:
+def read_settings(stack: Stack, ask_the_cli: Callable[[], PlainConfig | None] | None = None) -> Settings:
     """The settings of a stack.
 
     Args:
-        project: The project.
         stack: The stack.
-        ask_the_cli: Has the Pulumi CLI tell the configuration, where only that can read it (an environment of Pulumi
-            Cloud, secrets of a key service, configuration of Pulumi itself); None where it is not the engine.
+        ask_the_cli: Has the Pulumi CLI read the configuration, where only that can (an environment of Pulumi Cloud,
+            secrets of a key service, configuration of Pulumi itself); None where it is not the engine.
 
     Raises:
         ToolError: The configuration is not of the declared types, or cannot be decrypted; or only the Pulumi CLI reads
-            it, and is not the engine or does not tell it.
+            it, and is not the engine or fails.
         SettingsError: A setting cannot work.
     """
-    found = find_stack(project, stack)
-    if what := needs_the_cli(found):
-        told = ask_the_cli() if ask_the_cli else None
-        if told is None:
+    if what := needs_the_cli(stack):
+        config = ask_the_cli() if ask_the_cli else None
+        if config is None:
             raise only_the_cli(what)
-        values, secret = told
     else:
-        values, secret = _written(found)
-    return Settings.of(project.name, stack, values, secret)
+        config = _read(stack)
+    values, secret = config
+    return Settings.of(stack.project.name, stack.name, values, secret)
 
 
-def _written(stack: Stack) -> PlainConfig:
+def _read(stack: Stack) -> PlainConfig:
     secrets = None
     if b"secure:" in stack.file.read_bytes():
         from tooling.pulumi_files.secrets import Secrets  # noqa: PLC0415 - a fifth of a second that most stacks save
@@ -69,29 +64,27 @@ def _secret_parts(sealed: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{key}.{name}"
 
 
-def refuse_unusable_state(project: Project, stack: str, export: Callable[[], Mapping[str, Any]]) -> None:
+def refuse_unusable_state(stack: Stack, export: Callable[[], Mapping[str, Any]]) -> None:
     """Have the state read and its passphrase tried, where the engine is about to be the Pulumi CLI.
 
     The CLI's own words name neither the file nor a way out.
 
     Args:
-        project: The project.
         stack: The stack.
         export: Asks a shared backend for the document of ``pulumi stack export``.
 
     Raises:
         PulumiFilesError: The state file cannot be read, or the passphrase does not open it.
     """
-    found = find_stack(project, stack)
-    if found.shared:
-        refuse_wrong_passphrase(project, stack, export)
+    if stack.shared:
+        refuse_wrong_passphrase(stack, export)
         return
-    if found.backend.compressed:
+    if stack.backend.compressed:
         return
-    document = found.backend.read()
-    if secrets_provider(found) or (document and sealed_by(document) not in {"", "passphrase"}):
+    document = stack.backend.read()
+    if secrets_provider(stack) or (document and sealed_by(document) not in {"", "passphrase"}):
         return
-    if begun(found):
+    if begun(stack):
         from tooling.pulumi_files.workspace import Workspace  # noqa: PLC0415 - only the Pulumi CLI's users wait for it
 
-        Workspace(found).stack_secrets(document, write=False).try_passphrase()
+        Workspace(stack).stack_secrets(document, write=False).try_passphrase()

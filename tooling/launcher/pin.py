@@ -13,12 +13,11 @@ from docker_access.client import failure_text
 from docker_access.logins import LoginError, login
 from tooling.images.reference import parse
 from tooling.machine.progress import say
-from tooling.pulumi_files.stack import find_stack
 from tooling.pulumi_files.stack_file import set_value
 
 if TYPE_CHECKING:
     from settings import Settings
-    from tooling.pulumi_files.project import Project
+    from tooling.pulumi_files.stack import Stack
 
 CONFIG_KEYS: Final = {
     "open-webui": "openWebuiImage",
@@ -36,7 +35,7 @@ class _NoDigest(Exception):  # noqa: N818 - never leaves this module
     """A tag has no digest that could be written; the text says why."""
 
 
-def pin(project: Project, settings: Settings, client: docker.DockerClient) -> int:
+def pin(stack: Stack, settings: Settings, client: docker.DockerClient) -> int:
     """Write ``name:tag@sha256:...`` for every image of the stack whose registry answers, and say so for each.
 
     Returns:
@@ -51,18 +50,18 @@ def pin(project: Project, settings: Settings, client: docker.DockerClient) -> in
             say(f"not pinned: {reference}: {why}")
             continue
         pinned += 1
-        wanted = f"{reference.partition('@')[0]}@{digest}"
-        if wanted == reference:
+        digested = f"{reference.partition('@')[0]}@{digest}"
+        if digested == reference:
             say(f"pinned already: {reference}")
         else:
-            set_value(find_stack(project, settings.stack), CONFIG_KEYS[role], wanted)
-            say(f"pinned: {CONFIG_KEYS[role]}: {wanted}{_instead_of(reference)}")
+            set_value(stack, CONFIG_KEYS[role], digested)
+            say(f"pinned: {CONFIG_KEYS[role]}: {digested}{_previous(reference)}")
     if not pinned:
-        say(f"error: no image of stack {settings.stack} could be pinned; its stack file is as it was.")
+        say(f"error: no image of stack {settings.stack} could be pinned; its stack file was not changed.")
     return 0 if pinned else 1
 
 
-def _instead_of(reference: str) -> str:
+def _previous(reference: str) -> str:
     before = parse(reference).digest
     return f" (it was {before})" if before else ""
 
@@ -97,4 +96,4 @@ def _built_here(client: docker.DockerClient, name: str) -> str:
         origin = client.images.get(name).labels.get(labels.LOCAL_BUILD)
     except docker.errors.ImageNotFound:
         return ""
-    return f". The one here was built on this machine, from {origin}: no registry knows it" if origin else ""
+    return f". The one here was built on this machine, from {origin}: no registry has it" if origin else ""

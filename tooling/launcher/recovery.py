@@ -1,8 +1,8 @@
-"""What a crash or a lost state left of a stack, out of the way before an engine begins.
+"""Removes what a crash or a lost state left of a stack, before an engine begins.
 
 The embedded engine does this by itself; the Pulumi CLI keeps the lock of a process that was killed, and stops at the
-name of a container whose creation it did not see end. On a shared backend ``make cancel YES=1`` does it,
-whose user says that nobody is at work: that cannot be seen from here.
+name of a container whose creation it did not see end. On a shared backend ``make cancel YES=1`` does it:
+its user says that nobody is at work, which cannot be seen from here.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any
 from docker_access import labels, one_shots
 from docker_access.deployments import Made, Owner, made, takes_over
 from tooling.errors import ToolError
-from tooling.launcher.stack import ownership
-from tooling.launcher.whose import deployment_of
+from tooling.launcher.stack import own_labels
 from tooling.machine.progress import say
+from tooling.pulumi_cli.stacks import deployment
 from tooling.pulumi_files.lock import locked
-from tooling.pulumi_files.stack import find_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     import docker
 
-    from tooling.pulumi_files.project import Project
+    from tooling.pulumi_files.stack import Stack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,23 +40,22 @@ class Stray:
     why: str
 
 
-def strays(api: docker.APIClient, project: Project, stack: str, owner: Owner) -> list[Stray]:
+def strays(api: docker.APIClient, stack: Stack, owner: Owner) -> list[Stray]:
     """What :func:`remove_strays` would remove.
 
     Raises:
         PulumiFilesError: The state cannot be read.
         ToolError: A shared backend does not answer, or a network that is taken over has guests on it.
     """
-    shared = find_stack(project, stack).shared
-    if shared and not takes_over():
+    if stack.shared and not takes_over():
         return []
-    known = set(_ids(deployment_of(project, stack)))
-    own = {owner.identity} if shared else {owner.identity, ""}
-    there = [one for one in made(api, ownership(project, stack)) if one.kind != "volume"]
+    known = set(_ids(deployment(stack)))
+    own = {owner.identity} if stack.shared else {owner.identity, ""}
+    there = [one for one in made(api, own_labels(stack)) if one.kind != "volume"]
     found = []
     for one in there:
-        anothers = one.labels.get(labels.STATE, "") not in own or (shared and not known)
-        if one.id in known or not (takes_over() if anothers else not shared):
+        anothers = one.labels.get(labels.STATE, "") not in own or (stack.shared and not known)
+        if one.id in known or not (takes_over() if anothers else not stack.shared):
             continue
         if anothers and one.kind == "network":
             _refuse_guests(api, one, {other.id for other in there})
@@ -79,7 +77,7 @@ def _refuse_guests(api: docker.APIClient, network: Made, ours: set[str]) -> None
         )
 
 
-def remove_strays(client: docker.DockerClient, project: Project, stack: str, owner: Owner) -> list[str]:
+def remove_strays(client: docker.DockerClient, stack: Stack, owner: Owner) -> list[str]:
     """Remove the stack's containers and networks that were made from its state, which does not know them.
 
     Data volumes stay. Where the user takes over what another state has deployed, that is removed too.
@@ -90,7 +88,6 @@ def remove_strays(client: docker.DockerClient, project: Project, stack: str, own
 
     Args:
         client: Docker.
-        project: The project.
         stack: The stack.
         owner: Its state.
 
@@ -102,15 +99,14 @@ def remove_strays(client: docker.DockerClient, project: Project, stack: str, own
         ToolError: A shared backend does not answer, a network that is taken over has guests on it, or what would be
             removed is a migration at work.
     """
-    of_stack = find_stack(project, stack)
-    with nullcontext() if of_stack.shared else locked(of_stack.backend):
-        found = strays(client.api, project, stack, owner)
+    with nullcontext() if stack.shared else locked(stack.backend):
+        found = strays(client.api, stack, owner)
         gone = set(_remove(client.api, (one.made for one in found)))
     return [f"{one.made}, {one.why}" for one in found if one.made.id in gone]
 
 
 def remove_unfinished(
-    client: docker.DockerClient, project: Project, stack: str, owner: Owner, deployment: Mapping[str, Any]
+    client: docker.DockerClient, stack: Stack, owner: Owner, recorded: Mapping[str, Any]
 ) -> list[str]:
     """Remove the stack's containers and networks whose creation was cut short, so that their names are free again.
 
@@ -118,10 +114,9 @@ def remove_unfinished(
 
     Args:
         client: Docker.
-        project: The project.
         stack: The stack.
         owner: Its state.
-        deployment: Of ``pulumi stack export``; what was being created stands among its pending operations.
+        recorded: Its deployment of ``pulumi stack export``; what was being created is among the pending operations.
 
     Returns:
         What was removed, as in ``container open-webui-team``.
@@ -129,12 +124,12 @@ def remove_unfinished(
     Raises:
         ToolError: What would be removed is a migration at work.
     """
-    pending = [one["resource"] for one in deployment.get("pending_operations") or () if one["type"] == "creating"]
+    pending = [one["resource"] for one in recorded.get("pending_operations") or () if one["type"] == "creating"]
     names = {str(resource.get("inputs", {}).get("name")) for resource in pending}
-    known, own = set(_ids(deployment)), {owner.identity, ""}
+    known, own = set(_ids(recorded)), {owner.identity, ""}
     found = [
         one
-        for one in made(client.api, ownership(project, stack))
+        for one in made(client.api, own_labels(stack))
         if one.kind != "volume" and one.id not in known
         if one.name in names and one.labels.get(labels.STATE, "") in own
     ]
@@ -168,9 +163,9 @@ def _remove_container(api: docker.APIClient, name: str) -> None:
     api.remove_container(found["Id"], v=True, force=True)
 
 
-def _ids(deployment: Mapping[str, Any]) -> Iterator[str]:
+def _ids(recorded: Mapping[str, Any]) -> Iterator[str]:
     """Ids of the resources in a deployment, and of those an interrupted step was changing."""
-    pending = [operation["resource"] for operation in deployment.get("pending_operations") or ()]
-    for resource in (*(deployment.get("resources") or ()), *pending):
+    pending = [operation["resource"] for operation in recorded.get("pending_operations") or ()]
+    for resource in (*(recorded.get("resources") or ()), *pending):
         if resource.get("id"):
             yield str(resource["id"])

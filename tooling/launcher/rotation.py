@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from settings.rules import no_secret
 from tooling.errors import ToolError
-from tooling.pulumi_files.stack import find_stack
 from tooling.pulumi_files.stack_file import set_value
 
 if TYPE_CHECKING:
     from settings import Settings
-    from tooling.pulumi_files.project import Project
+    from tooling.pulumi_files.stack import Stack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,27 +21,29 @@ class Rotatable:
 
     Attributes:
         what: What it is.
-        renews: What starts anew for another one, and what people notice.
+        recreates: What is re-created when it is replaced, and what people notice.
     """
 
     what: str
-    renews: str
+    recreates: str
 
 
-_APP: Final = "migration, then all Open WebUI at once"
+_APP: Final = "the migration, then all replicas at once"
 SECRETS: Final = {
-    "secret-key": Rotatable(what="signs Open WebUI's sessions", renews=f"{_APP}; everybody signs in anew"),
-    "postgres-password": Rotatable(what="Open WebUI's password at Postgres", renews=f"{_APP}; Postgres goes on"),
-    "valkey-openwebui": Rotatable(what="Open WebUI's password at Valkey", renews=f"Valkey, {_APP}"),
-    "valkey-verify": Rotatable(what="the verification's password at Valkey", renews="Valkey"),
-    "valkey-health": Rotatable(what="the health check's password at Valkey", renews="Valkey"),
-    "valkey-tls": Rotatable(what="Valkey's authority and certificate", renews=f"Valkey, {_APP}"),
-    "admin-password": Rotatable(what="the administrator's password", renews=_APP),
+    "secret-key": Rotatable(what="signs Open WebUI's sessions", recreates=f"{_APP}; everybody has to sign in again"),
+    "postgres-password": Rotatable(
+        what="Open WebUI's password at Postgres", recreates=f"{_APP}; Postgres keeps running"
+    ),
+    "valkey-openwebui": Rotatable(what="Open WebUI's password at Valkey", recreates=f"Valkey, {_APP}"),
+    "valkey-verify": Rotatable(what="the verification's password at Valkey", recreates="Valkey"),
+    "valkey-health": Rotatable(what="the health check's password at Valkey", recreates="Valkey"),
+    "valkey-tls": Rotatable(what="Valkey's authority and certificate", recreates=f"Valkey, {_APP}"),
+    "admin-password": Rotatable(what="the administrator's password", recreates=_APP),
 }
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """Names of the secrets that a stack with these settings can make anew."""
+    """Names of the secrets that a stack with these settings can replace."""
     if not settings.replicated:
         return []
     absent = no_secret(settings)
@@ -50,26 +51,26 @@ def secrets_of(settings: Settings) -> list[str]:
 
 
 def listing(settings: Settings) -> str:
-    """The stack's secrets: what each is, what starts anew with another one, and when it was rotated.
+    """The stack's secrets: what each is, what is re-created when it is replaced, and when it was rotated.
 
     Raises:
         ToolError: The stack has none.
     """
     names = secrets_of(settings)
     if not names:
-        raise ToolError(_none(settings))
+        raise ToolError(_no_secrets(settings))
     widths = max(map(len, names)), max(len(SECRETS[name].what) for name in names)
     lines = [
         f"  {name:<{widths[0]}}  {SECRETS[name].what:<{widths[1]}}  rotated: {settings.rotated.get(name, 'never')}\n"
-        f"  {'':<{widths[0]}}  starts anew: {SECRETS[name].renews}"
+        f"  {'':<{widths[0]}}  re-created: {SECRETS[name].recreates}"
         for name in names
     ]
     command = f"make rotate STACK={settings.stack} SECRET=NAME"
     return "\n".join([f"secrets that stack {settings.stack} generated; one is replaced with {command}:", *lines])
 
 
-def rotate(project: Project, settings: Settings, name: str) -> str:
-    """Have the next update make another secret; one line for people.
+def rotate(stack: Stack, settings: Settings, name: str) -> str:
+    """Have the next update replace a secret; one line for people.
 
     The stack file is what says so, as after ``pulumi config set --path rotated.NAME DATE``.
 
@@ -77,14 +78,14 @@ def rotate(project: Project, settings: Settings, name: str) -> str:
         ToolError: The stack has no such secret.
     """
     if not secrets_of(settings):
-        raise ToolError(_none(settings))
+        raise ToolError(_no_secrets(settings))
     if name not in secrets_of(settings):
         there_are = ", ".join(secrets_of(settings))
         raise ToolError(f"stack {settings.stack} generates no secret {name!r}. SECRET is one of: {there_are}.")
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    set_value(find_stack(project, settings.stack), "rotated", now, within=[name])
-    return f"rotate: {name} is made anew ({now}); what starts anew: {SECRETS[name].renews}"
+    set_value(stack, "rotated", now, within=[name])
+    return f"rotate: {name} is replaced ({now}); re-created with it: {SECRETS[name].recreates}"
 
 
-def _none(settings: Settings) -> str:
+def _no_secrets(settings: Settings) -> str:
     return f"stack {settings.stack} has topology {settings.topology}, and rotated is for topology: replicated."

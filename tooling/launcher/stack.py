@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import docker.errors
-
 from docker_access import labels
 from docker_access.one_shots import ROLES
 from tooling.errors import ToolError
-from tooling.pulumi_files.project import Project, load_project, stack_names
+from tooling.pulumi_files.project import load_project, stack_names
+from tooling.pulumi_files.stack import Stack, find_stack
 
 if TYPE_CHECKING:
     import docker
@@ -20,54 +19,51 @@ if TYPE_CHECKING:
 PROJECT_FOLDER: Final = Path(__file__).resolve().parents[2]
 
 
-def open_project(stack: str) -> Project:
-    """The project, once it is certain that it has the stack.
+def open_stack(name: str) -> Stack:
+    """A stack of this project.
 
     Raises:
-        ToolError: It has not; the text lists the stacks there are.
+        ToolError: There is none of this name; the text lists the stacks there are.
     """
     project = load_project(PROJECT_FOLDER)
     known = stack_names(project)
-    if stack not in known:
+    if name not in known:
         raise ToolError(
-            f"there is no stack {stack!r}. Stacks here: {', '.join(known) or 'none'}. Choose one with STACK=NAME, "
-            f"or write {project.stacks_directory.name}/Pulumi.{stack}.yaml (it may be empty)."
+            f"there is no stack {name!r}. Stacks here: {', '.join(known) or 'none'}. Choose one with STACK=NAME, "
+            f"or write {project.stacks_directory.name}/Pulumi.{name}.yaml (it may be empty)."
         )
-    return project
+    return find_stack(project, name)
 
 
-def ownership(project: Project, stack: str) -> dict[str, str]:
+def own_labels(stack: Stack) -> dict[str, str]:
     """Labels of what a stack owns."""
-    return {labels.PROJECT: project.name, labels.STACK: stack}
+    return {labels.PROJECT: stack.project.name, labels.STACK: stack.name}
 
 
-def _marks(project: Project, stack: str) -> list[str]:
-    """The same as Docker's filter."""
-    return [f"{key}={value}" for key, value in ownership(project, stack).items()]
+def _label_filter(stack: Stack) -> list[str]:
+    return [f"{key}={value}" for key, value in own_labels(stack).items()]
 
 
-def failed_one_shots(client: docker.DockerClient, project: Project, stack: str) -> list[Container]:
+def failed_one_shots(client: docker.DockerClient, stack: Stack) -> list[Container]:
     """One-shot containers of the stack that failed."""
-    marks = _marks(project, stack)
     return [
         container
         for container in client.containers.list(
-            all=True, filters={"label": marks, "status": "exited"}, ignore_removed=True
+            all=True, filters={"label": _label_filter(stack), "status": "exited"}, ignore_removed=True
         )
         if container.labels.get(labels.ROLE) in ROLES and container.attrs["State"]["ExitCode"] != 0
     ]
 
 
-def remove_failed_one_shots(client: docker.DockerClient, project: Project, stack: str) -> list[str]:
-    """Remove one-shot containers of the stack that failed, so that the next update runs them anew; their names."""
+def remove_failed_one_shots(client: docker.DockerClient, stack: Stack) -> list[str]:
+    """Remove one-shot containers of the stack that failed, so that the next update runs them again; their names."""
     removed = []
-    for container in failed_one_shots(client, project, stack):
+    for container in failed_one_shots(client, stack):
         container.remove(v=True)
         removed.append(f"{container.name} (exit code {container.attrs['State']['ExitCode']})")
     return removed
 
 
-def kept_volumes(client: docker.DockerClient, project: Project, stack: str) -> list[Volume]:
+def kept_volumes(client: docker.DockerClient, stack: Stack) -> list[Volume]:
     """The stack's data volumes that are still there, by name."""
-    marks = _marks(project, stack)
-    return sorted(client.volumes.list(filters={"label": marks}), key=lambda volume: str(volume.name))
+    return sorted(client.volumes.list(filters={"label": _label_filter(stack)}), key=lambda volume: str(volume.name))

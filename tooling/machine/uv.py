@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -125,27 +126,24 @@ def _cache(current: Mapping[str, str]) -> str:
 
 
 def pip_settings(current: Mapping[str, str]) -> dict[str, str]:
-    """Pip's settings by option name: from the most general file to the most specific, then ``PIP_*``."""
+    """Pip's settings by option name: ``[global]`` of the most general file first, ``PIP_*`` variables last."""
     at_home = _home(current)
     config_home = Path(current.get("XDG_CONFIG_HOME") or at_home / ".config")
-    files = [
-        Path("/etc/xdg/pip/pip.conf"),
-        Path("/etc/pip.conf"),
-        at_home / ".pip/pip.conf",
-        config_home / "pip/pip.conf",
-    ]
-    if current.get("PIP_CONFIG_FILE"):
-        files.append(Path(current["PIP_CONFIG_FILE"]))
-    settings: dict[str, str] = {}
-    for file in files:
+    machine, named = ("/etc/xdg/pip/pip.conf", "/etc/pip.conf"), current.get("PIP_CONFIG_FILE", "")
+    files = [*machine, str(at_home / ".pip/pip.conf"), str(config_home / "pip/pip.conf"), named]
+    parsers = []
+    for file in [] if named == os.devnull else files:
         parser = configparser.RawConfigParser(strict=False)
-        try:
+        with suppress(OSError, configparser.Error):
             parser.read(file, encoding="utf-8")
-        except (OSError, configparser.Error):
-            continue
-        for section in ("global", "install"):
-            if parser.has_section(section):
-                settings.update({key.replace("_", "-"): value for key, value in parser.items(section)})
+            parsers.append(parser)
+    settings = {
+        key.replace("_", "-"): value
+        for section in ("global", "install")
+        for parser in parsers
+        if parser.has_section(section)
+        for key, value in parser.items(section)
+    }
     for name, value in current.items():
         if name.startswith("PIP_") and name != "PIP_CONFIG_FILE":
             settings[name[4:].lower().replace("_", "-")] = value

@@ -55,11 +55,11 @@ def found(listing: str, body: str) -> int | None:
 
     Args:
         listing: A comment a line, as JSON with ``id`` and ``body``.
-        body: The comment to be written; its first line is the mark.
+        body: The comment to be written; its first line marks it.
     """
-    mark = body.partition("\n")[0]
+    marker = body.partition("\n")[0]
     comments = (json.loads(line) for line in listing.splitlines() if line)
-    return next((int(one["id"]) for one in comments if (one["body"] or "").partition("\n")[0].strip() == mark), None)
+    return next((int(one["id"]) for one in comments if (one["body"] or "").partition("\n")[0].strip() == marker), None)
 
 
 def _gh(*words: str, body: str | None = None) -> str:

@@ -2,7 +2,7 @@
 
 The program as it was and as it is declare their resources to an engine that makes nothing. Neither Docker nor the state
 is asked, and nothing is decrypted: whoever may push a branch needs no secret for it. What was changed by hand, and
-what only the state knows, such a preview cannot tell.
+what only the state has, such a preview does not show.
 """
 
 from __future__ import annotations
@@ -155,17 +155,17 @@ def compare(base: Path, directory: Path, stack: str) -> dict[str, Any]:
     Raises:
         ToolError: One of the two cannot be run.
     """
-    said = StringIO()
+    printed = StringIO()
     with tempfile.TemporaryDirectory() as state:
         if stack in stack_names(load_project(base)):
             command = [sys.executable, "-m", "tooling.preview_report.declared", "--stack", stack, "--into", state]
             done = subprocess.run(command, cwd=base, check=False, capture_output=True, encoding="utf-8")
             if done.returncode:
                 raise ToolError(f"the program in {base} does not say what it declares:\n{done.stderr.strip()}")
-        with redirect_stdout(said):
+        with redirect_stdout(printed):
             workspace = Declared(directory, stack, Path(state))
             perform(workspace, "update", preview=True, as_json=True, providers=DeclaringProviders)
-    return {**json.loads(said.getvalue()), "declared": True}
+    return {**json.loads(printed.getvalue()), "declared": True}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Takes a stack's secrets out of what an engine said: more people read a pull request than may know them."""
+"""Takes a stack's secrets out of what an engine printed: more people read a pull request than may know them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WITHHELD: Final = (
 def without_secrets(errors: Iterable[str], stack: str) -> tuple[str, ...]:
     """The errors without the secrets of this process and of the stack; withheld where those of the stack are not known.
 
-    What the program says of another Docker host is never withheld: it is told without the stack's secrets too.
+    What the program says of another Docker host is never withheld: it needs none of the stack's secrets.
 
     Args:
         errors: What an engine printed.
@@ -49,30 +49,29 @@ def secrets_of_environment(variables: Mapping[str, str]) -> set[str]:
     return redaction.values_within([f"{name}={value}" for name, value in variables.items()])
 
 
-def secrets_of_stack(stack: str) -> set[str]:
+def secrets_of_stack(name: str) -> set[str]:
     """Every secret of a stack's configuration and state.
 
     Raises:
         ToolError: Some cannot be opened: the passphrase is not known, they are another provider's and there is no
             Pulumi CLI, or the backend does not answer.
     """
-    project = load_project(Path())
-    found = find_stack(project, stack)
-    if needs_the_cli(found):
-        values, secret = configuration(project, stack)
+    stack = find_stack(load_project(Path()), name)
+    if needs_the_cli(stack):
+        values, secret = configuration(stack)
         opened = set[str]().union(*(redaction.values(values[key]) for key in secret))
-        return opened | secrets_of_export(exported(project, stack, show_secrets=True))
-    if found.shared:
-        salt = read_salt(found.file)
-        secrets = Secrets(salt, passphrase(project, make=False)) if salt else None
-        load_config(found, secrets)
-        opened = secrets_of_export(exported(project, stack, show_secrets=True))
+        return opened | secrets_of_export(exported(stack, show_secrets=True))
+    if stack.shared:
+        salt = read_salt(stack.file)
+        secrets = Secrets(salt, passphrase(stack.project, make=False)) if salt else None
+        load_config(stack, secrets)
+        opened = secrets_of_export(exported(stack, show_secrets=True))
         return opened | (secrets.plaintexts if secrets else set())
-    workspace = Workspace(found)
-    document = found.backend.read()
-    if document or read_salt(found.file):
+    workspace = Workspace(stack)
+    document = stack.backend.read()
+    if document or read_salt(stack.file):
         secrets = workspace.stack_secrets(document, write=False)
-        load_config(found, secrets)
+        load_config(stack, secrets)
         workspace.checkpoint(document, secrets)
     return workspace.plaintexts
 

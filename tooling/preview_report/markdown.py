@@ -49,7 +49,7 @@ def markdown(preview: Preview) -> str:
 
 
 def _failed(preview: Preview) -> str:
-    # In front of it stands which resource said so, in words that differ by engine.
+    # Before it each engine names the resource in words of its own.
     text = "\n".join(error.partition(f"{OTHER_HOST}: ")[2] or error for error in preview.errors)
     fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
     alert = "> [!CAUTION]\n> The preview failed: this change cannot be deployed as it is."

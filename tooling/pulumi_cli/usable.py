@@ -25,7 +25,7 @@ def obstacle_to_cli(project: Path, *, asked: bool) -> str:
 
     Args:
         project: The project's directory.
-        asked: Whether somebody asked for the CLI: then the Docker plugin's source is asked again though it was silent.
+        asked: Whether the user named the CLI: then a recent failure of the Docker plugin's source is not remembered.
     """
     if not (cli := shutil.which("pulumi")):
         return NO_CLI
@@ -64,7 +64,8 @@ def _install_plugin(name: str, version: str) -> str:
         except subprocess.TimeoutExpired:
             failure = f"no answer within {PLUGIN_SECONDS} s"
         else:
-            failure = done.stderr.strip().splitlines()[-1] if done.returncode else ""
+            printed = done.stderr.strip() or f"exit code {done.returncode}"
+            failure = printed.splitlines()[-1] if done.returncode else ""
     if failure:
         remember_failure(f"the source of {name}")
         return f"{name} is not installed and could not be: {failure}"

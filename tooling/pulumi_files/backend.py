@@ -51,22 +51,23 @@ class Backend:
             return None
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else error
-            raise PulumiFilesError(f"The state file {self.file} cannot be read: {why}. {self._older()}") from None
+            raise PulumiFilesError(f"The state file {self.file} cannot be read: {why}. {self._way_back()}") from None
         try:
             document = json.loads(text)
         except ValueError as error:
             raise PulumiFilesError(
                 f"The state file {self.file} is not whole JSON ({error}; {len(text)} characters); it was not touched. "
-                f"{self._older()}"
+                f"{self._way_back()}"
             ) from None
         if not isinstance(document, dict) or not isinstance(document.get("checkpoint"), dict):
             held = ", ".join(document) if isinstance(document, dict) else type(document).__name__
             raise PulumiFilesError(
-                f"The state file {self.file} holds no checkpoint (it has {held}); it was not touched. {self._older()}"
+                f"The state file {self.file} holds no checkpoint (it has {held}); it was not touched. "
+                f"{self._way_back()}"
             )
         return document
 
-    def _older(self) -> str:
+    def _way_back(self) -> str:
         return (
             f"The state before the last save is {self.file.name}.bak beside it; older ones are under "
             f"{self._root / 'history' / self.project / self.stack}. Copy one over it."
@@ -90,7 +91,7 @@ class Backend:
         except OSError as error:
             raise PulumiFilesError(
                 f"The state could not be saved to {self.file}: {error.strerror or error}. The file before this save is "
-                "unharmed. Make room (or writable), then run the same command again."
+                "unharmed. Make room there, or make it writable, then run the same command again."
             ) from None
 
     def tidy(self) -> None:

@@ -115,8 +115,7 @@ def _check_types(project: Project, given: dict[str, Any], values: dict[str, str]
             continue
         if declared.get("secret") and not _is_secure(given[key]):
             raise PulumiFilesError(
-                f"{name}: {key} stands in plain text but is declared secret. Set it with "
-                f"`config set {short} VALUE --secret`."
+                f"{name}: {key} is in plain text but declared secret. Set it with `config set {short} VALUE --secret`."
             )
         value = given[key]
         if _is_secure(value):

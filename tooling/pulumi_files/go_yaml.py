@@ -91,7 +91,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         mark = getattr(said, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(said, "problem", None) or said
-        raise PulumiFilesError(f"{path}{place}: not valid YAML: {problem}. Mend that line.") from None
+        raise PulumiFilesError(f"{path}{place}: not valid YAML: {problem}. Fix that line.") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise PulumiFilesError(

@@ -42,7 +42,7 @@ def locked(backend: Backend) -> Iterator[None]:
     try:
         try:
             backend.locks.mkdir(parents=True, exist_ok=True)
-            with _turn(backend.locks):
+            with _in_turn(backend.locks):
                 _refuse_if_held(backend)
                 _write(own)
                 _refuse_if_held(backend, but=own, wait_seconds=_YIELD_SECONDS)
@@ -98,7 +98,7 @@ _WHY: Final[dict[Holder, str]] = {
 
 
 @contextmanager
-def _turn(directory: Path) -> Iterator[None]:
+def _in_turn(directory: Path) -> Iterator[None]:
     """Wait for one's turn among the runs on this machine. The system ends it with the process, however that ends."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
@@ -166,11 +166,11 @@ def _describe(path: Path, content: dict[str, Any]) -> str:
         return f"the lock file {path} cannot be read, so whose it is is unknown"
     who = f"{content.get('username', 'someone')}@{content.get('hostname', 'an unknown host')}"
     since = content.get("timestamp", "an unknown time")
-    return f"held by {who}, process {content.get('pid', 'unknown')}, since {since}{_ago(content)}"
+    return f"held by {who}, process {content.get('pid', 'unknown')}, since {since}{_age(content)}"
 
 
-def _ago(content: dict[str, Any]) -> str:
-    taken = _taken(content)
+def _age(content: dict[str, Any]) -> str:
+    taken = _time_of(content)
     if taken is None:
         return ""
     seconds = int((datetime.now(UTC) - taken).total_seconds())
@@ -182,7 +182,7 @@ def _ago(content: dict[str, Any]) -> str:
     return f" ({seconds} s ago)"
 
 
-def _taken(content: dict[str, Any]) -> datetime | None:
+def _time_of(content: dict[str, Any]) -> datetime | None:
     try:
         taken = datetime.fromisoformat(str(content["timestamp"]))
     except (KeyError, ValueError):
@@ -196,14 +196,14 @@ def _holder(content: dict[str, Any]) -> Holder:
     if content.get("hostname") != socket.gethostname() or not isinstance(pid, int):
         return "unknown"
     if not isinstance(identity, dict) or not (identity and here):
-        return _holder_by_age(pid, _taken(content))
+        return _holder_by_age(pid, _time_of(content))
     if any(identity.get(key) != here[key] for key in ("machine", "namespace")):
         return "unknown"
     return "alive" if identity == _identity(pid) and not _is_zombie(pid) else "gone"
 
 
 def _holder_by_age(pid: int, taken: datetime | None) -> Holder:
-    """The same for a lock of the CLI, which tells no more of its process than the number.
+    """Likewise for a lock of the CLI, which records only the number of its process.
 
     That is another's by now if it is younger than the lock and no Pulumi. The age alone would not do: it follows the
     clock when that is set.
@@ -240,8 +240,8 @@ def _identity(pid: int) -> dict[str, str]:
         # The name, in brackets, may hold anything.
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         return {
-            "machine": _line("/etc/machine-id"),
-            "boot": _line("/proc/sys/kernel/random/boot_id"),
+            "machine": _first_line("/etc/machine-id"),
+            "boot": _first_line("/proc/sys/kernel/random/boot_id"),
             "namespace": str(Path("/proc/self/ns/pid").readlink()),
             "started": fields[22 - 3],
         }
@@ -249,7 +249,7 @@ def _identity(pid: int) -> dict[str, str]:
         return {}
 
 
-def _line(path: str) -> str:
+def _first_line(path: str) -> str:
     with suppress(OSError):
         return Path(path).read_text(encoding="ascii").strip()
     return ""

@@ -75,13 +75,13 @@ def load_project(directory: Path) -> Project:
         name=name,
         stacks_directory=path.parent / str(document.get("stackConfigDir") or ""),
         config=config,
-        backend=str(_part(document, "backend").get("url") or ""),
-        refresh=_part(document, "options").get("refresh") == "always",
+        backend=str(_section(document, "backend").get("url") or ""),
+        refresh=_section(document, "options").get("refresh") == "always",
         document=document,
     )
 
 
-def _part(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def _section(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = document.get(key)
     return value if isinstance(value, Mapping) else {}
 
@@ -150,7 +150,7 @@ def passphrase_file(project: Project) -> Path:
 
 
 def passphrase(project: Project, environ: Mapping[str, str] = os.environ, *, make: bool = True) -> str:
-    """The passphrase of Pulumi's own variables, else of :func:`passphrase_file`, made there (mode 0600) and said once.
+    """The passphrase, from Pulumi's own variables, else from :func:`passphrase_file`, where one is made (mode 0600).
 
     Args:
         project: The project.

@@ -95,7 +95,7 @@ class Secrets:
         except (InvalidTag, ValueError):
             raise PulumiFilesError(
                 f"A secret cannot be decrypted: {ciphertext[:24]}... was not encrypted under this stack's salt. "
-                "Set it again with `config set KEY VALUE --secret`, or restore the file it stands in."
+                "Set it again with `config set KEY VALUE --secret`, or restore the file that holds it."
             ) from None
 
     def seal(self, secret: Secret, name: str = "") -> str:

@@ -47,7 +47,7 @@ class Stack:
         """Its state and its locks; raises :class:`PulumiFilesError` where they are in no plain files."""
         if self.backend_directory is None:
             raise PulumiFilesError(
-                f"The state of stack {self.name} is in no directory of files: the Pulumi CLI has it."
+                f"The state of stack {self.name} is in no plain files: only the Pulumi CLI can read it."
             )
         return Backend(self.backend_directory, self.project.name, self.name)
 

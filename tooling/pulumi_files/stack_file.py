@@ -31,7 +31,7 @@ _PASSPHRASE: Final = (None, "passphrase", "default")
 
 
 def needs_the_cli(stack: Stack, *, sealed: bool = False) -> str:
-    """What of a stack's configuration only the Pulumi CLI reads or opens, as the subject of a sentence; else empty.
+    """What a stack's configuration has that only the Pulumi CLI reads, as the subject of a sentence; empty if nothing.
 
     That is an environment of Pulumi Cloud (ESC), what a key service or Pulumi Cloud has sealed, and the configuration
     of Pulumi itself.

@@ -110,23 +110,23 @@ def keep_equal(new: Properties, old: Properties) -> Properties:
     return {key: old[key] if key in old and equal(value, old[key]) else value for key, value in new.items()}
 
 
-def _any(value: Any, matches: Callable[[Any], bool]) -> bool:
+def _any_part(value: Any, matches: Callable[[Any], bool]) -> bool:
     if matches(value):
         return True
     if isinstance(value, Secret):
-        return _any(value.value, matches)
+        return _any_part(value.value, matches)
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(_any(item, matches) for item in items)
+    return any(_any_part(item, matches) for item in items)
 
 
 def has_secret(value: Any) -> bool:
     """Whether a secret is in the value, at any depth."""
-    return _any(value, lambda item: isinstance(item, Secret))
+    return _any_part(value, lambda item: isinstance(item, Secret))
 
 
 def has_unknown(value: Any) -> bool:
     """Whether an unknown is in the value, at any depth."""
-    return _any(value, lambda item: item is UNKNOWN)
+    return _any_part(value, lambda item: item is UNKNOWN)
 
 
 def mark_secrets(plain: Properties, like: Properties, also: list[str] | None = None) -> Properties:

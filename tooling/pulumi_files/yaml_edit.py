@@ -1,6 +1,6 @@
 """Changes one value of a YAML file and nothing else: comments, order and quotes stay as people wrote them.
 
-PyYAML says where things are; the text between is not touched. The Pulumi CLI writes the whole file anew.
+PyYAML says where things are; the text between is not touched. The Pulumi CLI rewrites the whole file.
 
 Source: https://pyyaml.org/wiki/PyYAMLDocumentation (nodes and marks)
 """
@@ -13,7 +13,7 @@ import yaml
 
 
 class NotABlockError(Exception):
-    """A place below something that is no object with one key a line.
+    """The place is below something that is not an object with one key a line.
 
     Attributes:
         line: Where that is, counted from 1.

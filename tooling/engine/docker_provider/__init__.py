@@ -6,7 +6,8 @@ Left out: every other resource type and data source, registry credentials of the
 
 Read in this order: ``client`` (the daemon), ``properties`` (what a table of properties says), ``checking``,
 ``diffing``, ``recording`` and ``refreshing`` (what is done with it), ``volume``, ``network``, ``remote_image``, and the
-longest, ``container``: ``container_properties``, ``container_request``, ``container_inspect``, ``container_waiting``.
+longest, ``container``: ``container_properties``, ``container_request``, ``container_inspect``, ``container_making``,
+``container_waiting``, ``container_removing``.
 
 Source: https://github.com/pulumi/pulumi-docker/tree/v5.2.0/provider
 """

@@ -52,8 +52,8 @@ def _check_fields(token: str, path: str, table: Table, given: Mapping[str, Any])
         prop = table.get(key)
         if prop is None or prop.output_only:
             raise ProviderError(
-                f"{token} has no property {where} (={_shown(value)}) that the embedded engine knows; if it is no slip "
-                f"of the pen, the Pulumi CLI does. Properties are {', '.join(_inputs(table))}."
+                f"{token} has no property {where} (={_shown(value)}) that the embedded engine knows; if it is spelled "
+                f"right, the Pulumi CLI does. Properties are {', '.join(_inputs(table))}."
             )
         if not prop.known:
             if value in ("", 0, False, [], {}, prop.default):

@@ -157,20 +157,20 @@ def labels_of(inputs: dict[str, Any]) -> dict[str, str]:
 
 
 def is_the_stacks(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
-    """Whether labels found on an object name the very project and stack that the inputs would write on it."""
+    """Whether labels found on an object name the project and the stack that the inputs would write on it."""
     asked = labels_of(inputs)
-    marks = (labels.PROJECT, labels.STACK)
-    return all(mark in asked and (found or {}).get(mark) == asked[mark] for mark in marks)
+    names = (labels.PROJECT, labels.STACK)
+    return all(name in asked and (found or {}).get(name) == asked[name] for name in names)
 
 
 def is_ours(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
-    """Whether they name the very state too; an object that names none is from before there were any."""
+    """Whether they name the same state too. An object that names none is older than these labels."""
     states = {one[labels.STATE] for one in (labels_of(inputs), found or {}) if labels.STATE in one}
     return is_the_stacks(inputs, found) and len(states) <= 1
 
 
 def ownership(found: dict[str, str] | None) -> str:
     """Whose an object is, for a message."""
-    project, stack, origin = ((found or {}).get(mark) for mark in (labels.PROJECT, labels.STACK, labels.ORIGIN))
+    project, stack, origin = ((found or {}).get(name) for name in (labels.PROJECT, labels.STACK, labels.ORIGIN))
     whose = f"belongs to project {project}, stack {stack}" if project or stack else "carries no label of ours"
     return f"{whose}, of the state in {origin}" if origin else whose

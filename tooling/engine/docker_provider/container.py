@@ -1,7 +1,7 @@
 """``docker:index/container:Container``: making, reading, changing and removing one.
 
 In the plugin's order: create, join networks, put files in, start, wait. Left out, and refused when set: what the table
-of its properties marks as not known.
+of its properties has as not known.
 
 Source: https://github.com/kreuzwerker/terraform-provider-docker/blob/master/internal/provider/resource_docker_container_funcs.go
 """
@@ -100,7 +100,7 @@ def update(call: Call, container_id: str, old_outputs: Properties, new_inputs: P
         # Left by a create that failed: it recorded nothing of what Docker chose.
         found = inspect(call.docker, container_id)
         if found is None:
-            raise ProviderError(f"the container {name} is gone. Run refresh, then up, to make it anew.")
+            raise ProviderError(f"the container {name} is gone. Run refresh, then up, to create it again.")
         old_outputs = recorded(
             TABLE, observed(found, old_outputs), settled=True, meta=old_outputs.get(META) or meta(None)
         )
@@ -158,7 +158,7 @@ def delete(call: Call, container_id: str, inputs: Properties, outputs: Propertie
 def find(call: Call, inputs: Properties) -> str | None:
     """Id of the container of that name, if it is ours, as asked for, and up; or, if it is one to wait for, ended well.
 
-    One of ours that differs, was left half made or failed is removed, so that it can be made anew.
+    One of ours that differs, was left half made or failed is removed, so that it can be created again.
 
     Raises:
         ProviderError: It is one to wait for, and still at work.

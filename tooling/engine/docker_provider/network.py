@@ -108,7 +108,7 @@ def update(call: Call, network_id: str, old_outputs: Properties, new_inputs: Pro
     """Nothing about a network changes in place."""
     state = read(call, network_id, new_inputs, old_outputs)
     if state is None:
-        raise ProviderError(f"the network {new_inputs['name']} is gone. Run refresh, then up, to make it anew.")
+        raise ProviderError(f"the network {new_inputs['name']} is gone. Run refresh, then up, to create it again.")
     return state.outputs
 
 
@@ -236,10 +236,10 @@ def _remove(docker: Docker, network_id: str, name: str) -> None:
                 raise
         else:
             return
-    raise _in_use(docker, network_id, name)
+    raise _in_use_error(docker, network_id, name)
 
 
-def _in_use(docker: Docker, network_id: str, name: str) -> ProviderError:
+def _in_use_error(docker: Docker, network_id: str, name: str) -> ProviderError:
     endpoints = (_inspect(docker, network_id) or {}).get("Containers") or {}
     users = sorted(endpoint["Name"] for endpoint in endpoints.values())
     return ProviderError(

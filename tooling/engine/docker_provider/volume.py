@@ -94,7 +94,7 @@ def update(call: Call, volume_id: str, old_outputs: Properties, new_inputs: Prop
     """Nothing about a volume changes in place."""
     state = read(call, volume_id, new_inputs, old_outputs)
     if state is None:
-        raise ProviderError(f"the volume {volume_id} is gone. Run refresh, then up, to make it anew.")
+        raise ProviderError(f"the volume {volume_id} is gone. Run refresh, then up, to create it again.")
     return state.outputs
 
 
@@ -112,7 +112,7 @@ def delete(call: Call, volume_id: str, inputs: Properties, outputs: Properties) 
                 raise
         else:
             return
-    raise _in_use(call.docker, volume_id)
+    raise _in_use_error(call.docker, volume_id)
 
 
 def find(call: Call, inputs: Properties) -> str | None:
@@ -150,7 +150,7 @@ def _inspect(docker: Docker, name: str) -> dict[str, Any] | None:
     return look(f"inspect the volume {name}", lambda: docker.api.inspect_volume(name))
 
 
-def _in_use(docker: Docker, name: str) -> ProviderError:
+def _in_use_error(docker: Docker, name: str) -> ProviderError:
     with docker_errors(f"list the containers that use the volume {name}"):
         users = docker.api.containers(all=True, filters={"volume": name})
     names = ", ".join(sorted(user["Names"][0].lstrip("/") for user in users)) or "a container"
