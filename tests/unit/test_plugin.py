@@ -20,8 +20,8 @@ from packaging.requirements import Requirement
 from pulumi.provider.server import ProviderServicer
 from pulumi.runtime.settings import set_root_resource
 
-from plugin.__main__ import Package
-from plugin.open_webui_stack import PACKAGE, TYPE, OpenWebUIStack, configuration, declared
+from plugin.__main__ import Package, declared
+from plugin.open_webui_stack import PACKAGE, TYPE, OpenWebUIStack, configuration
 from settings import KEYS
 from tests.unit.recorder import VARIANTS, Recorder, config_in, in_the_open, opened, record, variant
 
