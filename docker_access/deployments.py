@@ -33,9 +33,6 @@ SHOWN: Final = 5
 class AnothersDeploymentError(Exception):
     """The deployment belongs to another state. It was not touched."""
 
-    # Pulumi prints the type with its module in front of the text; an exception of builtins goes without.
-    __module__ = "builtins"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:

@@ -19,9 +19,6 @@ from docker_access.deployments import takes_over
 class OtherDockerHostError(Exception):
     """The Docker that answers is not the one that the stack lives on. It was not touched."""
 
-    # Pulumi prints the type with its module in front of the text; an exception of builtins goes without.
-    __module__ = "builtins"
-
 
 def identity(client: docker.APIClient) -> dict[str, str]:
     """``engine``, Docker's id of itself, empty where it has none, and ``name``, that of its machine.

@@ -8,28 +8,39 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
+import yaml
 from pulumi.provider import main
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ComponentInitError
 
-from plugin.open_webui_stack import CHECKOUT, PACKAGE, TYPE, OpenWebUIStack, declared
+from plugin.open_webui_stack import PACKAGE, TYPE, OpenWebUIStack
 
 if TYPE_CHECKING:
     from pulumi.provider import ConstructResult
 
 
+CHECKOUT: Final = Path(__file__).resolve().parents[1]
+
+
+def declared() -> dict[str, dict[str, Any]]:
+    """The settings by their keys, as ``Pulumi.yaml`` declares them."""
+    found: dict[str, dict[str, Any]] = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    return found
+
+
 class Package(ComponentProvider):
-    """The package. Its arguments are described by the settings, whose names they have."""
+    """The package. ``Pulumi.yaml`` describes its arguments, which have the names of the settings."""
 
     def __init__(self) -> None:
         project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         super().__init__([OpenWebUIStack], PACKAGE, version=project["version"])
-        schema = json.loads(self.schema or "")
+        schema, settings = json.loads(self.schema or ""), declared()
         for key, argument in schema["resources"][TYPE]["inputProperties"].items():
-            argument["description"] = declared()[key]["description"]
+            argument["description"] = settings[key]["description"]
         self.schema = json.dumps(schema)
 
     def construct(

@@ -9,18 +9,14 @@ Source: https://github.com/pulumi/pulumi/blob/v3.272.0/sdk/python/lib/pulumi/pro
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any, Final, Required, TypedDict
 
 import pulumi
-import yaml
 
 from preflight import preflight
 from settings import Settings, SettingsError
 from topologies import deploy, prove
 
-CHECKOUT: Final = Path(__file__).resolve().parents[1]
 PACKAGE: Final = "open-webui-valkey"
 TYPE: Final = f"{PACKAGE}:index:OpenWebUIStack"
 
@@ -161,13 +157,6 @@ class OpenWebUIStack(pulumi.ComponentResource):
         )
 
 
-@cache
-def declared() -> dict[str, dict[str, Any]]:
-    """The settings by their keys, as ``Pulumi.yaml`` declares them."""
-    found: dict[str, dict[str, Any]] = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
-    return found
-
-
 def configuration(args: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, pulumi.Output[str]]]:
     """The arguments as an engine hands over the configuration of a stack, and the outputs among them by their places.
 
@@ -176,8 +165,7 @@ def configuration(args: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, pu
     """
     secrets: dict[str, pulumi.Output[str]] = {}
     given = {_camel_case(name): _known(_camel_case(name), value, secrets) for name, value in args.items()}
-    values = {key: setting["default"] for key, setting in declared().items()} | given
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}, secrets
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()}, secrets
 
 
 def _camel_case(name: str) -> str:

@@ -91,7 +91,7 @@ def example(tmp_path_factory: pytest.TempPathFactory, downloads: None) -> Iterat
     copy = tmp_path_factory.mktemp("example")
     shutil.copytree(PROJECT, copy, ignore=NOT_COPIED, dirs_exist_ok=True)
     (copy / ".venv").symlink_to(sys.prefix)
-    made = Example(copy / "examples/alongside", f"ex{secrets.token_hex(3)}", free_port())
+    made = Example(copy / "examples/behind_your_own_proxy", f"ex{secrets.token_hex(3)}", free_port())
     (made.directory / "Pulumi.dev.yaml").unlink()
     stack_file = made.directory / f"Pulumi.{made.stack}.yaml"
     stack_file.write_text(yaml.safe_dump({"config": {"shop:port": made.port}}), encoding="utf-8")
@@ -137,9 +137,9 @@ def test_the_package_is_what_lies_here_and_imports_without_the_checkout(example:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_example_is_proved_changes_nothing_then_and_goes_without_a_trace(example: Example, engine: str) -> None:
     script = (
-        commands("examples/alongside/README.md", "With the Pulumi CLI", dev=example.stack)
+        commands("examples/behind_your_own_proxy/README.md", "With the Pulumi CLI", dev=example.stack)
         if engine == "pulumi"
-        else commands("examples/alongside/README.md", "With the embedded engine", dev=example.stack)
+        else commands("examples/behind_your_own_proxy/README.md", "With the embedded engine", dev=example.stack)
     )
     lines = script.splitlines(keepends=True)
     assert "destroy" in lines[-1]

@@ -35,8 +35,8 @@ from components import (
 )
 from tests.unit.recorder import CONTAINER, NETWORK, Recorder, in_the_open, label, record, secret_of
 
-EXAMPLE = Path("examples/alongside")
-MARKS = re.compile(r"pulumi\.(project|stack)$")
+EXAMPLE = Path("examples/behind_your_own_proxy")
+STACK_LABEL = re.compile(r"pulumi\.(project|stack)$")
 
 
 def run(program: Callable[[], object]) -> Recorder:
@@ -93,8 +93,8 @@ def test_the_example_has_no_password_in_the_open() -> None:
 
 def test_nothing_carries_marks_nobody_asked_for() -> None:
     recorder = example()
-    marks = {item["label"] for inputs in recorder.containers.values() for item in inputs.get("labels", [])}
-    assert not [mark for mark in marks if MARKS.search(mark)]
+    found = {item["label"] for inputs in recorder.containers.values() for item in inputs.get("labels", [])}
+    assert not [label for label in found if STACK_LABEL.search(label)]
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -154,7 +154,7 @@ def test_further_variables_reach_a_single_open_webui_sealed() -> None:
     assert "k3y" not in str(in_the_open(recorder.of_type(CONTAINER)))
 
 
-def test_containers_are_made_anew_with_a_network_that_the_program_makes() -> None:
+def test_containers_are_re_created_with_a_network_that_the_program_makes() -> None:
     def program() -> None:
         shop = docker.Network("shop", name="shop")
         network = Network("joined", NetworkArgs(name="shop", external=True, network_id=shop.id))
@@ -193,11 +193,11 @@ def test_replicas_need_no_more_than_their_names_a_database_and_where_people_open
             )
         )
         gateway = Gateway(
-            "door",
+            "gateway",
             GatewayArgs(
                 image="caddy:2",
-                container_name="door",
-                data=DataVolume(name="door-data"),
+                container_name="gateway",
+                data=DataVolume(name="gateway-data"),
                 network=network,
                 upstreams=("chat-1", "chat-2"),
                 public_url="https://chat.example.com",
@@ -212,7 +212,7 @@ def test_replicas_need_no_more_than_their_names_a_database_and_where_people_open
     assert [item["name"] for item in named(recorder, "chat-1")["networksAdvanced"]] == ["shop"]
     assert "CORS_ALLOW_ORIGIN=https://chat.example.com" in named(recorder, "chat-1")["envs"]
     assert "@chat-database:5432/" in recorder.uploads("chat-files")["/run/secrets/open-webui.env"]
-    assert "reverse_proxy chat-1:8080 chat-2:8080" in recorder.uploads("door-files")["/etc/caddy/Caddyfile"]
+    assert "reverse_proxy chat-1:8080 chat-2:8080" in recorder.uploads("gateway-files")["/etc/caddy/Caddyfile"]
     assert "WEBUI_ADMIN_PASSWORD=pa55" in recorder.uploads("chat-migration")["/migration/account.env"]
     assert "pa55" not in str(in_the_open(recorder.of_type(CONTAINER)))
 

@@ -311,7 +311,7 @@ def test_another_image_database_setting_or_file_is_another_schema_and_the_old_on
 
 
 @pytest.mark.parametrize(("preview", "known"), [(True, True), (False, False)])
-def test_a_preview_knows_that_replicas_stay_while_a_migration_that_is_gone_is_made_anew(
+def test_a_preview_knows_that_replicas_stay_while_a_migration_that_is_gone_is_re_created(
     monkeypatch: pytest.MonkeyPatch, *, preview: bool, known: bool
 ) -> None:
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: preview)

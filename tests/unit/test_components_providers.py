@@ -1,4 +1,4 @@
-"""The project's own resources: when they are made anew, when they change, and what they say when they fail."""
+"""The project's own resources: when they are re-created, when they change, and what they say when they fail."""
 
 import base64
 import json
@@ -41,7 +41,7 @@ def verdict(found: DiffResult) -> str:
         ({"size_bytes": 32}, {"size_bytes": 16}, "replaced"),
     ],
 )
-def test_a_secret_is_made_anew_for_another_length_or_generation(
+def test_a_secret_is_re_created_for_another_length_or_generation(
     old: dict[str, Any], new: dict[str, Any], wanted: str
 ) -> None:
     assert verdict(SecretProvider().diff("id", old, new)) == wanted
@@ -66,7 +66,7 @@ def test_a_secret_has_the_length_that_is_asked_for_and_never_the_same_value() ->
         ({"host": "redis"}, {"host": "valkey"}, "replaced"),
     ],
 )
-def test_a_certificate_is_made_anew_for_another_host_or_generation(
+def test_a_certificate_is_re_created_for_another_host_or_generation(
     old: dict[str, Any], new: dict[str, Any], wanted: str
 ) -> None:
     assert verdict(CertificateProvider().diff("id", old, new)) == wanted

@@ -28,7 +28,7 @@ class Docker:
     """A Docker with one container, network or volume of the stack."""
 
     def __init__(self, kind: str = "", owner: Owner | None = None) -> None:
-        marks = {**OWNERSHIP, **(owner.labels if owner else {})}
+        its_labels = {**OWNERSHIP, **(owner.labels if owner else {})}
         self.made: dict[str, list[dict[str, Any]]] = {"container": [], "network": [], "volume": []}
         if kind:
             created: Any = 1796000000 if kind == "container" else "2026-11-30T08:00:00Z"
@@ -40,7 +40,7 @@ class Docker:
                     "Names": [f"/{name}"],
                     "Created": created,
                     "CreatedAt": created,
-                    "Labels": marks,
+                    "Labels": its_labels,
                     "State": "exited",
                 }
             ]
@@ -121,7 +121,7 @@ def test_data_of_a_state_in_the_same_folder_of_another_machine_are_not_ours() ->
 
 
 @pytest.mark.parametrize("kind", ["network", "volume"])
-def test_what_a_state_has_begun_with_and_is_not_made_anew_is_its_own_wherever_it_was_made(kind: str) -> None:
+def test_what_a_state_has_begun_with_and_is_not_re_created_is_its_own_wherever_it_was_made(kind: str) -> None:
     refuse(Docker(kind, THEIRS), OURS)
 
 

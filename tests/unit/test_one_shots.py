@@ -26,7 +26,7 @@ from tooling.pulumi_files.stack import find_stack
 if TYPE_CHECKING:
     from tooling.pulumi_files.project import Project
 
-MARKS: Final = {labels.PROJECT: "open-webui", labels.STACK: "team"}
+STACK_LABELS: Final = {labels.PROJECT: "open-webui", labels.STACK: "team"}
 NAME: Final = "open-webui-team-migration"
 NOON: Final = dt.datetime(2026, 11, 30, 12, 0, 0, tzinfo=dt.UTC)
 PASSWORD: Final = "correct-horse-battery"
@@ -37,7 +37,7 @@ def inspected(role: str = "migration", env: tuple[str, ...] = ()) -> dict[str, A
         "Id": "1",
         "Name": f"/{NAME}",
         "State": {"Running": True, "StartedAt": "2026-11-30T11:47:18.123456789Z"},
-        "Config": {"Labels": {**MARKS, labels.ROLE: role}, "Env": list(env)},
+        "Config": {"Labels": {**STACK_LABELS, labels.ROLE: role}, "Env": list(env)},
     }
 
 
@@ -129,7 +129,7 @@ def test_a_log_whose_secrets_cannot_be_read_is_not_shown() -> None:
 @pytest.mark.parametrize(("role", "count"), [("migration", 1), ("postgres-setup", 1), ("open-webui", 0), ("files", 0)])
 def test_what_serves_is_no_one_shot(role: str, count: int) -> None:
     docker: Any = Docker(inspected(role))
-    assert len(list(one_shots.at_work(docker, MARKS))) == count
+    assert len(list(one_shots.at_work(docker, STACK_LABELS))) == count
 
 
 def test_make_waits_for_a_migration_that_a_gone_run_left_at_work(
@@ -205,11 +205,11 @@ def test_an_update_beside_a_migration_at_work_is_refused_and_a_preview_says_so(m
     warned: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", warned.append)
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
-    preflight_one_shots.refuse_at_work(MARKS)
+    preflight_one_shots.refuse_at_work(STACK_LABELS)
     assert len(warned) == 1
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: False)
     with pytest.raises(pulumi.RunError, match=r"nothing was changed:\n  container .* upgrading.*make up STACK=team"):
-        preflight_one_shots.refuse_at_work(MARKS)
+        preflight_one_shots.refuse_at_work(STACK_LABELS)
 
 
 def test_what_tells_of_it_runs_in_the_programs_context_by_which_pulumi_knows_the_engine(
@@ -220,7 +220,7 @@ def test_what_tells_of_it_runs_in_the_programs_context_by_which_pulumi_knows_the
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: False)
     monkeypatch.setattr(preflight_one_shots, "_tell", lambda *_: told.put(engine.get()))
     token = engine.set("the program's")
-    preflight_one_shots.tell_of_one_shots(MARKS)
+    preflight_one_shots.tell_of_one_shots(STACK_LABELS)
     assert told.get(timeout=10) == "the program's"
     engine.reset(token)
 
@@ -233,6 +233,6 @@ def test_an_update_that_waits_for_its_own_migration_shows_its_log_in_passing(mon
     over: Any = SimpleNamespace(wait=lambda _: next(waits))
     shown: list[tuple[str, bool]] = []
     monkeypatch.setattr(pulumi.log, "info", lambda text, *, ephemeral: shown.append((text, ephemeral)))
-    preflight_one_shots._tell(MARKS, over)
+    preflight_one_shots._tell(STACK_LABELS, over)
     assert [(text.endswith("upgrading"), ephemeral) for text, ephemeral in shown] == [(True, True), (True, True)]
     assert docker.read == list(one_shots.SECRET_FILES), "the secrets are read once, however often its log is"

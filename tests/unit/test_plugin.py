@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import json
 import re
+import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -14,11 +16,12 @@ from unittest.mock import patch
 import pulumi
 import pytest
 import yaml
+from packaging.requirements import Requirement
 from pulumi.provider.server import ProviderServicer
 from pulumi.runtime.settings import set_root_resource
 
-from plugin.__main__ import Package
-from plugin.open_webui_stack import PACKAGE, TYPE, OpenWebUIStack, configuration, declared
+from plugin.__main__ import Package, declared
+from plugin.open_webui_stack import PACKAGE, TYPE, OpenWebUIStack, configuration
 from settings import KEYS
 from tests.unit.recorder import VARIANTS, Recorder, config_in, in_the_open, opened, record, variant
 
@@ -69,6 +72,28 @@ def test_what_is_decided_by_must_be_known_and_secrets_need_not() -> None:
 def test_the_version_is_that_of_the_python_package() -> None:
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert (schema()["name"], schema()["version"]) == (project["name"], project["version"])
+
+
+def imported(folders: Sequence[str]) -> set[str]:
+    """The packages that the modules of these folders import."""
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for folder in folders for file in Path(folder).rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
+
+
+def test_its_python_environment_has_all_that_it_imports() -> None:
+    lines = Path("plugin/requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert "-e .." in lines
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = {
+        Requirement(line).name.lower() for line in (*project["dependencies"], *lines) if line[:1] not in {"#", "-", ""}
+    }
+    # grpc and requests come with pulumi and docker.
+    known = {name.replace("-", "_").replace("pyyaml", "yaml") for name in asked} | {"grpc", "requests"}
+    rooms = ("plugin", "settings", "preflight", "topologies")
+    assert imported(rooms) - known == {*rooms, "components", "docker_access", "verification"}
 
 
 def test_its_outputs_are_described() -> None:

@@ -138,12 +138,12 @@ PRODUCTION |= {"valkeyImage": "docker.io/valkey/valkey:8.1.10-alpine"}
 BUILT_HERE = {labels.LOCAL_BUILD: "PyPI open-webui 0.12.4", labels.IMAGE_VERSION: "0.12.4"}
 
 
-def images(**marks: dict[str, str]) -> Mock:
+def images(**image_labels: dict[str, str]) -> Mock:
     """A Docker that has images with these labels, by the word that their references have in them."""
     client = docker_with(network={}, volume={})
 
     def inspect(name: str) -> dict[str, Any]:
-        found = [value for word, value in marks.items() if word in name]
+        found = [value for word, value in image_labels.items() if word in name]
         if not found:
             raise ImageNotFound(name)
         return {"Config": {"Labels": found[0]}}
@@ -184,9 +184,9 @@ def test_a_change_between_a_local_build_and_the_official_image_is_called_an_upgr
     assert "back up first" in advice
 
 
-@pytest.mark.parametrize("marks", [{}, BUILT_HERE])
-def test_another_image_of_the_same_making_is_not_called_one(marks: dict[str, str]) -> None:
-    client = images(sha256=marks, pgvector=marks)
+@pytest.mark.parametrize("image_labels", [{}, BUILT_HERE])
+def test_another_image_of_the_same_making_is_not_called_one(image_labels: dict[str, str]) -> None:
+    client = images(sha256=image_labels, pgvector=image_labels)
     client.containers.return_value = [{**POSTGRES, "ImageID": "sha256:1"}]
     assert not list(origin_changes(read(REPLICATED), client))
     client.containers.return_value = [POSTGRES, {**APP, "ImageID": "sha256:1"}]
@@ -831,10 +831,10 @@ LOCAL_MODEL = "local sentence-transformers/all-MiniLM-L6-v2"
 OPENAI = {"RAG_EMBEDDING_ENGINE": "openai", "RAG_EMBEDDING_MODEL": "text-embedding-3-small"}
 
 
-def replica(marks: dict[str, str], *environment: str) -> Mock:
+def replica(its_labels: dict[str, str], *environment: str) -> Mock:
     """A Docker with one replica of the stack."""
     client = docker_with(network={}, volume={})
-    client.containers.return_value = [{"Id": "1", "Names": ["/app"], "Labels": marks}]
+    client.containers.return_value = [{"Id": "1", "Names": ["/app"], "Labels": its_labels}]
     client.inspect_container.side_effect = None
     client.inspect_container.return_value = {"Config": {"Env": list(environment)}}
     return client

@@ -15,10 +15,14 @@ ADOPTED = {"openWebuiVolume": "chat"}
 
 
 def advice(
-    *variables: str, hosts: Any = None, marks: dict[str, str] | None = None, at: str = "/app/backend/data", **given: Any
+    *variables: str,
+    hosts: Any = None,
+    its_labels: dict[str, str] | None = None,
+    at: str = "/app/backend/data",
+    **given: Any,
 ) -> list[str]:
     """What is said to a stack with the volume of a container that was given some variables and hosts."""
-    listed = {"Id": "1d", "Labels": marks or {}, "Mounts": [{"Destination": at}]}
+    listed = {"Id": "1d", "Labels": its_labels or {}, "Mounts": [{"Destination": at}]}
     client = Mock(containers=Mock(return_value=[listed]))
     client.inspect_container.return_value = {
         "Name": "/old",
@@ -72,7 +76,7 @@ def test_a_file_of_authorities_and_a_database_elsewhere_are_told() -> None:
 
 def test_nothing_is_said_of_the_stacks_own_containers_of_others_and_where_nothing_was_adopted() -> None:
     ours = {labels.PROJECT: "open-webui", labels.STACK: "team"}
-    assert not advice("DEFAULT_LOCALE=de-DE", marks=ours)
+    assert not advice("DEFAULT_LOCALE=de-DE", its_labels=ours)
     assert not advice("DEFAULT_LOCALE=de-DE", at="/backup")
-    assert advice("DEFAULT_LOCALE=de-DE", marks={**ours, labels.STACK: "other"})
+    assert advice("DEFAULT_LOCALE=de-DE", its_labels={**ours, labels.STACK: "other"})
     assert not advice("DEFAULT_LOCALE=de-DE", openWebuiVolume="")

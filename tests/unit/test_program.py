@@ -391,7 +391,7 @@ def test_the_application_is_stopped_before_the_migration_is_replaced_or_what_it_
         assert {"open-webui-schema", "open-webui-migration"} <= gates, name
 
 
-def test_a_migration_that_is_made_anew_changes_nothing_of_the_application(program: Recorder) -> None:
+def test_a_migration_that_is_re_created_changes_nothing_of_the_application(program: Recorder) -> None:
     for name, container in program.of_role("open-webui").items():
         assert "open-webui-migration-id" not in str(container), name
         assert label(container, labels.SCHEMA_ID) == "open-webui-schema-id", name
@@ -552,7 +552,7 @@ def test_the_gateway_reloads_after_its_file_and_the_replicas(replicated: Recorde
     assert "gateway-reload" in replicated.depends_on("verification")
 
 
-def test_the_database_is_prepared_and_migrated_anew_for_a_new_server(replicated: Recorder) -> None:
+def test_the_database_is_prepared_and_migrated_again_for_a_new_server(replicated: Recorder) -> None:
     setup, migration = replicated.inputs("postgres-setup"), replicated.inputs("open-webui-migration")
     assert label(setup, labels.DATABASE_ID) == "postgres-container-id"
     assert label(migration, labels.DATABASE_ID) == "postgres-container-id"

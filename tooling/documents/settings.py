@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import yaml
 
+from docker_access.surroundings import print_in_any_encoding
 from settings.fields import keys
 from settings.models import FIELDS, GROUPS, ONLY_REPLICATED, ONLY_SINGLE, SECRETS
 from settings.schema import properties
@@ -162,6 +163,7 @@ def documents() -> dict[Path, str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the files, or only say which are not as they would be written."""
+    print_in_any_encoding()
     written = documents()
     stale = [file for file, text in written.items() if not file.exists() or file.read_text(encoding="utf-8") != text]
     for file in stale:

@@ -1,4 +1,4 @@
-"""A program of somebody's own: a web server and its network, and behind it Open WebUI with Valkey, proved."""
+"""A Pulumi program of your own: a web server and its network, and behind it Open WebUI with Valkey, proved."""
 
 import pulumi
 import pulumi_docker as docker
@@ -10,7 +10,7 @@ config = pulumi.Config()
 name = f"{pulumi.get_project()}-{pulumi.get_stack()}"
 url = f"http://127.0.0.1:{config.require_int('port')}"
 
-# What the program had before: a network, and a web server on it. Its one new line leads to the chat.
+# The program had these before: a network, and a web server on it. Its one new line leads to the chat.
 network = docker.Network("network", name=name)
 web = docker.Container(
     "web",
@@ -21,7 +21,7 @@ web = docker.Container(
     ports=[docker.ContainerPortArgs(internal=8080, external=config.require_int("port"), ip="127.0.0.1")],
 )
 
-# What is new: a Valkey nobody else on that network can use, Open WebUI, and the proof that events travel between them.
+# These are new: a Valkey that nothing else on that network can use, Open WebUI, and the proof that events travel.
 joined = Network("joined", NetworkArgs(name=name, external=True, network_id=network.id))
 valkey_args = ValkeyArgs(
     image=config.require("valkeyImage"),
