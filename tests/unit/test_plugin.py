@@ -90,8 +90,8 @@ def test_its_python_environment_has_all_that_it_imports() -> None:
     asked = {
         Requirement(line).name.lower() for line in (*project["dependencies"], *lines) if line[:1] not in {"#", "-", ""}
     }
-    # grpc and requests come with pulumi and docker.
-    known = {name.replace("-", "_").replace("pyyaml", "yaml") for name in asked} | {"grpc", "requests"}
+    # grpc, requests and pydantic_core come with pulumi, docker and pydantic.
+    known = {name.replace("-", "_").replace("pyyaml", "yaml") for name in asked} | {"grpc", "requests", "pydantic_core"}
     rooms = ("plugin", "settings", "preflight", "topologies")
     assert imported(rooms) - known == {*rooms, "components", "docker_access", "verification"}
 
