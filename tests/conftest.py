@@ -36,7 +36,7 @@ AT_WORK: Final = pytest.StashKey[IO[str]]()
 CONTAINER_SECONDS: Final = 900
 """How long a test of containers may take, with what it shares with others and is the first to need."""
 LOG_LINES: Final = 20
-SAMPLE: Final = 1 / 3
+SAMPLE: Final = 1 / 4
 """Share of the tests marked ``sampled`` that a seed chooses."""
 GROUPS: Final = (
     "faults of variants", "prod", "test_operations_single", "faults of replicas", "test_remote_docker", "test_edges",
@@ -57,7 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the tests that need the Pulumi CLI, which must be there; no others",
     )
-    parser.addoption("--seed", type=int, help="draws a third of the tests marked `sampled`; the others are nightly")
+    parser.addoption("--seed", type=int, help="draws a quarter of the tests marked `sampled`; the others are nightly")
     parser.addoption("--skips-allowed", type=int, help="fail where more tests are skipped than these")
 
 

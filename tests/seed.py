@@ -1,4 +1,4 @@
-"""What draws the points of a sweep and the third of the faults that `make test` tries: another every day."""
+"""What draws the points of a sweep and the quarter of the faults that `make test` tries: another every day."""
 
 from __future__ import annotations
 

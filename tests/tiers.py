@@ -95,7 +95,7 @@ TIERS: Final = (
         command=pytest("--seed", str(SEED), "-m", "docker and not nightly", *CONTAINERS, "tests"),
         minutes=60,
         containers=True,
-        about=f" (a third of the faults, drawn by TESTS_SEED={SEED})",
+        about=f" (a quarter of the faults, drawn by TESTS_SEED={SEED})",
     ),
     Tier(
         name="nightly",

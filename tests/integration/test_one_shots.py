@@ -95,6 +95,7 @@ def test_a_long_migration_of_a_killed_update_is_waited_for_by_the_next_and_ended
         stood_in.remove_everything()
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("stood_in", ENGINES, indirect=True)
 def test_a_nightly_prune_makes_no_proof_red_and_restarts_nobody(stood_in: Deployment) -> None:
     stood_in.configure({"topology": "replicated", "replicas": 2, "enableSignup": True})

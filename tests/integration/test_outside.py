@@ -128,6 +128,7 @@ print(
 """
 
 
+@pytest.mark.nightly
 def test_replicas_reach_this_host_and_every_library_trusts_its_authority_and_the_public_ones(
     outside: Outside, tmp_path: Path
 ) -> None:

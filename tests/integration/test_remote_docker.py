@@ -157,7 +157,7 @@ def test_either_engine_sees_the_stack_unchanged_through_ssh_and_tls(
     assert re.search(r"Resources:\n +\d+ unchanged\n", done.stdout), done.stdout
 
 
-@pytest.mark.parametrize("kind", ["pair", "replicas"])
+@pytest.mark.parametrize("kind", ["pair", pytest.param("replicas", marks=pytest.mark.nightly)])
 def test_what_is_published_on_the_other_machine_alone_is_asked_from_inside_through_tls(
     request: pytest.FixtureRequest, remote: SecondDocker, kind: str
 ) -> None:
@@ -216,6 +216,7 @@ def test_what_a_server_that_forwards_nothing_publishes_is_asked_from_inside(
     assert "administratively prohibited" in said
 
 
+@pytest.mark.nightly
 def test_a_restart_of_docker_needs_no_update_and_loses_nothing(
     replicas: Deployment, remote: SecondDocker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
