@@ -102,11 +102,11 @@ def test_a_secret_argument_is_taken_and_no_setting_may_be_one(package: Any) -> N
     assert made.state["adminPassword"]["value"] == "pa55word"
     with pytest.raises(grpc.RpcError) as refused:
         package(uiPort=sealed("3100"))
-    assert refused.value.details().startswith("uiPort is a secret or an output of a resource")
+    assert str(refused.value.details()).startswith("uiPort is a secret or an output of a resource")
 
 
 def test_a_refusal_is_its_text_alone(package: Any) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         package(uiPort=99999)
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-    assert refused.value.details().startswith("OpenWebUIStack chat has a setting that cannot work:\n  uiPort is")
+    assert str(refused.value.details()).startswith("OpenWebUIStack chat has a setting that cannot work:\n  uiPort is")
