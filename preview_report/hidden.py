@@ -32,13 +32,14 @@ def without_secrets(errors: Iterable[str], stack: str) -> tuple[str, ...]:
         errors: What an engine said.
         stack: The stack, of the project in the current directory; empty where its secrets were not to be had.
     """
-    hidden = of_environment(os.environ)
-    said = [redaction.redact(error, hidden) for error in dict.fromkeys(errors)]
+    hidden, known = of_environment(os.environ), True
     try:
-        of_the_stack = of_stack(stack) if stack else set()
+        hidden |= of_stack(stack) if stack else set()
     except (EngineError, LauncherError, OSError, ValueError):
-        return tuple(dict.fromkeys(error if OTHER_HOST in error else WITHHELD for error in said))
-    return tuple(redaction.redact(error, of_the_stack) for error in said)
+        known = False
+    # All at once: a secret that is part of another one, taken out before it, would leave the rest of that.
+    told = (redaction.redact(error, hidden) if known or OTHER_HOST in error else WITHHELD for error in errors)
+    return tuple(dict.fromkeys(told))
 
 
 def of_environment(variables: Mapping[str, str]) -> set[str]:

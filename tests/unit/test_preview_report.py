@@ -245,6 +245,15 @@ def test_the_docker_that_answers_is_told_without_the_jobs_secrets_where_those_of
     assert "another Docker answers, [secret]" in capsys.readouterr().out
 
 
+def test_a_secret_of_the_job_within_one_of_the_stack_leaves_nothing_of_that(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GH_TOKEN", SECRET)
+    monkeypatch.setattr("preview_report.hidden.of_stack", lambda _: {f"before-{SECRET}-behind"})
+    main([failed(project, f"said before-{SECRET}-behind"), "--stack", "dev"])
+    assert "said [secret]" in capsys.readouterr().out
+
+
 def test_what_is_no_preview_is_not_repeated(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "preview.json").write_text(f"error: {SECRET}")
     assert main(["preview.json"]) == 1
