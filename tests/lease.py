@@ -37,16 +37,11 @@ class NothingLeft(Exception):  # noqa: N818 - it is an outcome
 
 def free_port() -> int:
     """A TCP port of this machine that nobody listens on, and that nobody is given by the kernel."""
-    for number in ports():
+    lowest = int(EPHEMERAL.read_text(encoding="ascii").split()[0])
+    for number in range(max(1024, lowest - PORTS), lowest):
         if _lock(number, fcntl.LOCK_EX | fcntl.LOCK_NB) and _is_free(number):
             return number
-    raise NothingLeft(f"no port is left of {ports()[0]} to {ports()[-1]}")
-
-
-def ports() -> range:
-    """The ports that are leased: just below those that the kernel gives out to anybody."""
-    lowest = int(EPHEMERAL.read_text(encoding="ascii").split()[0])
-    return range(max(1024, lowest - PORTS), lowest)
+    raise NothingLeft(f"no port is left below {lowest}")
 
 
 def free_subnet() -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import psutil
 
 from docker_access.client import docker_client
-from tests.lease import FILE, ports
+from tests.lease import FILE
 
 RUN: Final = "TESTS_RUN"
 """Variable that every process of a run of tests carries, by which those that outlive it are found."""
@@ -21,8 +21,8 @@ CACHES: Final = {
     "__pycache__",
 }  # fmt: skip
 """Folders that commands keep for the next one."""
-HOME: Final = {"": 1, ".config": 1, ".local/share": 1, ".docker": 3, ".pulumi": 3, ".ssh": 3}
-"""Folders of the home, in which other programs are at work too, and how deep each is looked at."""
+DEPTH: Final = 3
+"""How deep the home is looked at, in which other programs are at work too."""
 Traces = Mapping[str, set[str]]
 """By kind, what there is: words that name it for people."""
 
@@ -40,19 +40,28 @@ def traces(run: str) -> Traces:
             "volume": {str(item.name) for item in client.volumes.list()},
         }
     listening: list[Any] = [item.laddr for item in psutil.net_connections("tcp") if item.status == psutil.CONN_LISTEN]
-    # Any other may be of a program that has nothing to do with tests; a process of theirs is found by its mark.
-    ours = ports()
     return {
         **found,
-        "port": {f"{address.ip}:{address.port}" for address in listening if address.port in ours},
+        "port": {f"{address.ip}:{address.port}" for address in listening},
         "process": set(_processes(run)),
-        "file": {str(path) for path in (*_files(CHECKOUT), *_of_home()) if path != FILE},
+        "file": {str(path) for path in (*_files(CHECKOUT), *_files(Path.home(), DEPTH)) if path != FILE},
     }
 
 
 def left(before: Traces, after: Traces) -> list[str]:
     """What is there after and was not before, a line for each."""
-    return sorted(f"{kind} {name}" for kind, names in after.items() for name in names - before[kind])
+    new = [(kind, name) for kind, names in after.items() for name in names - before[kind]]
+    return sorted(f"{kind} {name}{_holder(name) if kind == 'port' else ''}" for kind, name in new)
+
+
+def _holder(port: str) -> str:
+    """The process that holds a listening port, as it may be of a program that has nothing to do with tests."""
+    for item in psutil.net_connections("tcp"):
+        address: Any = item.laddr
+        if item.status == psutil.CONN_LISTEN and item.pid and f"{address.ip}:{address.port}" == port:
+            with suppress(psutil.Error):
+                return f" of {item.pid}: {' '.join(psutil.Process(item.pid).cmdline())[:200]}"
+    return ""
 
 
 def _processes(run: str) -> Iterator[str]:
@@ -63,10 +72,6 @@ def _processes(run: str) -> Iterator[str]:
             if mark in (folder / "environ").read_bytes().split(b"\0") and folder.name != str(os.getpid()):
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
                 yield f"{folder.name}: {command[:200].strip()}"
-
-
-def _of_home() -> Iterator[Path]:
-    return (path for folder, depth in HOME.items() for path in _files(Path.home() / folder, depth))
 
 
 def _files(folder: Path, depth: int | None = None) -> Iterator[Path]:

@@ -256,6 +256,15 @@ def test_another_docker_host_is_told_without_the_jobs_secrets_where_those_of_the
     assert "this is another Docker, [secret]" in capsys.readouterr().out
 
 
+def test_a_secret_of_the_job_within_one_of_the_stack_leaves_nothing_of_that(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GH_TOKEN", SECRET)
+    monkeypatch.setattr("tooling.preview_report.hidden.secrets_of_stack", lambda _: {f"before-{SECRET}-behind"})
+    main([failed(project, f"said before-{SECRET}-behind"), "--stack", "dev"])
+    assert "said [secret]" in capsys.readouterr().out
+
+
 def test_what_is_no_preview_is_not_repeated(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "preview.json").write_text(f"error: {SECRET}")
     assert main(["preview.json"]) == 1
