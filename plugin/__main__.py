@@ -17,7 +17,7 @@ from pulumi.provider import main
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ComponentInitError
 
-from plugin.open_webui_stack import PACKAGE, TYPE, OpenWebUIStack
+from plugin.open_webui_stack import PACKAGE, TYPE, OpenWebUIStack, configuration
 
 if TYPE_CHECKING:
     from pulumi.provider import ConstructResult
@@ -52,12 +52,20 @@ class Package(ComponentProvider):
             pulumi.InputPropertiesError: An argument or this Docker host will not do; Pulumi shows the text alone.
         """
         try:
+            # Before the SDK reads the numbers: it fails on an output with the words of Python.
+            configuration(inputs)
             return super().construct(name, resource_type, inputs, options)
+        except pulumi.RunError as refusal:
+            raise _refused(refusal) from None
         except ComponentInitError as error:
             if isinstance(error.inner, pulumi.RunError):
-                # Without a list, an empty one, the SDK fails to send the text.
-                raise pulumi.InputPropertiesError(str(error.inner), []) from None
+                raise _refused(error.inner) from None
             raise
+
+
+def _refused(refusal: pulumi.RunError) -> pulumi.InputPropertiesError:
+    # Without a list, an empty one, the SDK fails to send the text.
+    return pulumi.InputPropertiesError(str(refusal), [])
 
 
 if __name__ == "__main__":

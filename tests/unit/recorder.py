@@ -24,7 +24,6 @@ from pulumi.runtime.stack import run_pulumi_func
 from docker_access import labels
 from settings import SECRET_KEYS
 
-DOCKER_HOST = "pulumi-python:dynamic/openwebui:DockerHost"
 MARKS = {labels.STATE: "5afe5afe", labels.ORIGIN: "ann@chat-host:/srv/web"}
 CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
@@ -110,19 +109,7 @@ class Recorder(pulumi.runtime.Mocks):
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self.resources.append(args)
-        outputs = dict(args.inputs)
-        if args.typ == CONTAINER:
-            outputs |= {"exitCode": 0, "containerLogs": ""}
-        elif args.typ == "docker:index/remoteImage:RemoteImage":
-            outputs["imageId"] = f"sha256:{args.inputs['name']}"
-        elif args.typ == DOCKER_HOST:
-            outputs["marks"] = MARKS
-        elif args.typ == SECRET:
-            outputs["value"] = secret_of(args.name)
-        elif args.typ == CERTIFICATE:
-            outputs |= {name: secret_of(f"{args.name} {name}") for name in ("ca_pem", "cert_pem", "key_pem")}
-        elif args.typ == VERIFICATION:
-            outputs["report"] = {"summary": "proved"}
+        outputs = args.inputs | provider_outputs(args.typ, args.name, args.inputs)
         for name in self.requests[args.name].additionalSecretOutputs:
             outputs[name] = sealed(outputs[name])
         return f"{args.name}-id", outputs
@@ -169,6 +156,19 @@ class Recorder(pulumi.runtime.Mocks):
         """Names of the resources that a resource waits for, and of those they wait for."""
         direct = {urn.rsplit("::", 1)[1] for urn in self.requests[name].dependencies}
         return direct.union(*map(self.depends_on, direct))
+
+
+def provider_outputs(type_token: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a resource's provider adds to its inputs once it has made the resource."""
+    outputs: dict[str, Callable[[], dict[str, Any]]] = {
+        CONTAINER: lambda: {"exitCode": 0, "containerLogs": ""},
+        "docker:index/remoteImage:RemoteImage": lambda: {"imageId": f"sha256:{inputs['name']}"},
+        DOCKER_HOST: lambda: {"marks": MARKS},
+        SECRET: lambda: {"value": secret_of(name)},
+        CERTIFICATE: lambda: {part: secret_of(f"{name} {part}") for part in ("ca_pem", "cert_pem", "key_pem")},
+        VERIFICATION: lambda: {"report": {"summary": "proved"}},
+    }
+    return outputs[type_token]() if type_token in outputs else {}
 
 
 def secret_of(name: str) -> str:

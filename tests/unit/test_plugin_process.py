@@ -19,14 +19,14 @@ from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, provider_pb2_grp
 
 from docker_access.daemon import WITHOUT_DOCKER
 from plugin.open_webui_stack import TYPE
-from tests.unit.recorder import DOCKER_HOST, MARKS, sealed
+from tests.unit.recorder import provider_outputs, sealed
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
 PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
-    """An engine that notes what is registered, and gives back what was asked for."""
+    """An engine that notes what is registered, and answers as the resources' providers do."""
 
     registered: ClassVar[list[Any]] = []
 
@@ -37,8 +37,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self.registered.append(request)
         outputs = Struct()
         outputs.CopyFrom(request.object)
-        if request.type == DOCKER_HOST:
-            outputs.update({"marks": MARKS})
+        outputs.update(provider_outputs(request.type, request.name, request.object))
         urn = f"urn:pulumi:dev::shop::{request.type}::{request.name}"
         return resource_pb2.RegisterResourceResponse(urn=urn, id=request.name if request.custom else "", object=outputs)
 

@@ -1,4 +1,7 @@
-"""The command line, ``python -m tooling.engine COMMAND``."""
+"""The command line, ``python -m tooling.engine COMMAND``.
+
+Source: https://www.pulumi.com/docs/iac/cli/commands/
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What each command of ``python -m tooling.engine`` does; each returns its exit code."""
+"""What each command of ``python -m tooling.engine`` does; each returns its exit code.
+
+Source: https://www.pulumi.com/docs/iac/cli/commands/
+"""
 
 from __future__ import annotations
 

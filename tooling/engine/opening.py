@@ -1,4 +1,7 @@
-"""Opens a project, a stack and its state for one command, unless that is the Pulumi CLI's to do (``refusals``)."""
+"""Opens a project, a stack and its state for one command, unless that is the Pulumi CLI's to do (``refusals``).
+
+Source: https://github.com/pulumi/pulumi/blob/master/pkg/cmd/pulumi/stack/io.go (RequireStack)
+"""
 
 from __future__ import annotations
 

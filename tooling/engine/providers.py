@@ -1,4 +1,7 @@
-"""The providers of one run, and what of them is imported while a run waits for the key of its secrets."""
+"""The providers of one run, and what of them is imported while a run waits for the key of its secrets.
+
+Source: https://github.com/pulumi/pulumi/blob/master/pkg/resource/deploy/providers/registry.go
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 The library of Pulumi's files (:mod:`tooling.pulumi_files`) refuses none of it. What the program asks for is refused
 where it is asked: ``monitor``, ``wire``, ``default_providers``, ``step_generator``.
+
+Source: https://www.pulumi.com/docs/iac/concepts/projects/project-file/
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The picture that is redrawn on a terminal while a run goes on: a tree of the resources that change."""
+"""The picture that is redrawn on a terminal while a run goes on: a tree of the resources that change.
+
+Source: https://github.com/pulumi/pulumi/blob/master/pkg/backend/display/tree.go
+"""
 
 from __future__ import annotations
 
