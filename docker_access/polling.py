@@ -1,15 +1,14 @@
-"""Waiting for something by asking again: the one loop for that, with a clock that tests replace."""
+"""Waiting for what nobody tells of, by looking again and again: the one loop for that, on a clock that tests replace.
+
+What runs inside a container has one of its own, in :mod:`verification.inside`: it waits without blocking, and imports
+nothing of the project's.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, TypeVar
-
-POLL_SECONDS: Final = 0.25
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,24 +25,32 @@ class Clock:
 
 
 def poll(
-    ask: Callable[[], T],
-    good: Callable[[T], bool],
+    limit_seconds: float,
     *,
-    seconds: float,
-    every: float = POLL_SECONDS,
+    every_seconds: float = 0.25,
+    tell: Callable[[float], None] = lambda _: None,
+    tell_every_seconds: float = 5.0,
     clock: Clock | None = None,
-) -> T:
-    """The first good answer, or the last one when the time is up: the caller tells which it was.
+) -> Iterator[None]:
+    """Have a loop look at once, then again and again until it leaves, or a look after the time limit was in vain.
+
+    As in ``for _ in poll(30): if there(): return``, and after the loop what is done about it.
 
     Args:
-        ask: Asks once; what it raises ends the waiting.
-        good: Whether an answer is good.
-        seconds: How long to ask again; with 0 it is asked once.
-        every: Seconds between an answer and the next question.
+        limit_seconds: The time limit; with 0 the loop looks once.
+        every_seconds: Time between two looks.
+        tell: Is told now and then how many seconds it has been.
+        tell_every_seconds: Time between two times.
         clock: Time; None for the real one.
     """
     clock = clock or Clock()
-    end = clock.now() + seconds
-    while not good(answer := ask()) and clock.now() < end:
-        clock.sleep(every)
-    return answer
+    began = told = clock.now()
+    while True:
+        yield
+        now = clock.now()
+        if now - began >= limit_seconds:
+            return
+        if now - told >= tell_every_seconds:
+            told = now
+            tell(now - began)
+        clock.sleep(every_seconds)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from components.gateway import CA_FILE
 from docker_access import labels
 from docker_access.client import api_client
-from tooling.polling import poll
+from docker_access.polling import poll
 
 SERVICES: Final = ("open-webui", "valkey", "postgres", "gateway")
 """Roles of the containers that stay up."""
@@ -69,7 +69,7 @@ class Target:
             TimeoutError: it took longer.
         """
         began, sick = time.monotonic(), list[str]()
-        for _ in poll(seconds):
+        for _ in poll(seconds, every_seconds=0.1):
             if not (sick := self.unhealthy()):
                 return time.monotonic() - began
         raise TimeoutError(f"not healthy after {seconds:.0f} s: {', '.join(sick)}")

@@ -40,8 +40,21 @@ def test_it_is_asked_until_an_answer_is_good_or_the_time_is_up(
 ) -> None:
     asking = Asking(*answers)
 
-    assert poll(asking, bool, seconds=seconds, every=0.25, clock=asking.clock()) == last
+    for _ in poll(seconds, every_seconds=0.25, clock=asking.clock()):
+        if answer := asking():
+            break
+
+    assert answer == last
     assert asking.asked == asked
+
+
+def test_it_is_told_now_and_then_how_long_it_has_been() -> None:
+    asking, told = Asking(0), list[float]()
+
+    for _ in poll(1, every_seconds=0.25, tell=told.append, tell_every_seconds=0.5, clock=asking.clock()):
+        asking()
+
+    assert told == [0.5]
 
 
 @pytest.mark.parametrize(
@@ -57,11 +70,3 @@ def test_so_it_is_inside_a_container(
 
     assert passing_time.run(monkeypatch, None, play) == last
     assert asking.asked == asked
-
-
-def test_what_asking_raises_ends_the_waiting() -> None:
-    def fails() -> int:
-        raise OSError("gone")
-
-    with pytest.raises(OSError, match="gone"):
-        poll(fails, bool, seconds=60)

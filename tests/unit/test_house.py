@@ -25,17 +25,16 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
 
 WITHIN_TOOLING: Final[dict[str, set[str]]] = {
     "errors": set(),
-    "polling": set(),
     "documents": set(),
     "machine": set(),
-    "pulumi_files": {"errors", "polling"},
+    "pulumi_files": {"errors"},
     "pulumi_cli": {"errors", "machine", "pulumi_files"},
-    "engine": {"errors", "polling", "pulumi_files"},
-    "images": {"errors", "machine", "polling"},
+    "engine": {"errors", "pulumi_files"},
+    "images": {"errors", "machine"},
     "drift": {"pulumi_files"},
     "preview_report": {"errors", "pulumi_cli", "pulumi_files", "engine"},
     "launcher": {
-        "errors", "polling", "machine", "pulumi_files", "pulumi_cli", "engine", "images", "drift", "preview_report",
+        "errors", "machine", "pulumi_files", "pulumi_cli", "engine", "images", "drift", "preview_report",
     },
 }  # fmt: skip
 """The same of the rooms in ``tooling``."""

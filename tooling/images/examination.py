@@ -12,9 +12,9 @@ import requests.exceptions
 
 from docker_access import labels
 from docker_access.commands import run_inside
+from docker_access.polling import poll
 from tooling.images.archive import ABSENT, Files
 from tooling.images.contract_file import Contract, Item, as_text
-from tooling.polling import poll
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

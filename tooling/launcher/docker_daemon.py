@@ -18,13 +18,13 @@ import requests.exceptions
 from docker_access import daemon, elsewhere
 from docker_access.client import docker_client, failure_text
 from docker_access.logins import LoginError
+from docker_access.polling import poll
 from docker_access.versions import TooNewError, engine_of, refused
 from tooling.errors import ToolError
 from tooling.launcher.consent import agreed, at_a_terminal
 from tooling.machine.host import apt_install, root_prefix, run
 from tooling.machine.progress import progress, say
 from tooling.machine.uv import CACHE
-from tooling.polling import poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from docker_access import one_shots
+from docker_access.polling import poll
 from tooling.launcher.stack import own_labels
 from tooling.machine.progress import INTERVAL_SECONDS, say
-from tooling.polling import poll
 from tooling.pulumi_files.lock import held
 
 if TYPE_CHECKING:

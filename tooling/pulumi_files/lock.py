@@ -21,8 +21,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from docker_access.polling import poll
 from docker_access.surroundings import user_name
-from tooling.polling import poll
 from tooling.pulumi_files.atomic_files import write_atomically
 from tooling.pulumi_files.backend import Backend
 from tooling.pulumi_files.checkpoint import timestamp

@@ -137,11 +137,9 @@ def await_answers(
     next_line = start + PROGRESS_SECONDS
     asked = [*probes.values(), *others.values()]
 
-    def look() -> bool:
-        """Whether there is nothing left to wait for."""
-        nonlocal next_line
+    for _ in poll(math.inf, every_seconds=0, clock=clock):
         if not wait(asked, timeout=1.0).not_done:
-            return True
+            return
         elapsed = clock.now() - start
         if clock.now() >= next_line:
             next_line = clock.now() + PROGRESS_SECONDS
@@ -150,9 +148,8 @@ def await_answers(
             words = (f"{words}: {elapsed:.0f} s" for words, answer in others.items() if not answer.done())
             if line := live or next(words, ""):
                 progress(line)
-        return any(has_ended(view.container(name)) for name in subject.services)
-
-    poll(look, bool, seconds=math.inf, every=0, clock=clock)
+        if any(has_ended(view.container(name)) for name in subject.services):
+            break
     wait(asked, timeout=1.0)
 
 

@@ -56,16 +56,14 @@ def wait_until_ready(view: View, subject: Subject, progress: Progress, clock: Cl
     next_line = start
     next_question: float | None = None
 
-    def look() -> bool:
-        """Whether there is nothing left to wait for."""
-        nonlocal waiting, restarts, next_line, next_question
+    for _ in poll(subject.wait_seconds, clock=clock):
         containers = {name: view.container(name) for name in waiting}
         if next_question is None:
             booting = any(containers[name].health == "starting" for name in subject.apps)
             next_question = start + (BOOT_SECONDS if booting else 0)
         restarts = {name: item.restarts for name, item in containers.items()} | restarts
         if any(has_ended(item) or item.restarts > restarts[name] for name, item in containers.items()):
-            return True
+            return
         ask = clock.now() >= next_question
         if ask:
             next_question = clock.now() + ANSWER_POLL_SECONDS
@@ -78,9 +76,8 @@ def wait_until_ready(view: View, subject: Subject, progress: Progress, clock: Cl
         if waiting and clock.now() >= next_line:
             next_line = clock.now() + PROGRESS_SECONDS
             progress("; ".join(_progress_line(containers[name], elapsed) for name in waiting))
-        return not waiting
-
-    poll(look, bool, seconds=subject.wait_seconds, clock=clock)
+        if not waiting:
+            return
 
 
 def _progress_line(container: Container, elapsed: float) -> str:

@@ -73,7 +73,10 @@ def ask_url(view: View, subject: Subject, clock: Clock) -> UrlAnswers:
             return found, replace(health, error=f"{health.error}; there is no {subject.ca} in {subject.gateway}"), True
         return found, health, health.status in PASSING and not (health.out_of_reach or health.untrusted)
 
-    found, health, _ = poll(health_of_endpoint, lambda seen: not seen[2], seconds=patience, clock=clock)
+    for _ in poll(patience, clock=clock):
+        found, health, again = health_of_endpoint()
+        if not again:
+            break
     if not health.status:  # nobody answers the rest either, and each would be waited for
         answers = dict.fromkeys(PATHS, health)
         return UrlAnswers(answers=answers, upgrade=health, foreign_upgrade=health, route=route, asked=asked)

@@ -108,12 +108,11 @@ def ask_statistics(view: View, valkey: Valkey, login: Login | None, expected: in
     if valkey.problem:
         return valkey
     command = ["sh", "-c", statistics_of(login)]
-    return poll(
-        lambda: read_statistics(valkey, view.execute(valkey.name, command, seconds=VALKEY_SECONDS * 2)),
-        lambda found: found.subscribers in {None, expected},
-        seconds=SETTLE_SECONDS,
-        clock=clock,
-    )
+    for _ in poll(SETTLE_SECONDS, clock=clock):
+        found = read_statistics(valkey, view.execute(valkey.name, command, seconds=VALKEY_SECONDS * 2))
+        if found.subscribers in {None, expected}:
+            break
+    return found
 
 
 def read_statistics(valkey: Valkey, executed: Executed) -> Valkey:

@@ -29,16 +29,14 @@ Keys = list[tuple[int, str]]
 def ask_elsewhere(view: runner.View, url: str, probes: Mapping[str, Probe], expected: int, clock: Clock) -> Valkey:
     """What Valkey says to the URL; asked again for a moment where the number of subscribers is not the expected one."""
     known: Valkey | None = None
-
-    def ask() -> Valkey:
-        nonlocal known
+    for _ in poll(SETTLE_SECONDS, clock=clock):
         found = ask_by_url(view, url, probes, keys=known is None)
         if known:
             found = known if found.problem else replace(found, found=known.found)
         known = found
-        return found
-
-    return poll(ask, lambda found: found.subscribers in {None, expected}, seconds=SETTLE_SECONDS, clock=clock)
+        if found.subscribers in {None, expected}:
+            break
+    return found
 
 
 def ask_by_url(view: runner.View, url: str, probes: Mapping[str, Probe], *, keys: bool = True) -> Valkey:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from docker_access.polling import poll
 from tooling.engine.docker_provider.client import NOT_FOUND, Docker, DockerRefused, docker_errors, look
 from tooling.engine.provider import ProviderError
-from tooling.polling import poll
 from tooling.pulumi_files.values import Properties
 
 REMOVAL_SECONDS: Final = 30
@@ -47,7 +47,7 @@ def remove(docker: Docker, container_id: str, facts: Properties) -> None:
 
 
 def _await_removal(docker: Docker, container_id: str) -> None:
-    for _ in poll(REMOVAL_SECONDS):
+    for _ in poll(REMOVAL_SECONDS, every_seconds=0.1):
         if inspect(docker, container_id) is None:
             return
     raise ProviderError(

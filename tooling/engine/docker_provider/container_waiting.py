@@ -13,10 +13,10 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from docker_access.one_shots import last_line, progress, refusal
+from docker_access.polling import poll
 from tooling.engine.docker_provider.client import Call, docker_errors, look
 from tooling.engine.docker_provider.properties import DEFAULT_TIMEOUT_SECONDS
 from tooling.engine.provider import ProviderError
-from tooling.polling import poll
 from tooling.pulumi_files.values import Properties
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from docker_access.polling import poll
 from tooling.engine.docker_provider.client import (
     NOT_FOUND,
     Call,
@@ -23,7 +24,6 @@ from tooling.engine.docker_provider.properties import boolean, mapping, set_of, 
 from tooling.engine.docker_provider.recording import recorded
 from tooling.engine.docker_provider.refreshing import refreshed_inputs
 from tooling.engine.provider import ProviderError, State
-from tooling.polling import poll
 from tooling.pulumi_files.values import Properties
 
 TYPE: Final = "docker:index/network:Network"

@@ -1,0 +1,87 @@
+"""A stack that an earlier version of this project deployed goes on under the present one, its data where they were."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import tarfile
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from docker_access.client import docker_client
+from tests.integration.deployment import COMMAND_SECONDS, ENGINES, PROJECT, Deployment, no_changes, settings_of
+from tests.lease import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(1200)]
+
+RELEASED = ("949ef4cf57829cbd56ddbb56da42ea4e3bff8a8d",)
+"""Commits whose states people have: before the modules moved into their rooms."""
+
+
+def settings(topology: str) -> dict[str, Any]:
+    """What is deployed in a topology; an administrator, whose password is generated, and more of what makes files."""
+    more = {"adminEmail": "me@example.com", "valkeyRights": "+lpop ~other:*"}
+    return (
+        {"uiPort": free_port(), **more} if topology == "single" else settings_of("staging", {**more, "valkeyTls": True})
+    )
+
+
+@pytest.mark.parametrize("released", RELEASED, ids=lambda commit: commit[:7])
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("topology", ["single", pytest.param("replicated", marks=pytest.mark.nightly)])
+def test_it_is_previewed_and_updated_without_a_change_and_proved(
+    tmp_path: Path, topology: str, engine: str, released: str
+) -> None:
+    now = Deployment(tmp_path / "now", engine, config=settings(topology), stand_in=True)
+    then = tmp_path / "then"
+    check_out(released, then)
+    shutil.copy(now.stack_file, then / "stacks")
+    try:
+        assert "proved" in deploy_as_then(then, now)
+        now.run_in("app", "sh", "-c", "echo yes > /app/backend/data/kept")
+        before = made(now)
+        shutil.move(then / ".pulumi-state", now.directory / ".pulumi-state")
+        shutil.copy(then / now.stack_file.relative_to(now.directory), now.stack_file)
+
+        assert no_changes(now.succeed("preview"))
+        updated = now.succeed("up")
+
+        assert no_changes(updated)
+        assert "proved: " in updated
+        assert made(now) == before
+        assert now.run_in("app", "cat", "/app/backend/data/kept") == "yes"
+    finally:
+        now.remove_everything()
+
+
+def check_out(commit: str, folder: Path) -> None:
+    """Put the project as it was at a commit into a folder."""
+    found = subprocess.run(["git", "-C", PROJECT, "archive", commit], capture_output=True, check=False)
+    assert found.returncode == 0, f"{found.stderr.decode()}Way out: git fetch --unshallow"
+    with tarfile.open(fileobj=io.BytesIO(found.stdout)) as tree:
+        tree.extractall(folder, filter="data")
+
+
+def deploy_as_then(folder: Path, now: Deployment) -> str:
+    """Deploy a stack with the project as it was, on its own packages; what it printed."""
+    done = subprocess.run(
+        ["make", "up", f"STACK={now.stack}", f"ENGINE={now.engine}", "YES=1"], cwd=folder, env=now.environment(),
+        text=True, timeout=COMMAND_SECONDS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def made(deployment: Deployment) -> dict[str, Any]:
+    """What identifies everything that is there of a stack, by name."""
+    with closing(docker_client()) as client:
+        volumes = client.volumes.list(filters=deployment.marks())
+        networks = client.networks.list(filters=deployment.marks())
+        ages = {str(volume.name): volume.attrs["CreatedAt"] for volume in volumes}
+        return {**deployment.ids(), **ages, **{str(network.name): network.id for network in networks}}
