@@ -8,12 +8,15 @@ announce a new deployment, and an update would forget the real one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import docker
 
 from docker_access import labels
 from docker_access.deployments import takes_over
+
+LIVES_ELSEWHERE: Final = "lives on another Docker host"
+"""What the refusal of another Docker host says under either engine; reports of previews find it by that."""
 
 
 class OtherDockerHostError(Exception):
@@ -70,7 +73,7 @@ def _has_any(client: docker.APIClient, stack_labels: list[str], state: str | Non
 def _message(recorded: Mapping[str, Any], here: Mapping[str, str], stack: str, stack_labels: list[str]) -> str:
     create = " ".join(["docker volume create", *(f"--label {label}" for label in stack_labels), "NAME"])
     return (
-        f"stack {stack} lives on another Docker host: on {recorded['name']} (Docker {recorded['engine']}). The Docker "
+        f"stack {stack} {LIVES_ELSEWHERE}: on {recorded['name']} (Docker {recorded['engine']}). The Docker "
         f"that answers is on {here['name']} ({here['engine']}) and has nothing of the stack that is this state's; "
         "everything would seem gone. Way out: name the right one (DOCKER_HOST=ssh://USER@HOST); or preview against the "
         f"state alone (pulumi preview --refresh=false --stack {stack}); or, if the stack is to move here, restore its "

@@ -252,8 +252,8 @@ def test_another_docker_host_is_told_without_the_jobs_secrets_where_those_of_the
 ) -> None:
     (project / "stacks/Pulumi.dev.yaml").write_text("encryptionsalt: v1:AAAAAAAAAAA=:v1:nobody:knows\n")
     monkeypatch.setenv("GH_TOKEN", SECRET)
-    main([failed(project, f"OtherDockerHostError: this is another Docker, {SECRET}"), "--stack", "dev"])
-    assert "this is another Docker, [secret]" in capsys.readouterr().out
+    main([failed(project, f"stack dev lives on another Docker host, {SECRET}"), "--stack", "dev"])
+    assert "lives on another Docker host, [secret]" in capsys.readouterr().out
 
 
 def test_a_secret_of_the_job_within_one_of_the_stack_leaves_nothing_of_that(

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from docker_access import redaction
 from tooling.errors import ToolError
-from tooling.preview_report.steps import OTHER_HOST
+from tooling.preview_report.steps import other_host_refusal
 from tooling.pulumi_cli.stacks import configuration, exported
 from tooling.pulumi_files.config import load_config
 from tooling.pulumi_files.project import load_project, passphrase
@@ -40,7 +40,7 @@ def without_secrets(errors: Iterable[str], stack: str) -> tuple[str, ...]:
         hidden |= secrets_of_stack(stack) if stack else set()
     except (ToolError, OSError, ValueError):
         known = False
-    shown = (redaction.redact(error, hidden) if known or OTHER_HOST in error else WITHHELD for error in errors)
+    shown = (redaction.redact(error, hidden) if known or other_host_refusal(error) else WITHHELD for error in errors)
     return tuple(dict.fromkeys(shown))
 
 

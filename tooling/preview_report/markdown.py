@@ -12,11 +12,11 @@ from tooling.preview_report.steps import (
     CONTAINER,
     IMAGE,
     NETWORK,
-    OTHER_HOST,
     PIDS_LIMIT,
     VOLUME,
     Preview,
     Step,
+    other_host_refusal,
 )
 
 WORDS: Final = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
@@ -50,7 +50,7 @@ def markdown(preview: Preview) -> str:
 
 def _failed(preview: Preview) -> str:
     # Before it each engine names the resource in words of its own.
-    text = "\n".join(error.partition(f"{OTHER_HOST}: ")[2] or error for error in preview.errors)
+    text = "\n".join(other_host_refusal(error) or error for error in preview.errors)
     fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
     alert = "> [!CAUTION]\n> The preview failed: this change cannot be deployed as it is."
     return f"{alert}\n\n{fence}text\n{text}\n{fence}"

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from docker_access.identity import LIVES_ELSEWHERE
+
 CONTAINER: Final = "docker:index/container:Container"
 IMAGE: Final = "docker:index/remoteImage:RemoteImage"
 NETWORK: Final = "docker:index/network:Network"
@@ -25,8 +27,6 @@ VERIFICATION: Final = f"{DYNAMIC}/verification:Verification"
 STACK: Final = "pulumi:pulumi:Stack"
 
 CHANGES: Final = ("create", "update", "replace", "delete")
-OTHER_HOST: Final = "OtherDockerHostError"
-"""Name of the error of ``components.docker_host``."""
 
 
 class PreviewError(Exception):
@@ -85,10 +85,16 @@ class Preview:
         not one of its containers is, tells.
         """
         if self.errors:
-            return any(OTHER_HOST in error for error in self.errors)
+            return any(other_host_refusal(error) for error in self.errors)
         containers = {step.op for step in self.steps if step.type == CONTAINER}
         kept = {step.type for step in self.steps if step.op == "same"}
         return containers == {"create"} and SECRET in kept and DOCKER_HOST not in kept
+
+
+def other_host_refusal(error: str) -> str:
+    """The refusal of another Docker host, without what an engine says before it; empty for any other error."""
+    found = re.search(rf"stack \S+ {LIVES_ELSEWHERE}.*", error, re.DOTALL)
+    return found[0] if found else ""
 
 
 def read(text: str, stack: str = "") -> Preview:
