@@ -61,7 +61,7 @@ def write_sums(folder: Path) -> Path:
 
 
 def release(project: Path = PROJECT) -> Path:
-    """Make all of it anew.
+    """Make all of it again.
 
     Args:
         project: The checkout.

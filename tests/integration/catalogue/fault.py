@@ -9,7 +9,7 @@ from typing import Literal
 
 from tests.integration.hand_made import Labs
 from verification.checks.causes import Cause
-from verification.report.terminal import Verdict
+from verification.checks.verdict import Verdict
 from verification.subject import Subject
 
 Inject = Callable[[Labs], AbstractContextManager[Subject]]
