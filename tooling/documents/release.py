@@ -61,7 +61,7 @@ def write_sums(folder: Path) -> Path:
 
 
 def release(project: Path = PROJECT) -> Path:
-    """Make all of it again.
+    """Make the release, in place of an earlier one.
 
     Args:
         project: The checkout.
