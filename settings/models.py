@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from settings import references, values
 from settings.blocks import ACKNOWLEDGEMENTS, SECRET_NAMES, Acknowledged, LimitsBlock, OidcOrNone, Rotated
-from settings.fields import (
+from settings.field_types import (
     Block,
     DockerName,
     Email,
