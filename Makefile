@@ -116,11 +116,11 @@ lock: ## pin all dependencies, with hashes (UPGRADE=1: their newest versions)
 	@$(COMPILE) pyproject.toml --group program --group dev --output-file requirements-dev.txt
 	@$(COMPILE) pyproject.toml --group program --constraints requirements-dev.txt --output-file requirements.txt
 	@echo uv | $(COMPILE) --output-file tooling/machine/uv.txt -
-	@printf 'cyclonedx-bom\nhatchling>=1.27,<2\n' | $(COMPILE) --output-file tooling/documents/release.txt -
+	@printf 'cyclonedx-bom\nhatchling>=1.27,<2\n' | $(COMPILE) --output-file tooling/release.txt -
 	@$(BIN)/python -m tooling.images.lock
 
 release: python ## make a release in dist/: wheel, sdist, bill of materials, SHA-256 sums
-	@$(BIN)/python -m tooling.documents.release
+	@$(BIN)/python -m tooling.release
 
 clean: ## remove .venv, caches and dist; state and data stay
 	@rm -rf .venv .cache .artifacts dist .mypy_cache .pytest_cache .ruff_cache

@@ -17,7 +17,7 @@ from typing import Final
 
 from docker_access.surroundings import print_in_any_encoding
 
-PROJECT: Final = Path(__file__).resolve().parents[2]
+PROJECT: Final = Path(__file__).resolve().parents[1]
 TOOLS: Final = Path(__file__).with_name("release.txt")
 ENVIRONMENT: Final = Path(".cache/release")
 """Where the tools are installed, within the project."""
