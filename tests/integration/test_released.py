@@ -76,9 +76,7 @@ def deploy_as_then(folder: Path, now: Deployment) -> str:
 
 
 def made(deployment: Deployment) -> dict[str, Any]:
-    """What identifies everything that is there of a stack, by name."""
+    """Ids of the containers and networks of a stack, by name."""
     with closing(docker_client()) as client:
-        volumes = client.volumes.list(filters=deployment.marks())
         networks = client.networks.list(filters=deployment.marks())
-        ages = {str(volume.name): volume.attrs["CreatedAt"] for volume in volumes}
-        return {**deployment.ids(), **ages, **{str(network.name): network.id for network in networks}}
+        return {**deployment.ids(), **{str(network.name): network.id for network in networks}}
