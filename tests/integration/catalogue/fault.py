@@ -13,7 +13,7 @@ from verification.checks.verdict import Verdict
 from verification.subject import Subject
 
 Inject = Callable[[Labs], AbstractContextManager[Subject]]
-"""Brings a fault about, gives what to verify, and mends it."""
+"""Brings a fault about, gives what to verify, and undoes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
