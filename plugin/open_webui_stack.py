@@ -29,7 +29,7 @@ PLACEHOLDERS: Final = {"valkeyUrl": "rediss://valkey.invalid:6379"}
 """What stands for an output while the settings are validated, where not any text will do."""
 
 
-class LimitsArgs(TypedDict, total=False):
+class Limits(TypedDict, total=False):
     """How much the containers of one role may use."""
 
     memory: int
@@ -42,7 +42,7 @@ class LimitsArgs(TypedDict, total=False):
     """Open files and sockets of one process."""
 
 
-class OidcArgs(TypedDict, total=False):
+class Oidc(TypedDict, total=False):
     """Sign-in through an OpenID Connect provider."""
 
     provider_url: Required[str]
@@ -87,7 +87,7 @@ class OpenWebUIStackArgs(TypedDict, total=False):
     admin_name: str
     admin_password: pulumi.Input[str]
     enable_signup: bool
-    oidc: OidcArgs
+    oidc: Oidc
     extra_environment: dict[str, pulumi.Input[str]]
     extra_hosts: list[str]
     ca_file: str
@@ -98,7 +98,8 @@ class OpenWebUIStackArgs(TypedDict, total=False):
     valkey_rights: str
     valkey_tls: bool
     valkey_url: pulumi.Input[str]
-    limits: dict[str, LimitsArgs]
+    # May not be an output, for all its type: the SDK for Go does not compile with a map of plain objects.
+    limits: dict[str, pulumi.Input[Limits]]
     network_name: str
     network_external: bool
     edge_subnet: str

@@ -63,10 +63,15 @@ def test_each_argument_has_the_type_of_its_setting_and_says_what_the_setting_say
 def test_what_is_decided_by_must_be_known_and_secrets_need_not() -> None:
     plain = {key for key, argument in arguments().items() if argument.get("plain")}
     assert plain == KEYS - {"adminPassword", "valkeyUrl"}
-    oidc = schema()["types"][f"{PACKAGE}:index:OidcArgs"]
+    oidc = schema()["types"][f"{PACKAGE}:index:Oidc"]
     assert "plain" not in oidc["properties"]["clientSecret"]
     assert oidc["required"] == ["clientId", "clientSecret", "providerUrl"]
     assert "plain" not in arguments()["extraEnvironment"]["additionalProperties"]
+
+
+def test_an_sdk_for_go_compiles() -> None:
+    # Its generator makes no type for the elements of a map of plain objects, and uses one. Tried with Pulumi 3.259.
+    assert "plain" not in arguments()["limits"]["additionalProperties"]
 
 
 def test_the_version_is_that_of_the_python_package() -> None:
