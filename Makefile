@@ -112,7 +112,7 @@ reference: python ## write docs/components.md, docs/settings.md, Pulumi.yaml and
 	@$(BIN)/python -m tooling.documents.reference
 	@$(BIN)/python -m tooling.documents.settings
 
-lock: ## pin all dependencies, with hashes (UPGRADE=1: their newest versions)
+lock: python ## pin all dependencies, with hashes (UPGRADE=1: their newest versions)
 	@$(COMPILE) pyproject.toml --group program --group dev --output-file requirements-dev.txt
 	@$(COMPILE) pyproject.toml --group program --constraints requirements-dev.txt --output-file requirements.txt
 	@echo uv | $(COMPILE) --output-file tooling/machine/uv.txt -
