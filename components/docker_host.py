@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import docker
 import pulumi
 from pulumi.dynamic import (
     CheckResult,
@@ -28,9 +29,6 @@ from docker_access.daemon import WITHOUT_DOCKER
 from docker_access.deployments import Owner, origin, refuse_anothers
 from docker_access.identity import identity, refuse_another
 from docker_access.provider_errors import message_alone
-
-if TYPE_CHECKING:
-    import docker
 
 SECONDS: Final = 30
 """How long Docker may take for one answer."""

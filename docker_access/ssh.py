@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
 from threading import Thread
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from docker_access.daemon import OutOfReach
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 CONNECT_SECONDS: Final = 30
 ENDING_SECONDS: Final = 2.0

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import docker
 import requests.exceptions
@@ -31,11 +32,7 @@ from preflight.ports import low_ports, port_problems
 from preflight.subnets import pool_problems, subnet_problems, subnets_of, taken_subnets
 from preflight.versions import downgrade_problems, postgres_problems
 from preflight.volumes import foreign_volume, used_by_others, volume_problems, volumes_without_data
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from settings import Settings
+from settings import Settings
 
 __all__ = ["PreflightError", "end_quietly_when_interrupted", "look", "preflight", "refuse_local_build"]
 

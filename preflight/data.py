@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import docker
 
 from components.embedding import embedding, variables_of
 from docker_access import labels
 from preflight.objects import found, role_of, stack_filters, variables
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    import docker
-
-    from settings import Settings
+from settings import Settings
 
 DATA_PATHS: Final = {
     "valkey": "/data",

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+
+import docker
 
 from docker_access import labels
 from preflight.objects import image_labels, role_of, stack_filters
 from preflight.versions import software_problems
-from settings import OPEN_WEBUI_TRIED, too_old
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import docker
-
-    from settings import Settings
+from settings import OPEN_WEBUI_TRIED, Settings, too_old
 
 
 def image_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:

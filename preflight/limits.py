@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from components.limits import contradictions
+from components.limits import Limits, contradictions
+from settings import Settings
 from settings.references import is_slim
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from components.limits import Limits
-    from settings import Settings
 
 MIB: Final = 1024 * 1024
 

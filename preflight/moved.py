@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import docker
 
 from preflight.objects import found, variables
+from settings import Settings
 from settings.values import Invalid, extra_hosts
 from settings.variables import owned
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    import docker
-
-    from settings import Settings
 
 DATA_PATH: Final = "/app/backend/data"
 AUTHORITIES: Final = frozenset(

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from preflight.objects import owner_of_another
-from settings import Names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from settings import Settings
+from settings import Names, Settings
 
 
 def container_problems(settings: Settings, name: str, container: Mapping[str, Any]) -> Iterator[str]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import docker
 from docker.errors import NotFound
 
 from docker_access import labels
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import docker
-
-    from settings import Settings
+from settings import Settings
 
 
 def found(inspect: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]:

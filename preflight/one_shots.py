@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextvars
 import threading
+from collections.abc import Mapping
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import grpc
 import pulumi
@@ -17,9 +18,6 @@ from docker.errors import DockerException
 
 from docker_access.client import api_client
 from docker_access.one_shots import at_work, current_progress, refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TELL_SECONDS: Final = 4.0
 """Time between two lines."""

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
+
+import docker
 
 from docker_access import daemon
 from preflight.host import first_port
 from preflight.objects import owner_of_another
+from settings import Settings
 from settings.values import DEFAULT_PORTS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    import docker
-
-    from settings import Settings
 
 LAST_PORT: Final = 65535
 ABOVE: Final = 8000

@@ -5,20 +5,17 @@ from __future__ import annotations
 import ipaddress
 import socket
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import docker
 
 from preflight.host import shares_network
 from preflight.objects import owner_of_another
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    import docker
-
-    from settings import Settings
+from settings import Settings
 
 ROUTES: Final = Path("/proc/net/route")
 

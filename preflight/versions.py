@@ -7,12 +7,16 @@ volume's folder can be read from here.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import docker
 
 from docker_access import daemon, labels
 from preflight.objects import found, variables
+from settings import Settings
 from settings.references import (
     GATEWAY_TRIED,
     OLDEST_GATEWAY,
@@ -23,13 +27,6 @@ from settings.references import (
     postgres_major,
     release,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    import docker
-
-    from settings import Settings
 
 MIGRATED_BY: Final = frozenset({"migration", "open-webui"})
 """Roles of containers whose Open WebUI has migrated the database, or began to."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import docker
 
 from preflight.names import other_names
 from preflight.objects import owner_of_another
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    import docker
-
-    from settings import Settings
+from settings import Settings
 
 
 def volume_problems(settings: Settings, name: str, volume: Mapping[str, Any]) -> Iterator[str]:

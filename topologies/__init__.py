@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pulumi
 
 from components.building.state_labels import label_with_state
 from components.docker_host import DockerHost
+from settings import Settings
 from topologies import replicated, single
-from topologies.deployed import NO_SECRETS, Secrets
+from topologies.deployed import NO_SECRETS, Deployed, Secrets
 from verification.resource import Verification, VerificationArgs
-
-if TYPE_CHECKING:
-    from settings import Settings
-    from topologies.deployed import Deployed
 
 
 def deploy(settings: Settings, opts: pulumi.ResourceOptions | None = None, secrets: Secrets = NO_SECRETS) -> Deployed:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pulumi
 
 from components import DataVolume
-
-if TYPE_CHECKING:
-    from settings import Settings
-
+from settings import Settings
 
 Secrets = Mapping[str, pulumi.Output[str]]
 """By the place of a text in the settings (``adminPassword``, ``valkeyUrl``, ``oidc.clientSecret``,

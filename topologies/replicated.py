@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pulumi
 
@@ -25,10 +25,8 @@ from components import (
 )
 from components.limits import database_pools
 from components.open_webui.containers import PORT
+from settings import Settings
 from topologies.deployed import Deployed, Secrets, data_volume, extra_environment
-
-if TYPE_CHECKING:
-    from settings import Settings
 
 BRIDGE_HOST_NUMBER: Final = 1
 """Docker's own place in a subnet: https://docs.docker.com/engine/network/drivers/bridge/"""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pulumi
 
 from components import Network, NetworkArgs, OpenWebUI, OpenWebUIArgs, Valkey, ValkeyArgs
+from settings import Settings
 from topologies.deployed import Deployed, Secrets, data_volume, extra_environment
-
-if TYPE_CHECKING:
-    from settings import Settings
 
 
 def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -> Deployed:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from components import embedding
 from components.accounts import Oidc
-
-if TYPE_CHECKING:
-    from components.limits import Pools
+from components.limits import Pools
 
 DATA_PATH: Final = "/app/backend/data"
 """Where Open WebUI keeps its uploads, and its database where that is SQLite."""

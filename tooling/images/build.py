@@ -10,9 +10,10 @@ import json
 import shlex
 import subprocess
 import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final
 
 import docker
 import docker.errors
@@ -21,12 +22,8 @@ from docker_access import labels
 from docker_access.pulls import error_of
 from tooling.images.debian import Distribution, Source, mmdebstrap
 from tooling.images.errors import ImageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from tooling.images.reference import Reference
-    from tooling.machine.progress import Stage
+from tooling.images.reference import Reference
+from tooling.machine.progress import Stage
 
 _HOOKS: Final = Path("/usr/share/mmdebstrap/hooks")
 _UNWANTED: Final = (

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import docker
 
 from docker_access import daemon
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import docker
-
-    from tooling.images.reference import Reference
+from tooling.images.reference import Reference
 
 GB: Final = 10**9
 PULL_BYTES: Final = {"open-webui": 6 * GB}

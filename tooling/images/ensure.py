@@ -11,10 +11,11 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import docker
 import docker.errors
+from docker.models.images import Image
 
 from docker_access import labels
 from docker_access.pulls import way_out
@@ -29,9 +30,6 @@ from tooling.images.reference import Reference, parse
 from tooling.machine.negative_cache import recent_failure
 from tooling.machine.progress import progress, say
 from tooling.machine.uv import CACHE
-
-if TYPE_CHECKING:
-    from docker.models.images import Image
 
 BYTECODE: Final = "IMAGE_BYTECODE"
 BUILD: Final = "BUILD_IMAGES"

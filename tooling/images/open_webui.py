@@ -13,17 +13,14 @@ import csv
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from docker_access import labels
 from tooling.images import pypi
-from tooling.images.build import BASE_PACKAGES, PATH, ImageSpec
+from tooling.images.build import BASE_PACKAGES, PATH, BuildContext, ImageSpec
 from tooling.images.errors import ImageError
 from tooling.images.packages import newest
 from tooling.images.version import VersionConstraint
-
-if TYPE_CHECKING:
-    from tooling.images.build import BuildContext
 
 LEFT_OUT: Final = (
     "accelerate",

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from tooling.images.build import BASE_PACKAGES, PATH, ImageSpec
+from tooling.images.build import BASE_PACKAGES, PATH, BuildContext, ImageSpec
 from tooling.images.errors import ImageError
 from tooling.images.packages import choose, newest
 from tooling.images.version import VersionConstraint
-
-if TYPE_CHECKING:
-    from tooling.images.build import BuildContext
 
 _FILES: Final = Path(__file__).parent / "files"
 DATA: Final = "/var/lib/postgresql/data"

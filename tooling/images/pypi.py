@@ -6,16 +6,14 @@ import os
 import re
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from tooling.images.build import BuildContext
+from tooling.images.debian import Release
 from tooling.images.errors import ImageError
+from tooling.images.version import VersionConstraint
 from tooling.machine import uv
 from tooling.machine.progress import say
-
-if TYPE_CHECKING:
-    from tooling.images.build import BuildContext
-    from tooling.images.debian import Release
-    from tooling.images.version import VersionConstraint
 
 PLATFORMS: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 """Processors that wheels are taken for: Debian's name of it and Python's."""

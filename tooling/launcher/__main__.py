@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import docker.errors
 import requests.exceptions
@@ -30,9 +30,7 @@ from tooling.launcher.verify import verify
 from tooling.machine.progress import say
 from tooling.pulumi_cli import stacks
 from tooling.pulumi_files.project import load_project, stack_names
-
-if TYPE_CHECKING:
-    from tooling.pulumi_files.stack import Stack
+from tooling.pulumi_files.stack import Stack
 
 INTERRUPTED: Final = 130
 COMMANDS: Final = (

@@ -7,10 +7,14 @@ terminal an update goes on as it was asked for, and so does the destruction of a
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from settings import SettingsError
+import docker
+
+from docker_access.deployments import Owner
+from settings import Settings, SettingsError
 from tooling.errors import ToolError
 from tooling.launcher import engines
 from tooling.launcher.recovery import strays
@@ -19,15 +23,7 @@ from tooling.machine.progress import progress, say
 from tooling.preview_report.meaning import HOLDS, ONE_SHOTS, has_data, meanings
 from tooling.preview_report.steps import CONTAINER, NETWORK, VOLUME, Preview, PreviewError, Step, read
 from tooling.pulumi_cli.stacks import deployment
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    import docker
-
-    from docker_access.deployments import Owner
-    from settings import Settings
-    from tooling.pulumi_files.stack import Stack
+from tooling.pulumi_files.stack import Stack
 
 WORDS: Final = {"delete": "deletes", "replace": "replaces", "update": "updates", "create": "creates"}
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ipaddress
 import json
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import docker
 
 from docker_access import daemon, labels
-from docker_access.deployments import TAKE_OVER, is_kept_here, takes_over
+from docker_access.deployments import TAKE_OVER, Owner, is_kept_here, takes_over
 from docker_access.ssh import destination
 from preflight import look, refuse_local_build
+from settings import Settings
 from tooling.images.ensure import ensure
 from tooling.launcher import engines
 from tooling.launcher.consent import confirm_destroy, confirm_update
@@ -22,14 +25,8 @@ from tooling.launcher.recovery import remove_strays
 from tooling.launcher.stack import kept_volumes, remove_failed_one_shots
 from tooling.machine.progress import say
 from tooling.pulumi_cli import stacks
-
-if TYPE_CHECKING:
-    import docker
-
-    from docker_access.deployments import Owner
-    from settings import Settings
-    from tooling.pulumi_files.config import PlainConfig
-    from tooling.pulumi_files.stack import Stack
+from tooling.pulumi_files.config import PlainConfig
+from tooling.pulumi_files.stack import Stack
 
 
 def settings_for(engine: str, stack: Stack) -> Settings:

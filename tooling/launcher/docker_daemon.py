@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import docker
 import docker.errors
@@ -25,9 +26,6 @@ from tooling.launcher.consent import agreed, at_a_terminal
 from tooling.machine.host import apt_install, root_prefix, run
 from tooling.machine.progress import progress, say
 from tooling.machine.uv import CACHE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 CALL_SECONDS: Final = 900
 """Timeout of one call: the import of an image answers only at its end."""

@@ -7,12 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
 
 from tooling.machine.progress import say
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 
 def foreground(

@@ -6,9 +6,11 @@ with. The Pulumi CLI saves what such a refresh found even so; with nothing begun
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import docker
 import requests.exceptions
 from docker.errors import DockerException
 
@@ -21,13 +23,7 @@ from tooling.machine.progress import say
 from tooling.preview_report.steps import CONTAINER, DOCKER_HOST
 from tooling.pulumi_cli.stacks import deployment
 from tooling.pulumi_files.project import BACKEND_VARIABLE
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import docker
-
-    from tooling.pulumi_files.stack import Stack
+from tooling.pulumi_files.stack import Stack
 
 
 def checked_owner(stack: Stack) -> Owner:

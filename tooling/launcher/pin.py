@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import docker
 import docker.errors
@@ -11,13 +11,11 @@ import requests.exceptions
 from docker_access import labels
 from docker_access.client import failure_text
 from docker_access.logins import LoginError, login
+from settings import Settings
 from tooling.images.reference import parse
 from tooling.machine.progress import say
+from tooling.pulumi_files.stack import Stack
 from tooling.pulumi_files.stack_file import set_value
-
-if TYPE_CHECKING:
-    from settings import Settings
-    from tooling.pulumi_files.stack import Stack
 
 CONFIG_KEYS: Final = {
     "open-webui": "openWebuiImage",

@@ -18,14 +18,12 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tooling.machine.progress import progress, say
 from tooling.machine.uv import UvError, environment, uv
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 VENV: Final = PROJECT / ".venv"

@@ -7,9 +7,12 @@ its user says that nobody is at work, which cannot be seen from here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import docker
 
 from docker_access import labels, one_shots
 from docker_access.deployments import Made, Owner, made, takes_over
@@ -18,13 +21,7 @@ from tooling.launcher.stack import own_labels
 from tooling.machine.progress import say
 from tooling.pulumi_cli.stacks import deployment
 from tooling.pulumi_files.lock import locked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    import docker
-
-    from tooling.pulumi_files.stack import Stack
+from tooling.pulumi_files.stack import Stack
 
 
 @dataclass(frozen=True, kw_only=True)

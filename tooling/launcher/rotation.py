@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from settings import Settings
 from settings.rules import no_secret
 from tooling.errors import ToolError
+from tooling.pulumi_files.stack import Stack
 from tooling.pulumi_files.stack_file import set_value
-
-if TYPE_CHECKING:
-    from settings import Settings
-    from tooling.pulumi_files.stack import Stack
 
 
 @dataclass(frozen=True, kw_only=True)

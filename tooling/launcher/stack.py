@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import docker
+from docker.models.containers import Container
+from docker.models.volumes import Volume
 
 from docker_access import labels
 from docker_access.one_shots import ROLES
 from tooling.errors import ToolError
 from tooling.pulumi_files.project import load_project, stack_names
 from tooling.pulumi_files.stack import Stack, find_stack
-
-if TYPE_CHECKING:
-    import docker
-    from docker.models.containers import Container
-    from docker.models.volumes import Volume
 
 PROJECT_FOLDER: Final = Path(__file__).resolve().parents[2]
 

@@ -8,12 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from tooling.machine.progress import progress, say
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:

@@ -10,16 +10,14 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from docker_access.surroundings import home
 from tooling.machine.host import apt_install, run
 from tooling.machine.progress import say as say_it
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 LOCK: Final = Path(__file__).with_name("uv.txt")
 """The version of uv that is installed where none is on PATH, with the hashes of its files; pip takes no other."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from tooling.errors import ToolError
@@ -18,12 +19,8 @@ from tooling.pulumi_files.project import (
     passphrase,
     passphrase_file,
 )
+from tooling.pulumi_files.stack import Stack
 from tooling.pulumi_files.stack_file import read_salt, secrets_provider
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from tooling.pulumi_files.stack import Stack
 
 _LOCK: Final = re.compile(r"locked by \d+ lock.*?created by (\S+)@(\S+) \(pid (\d+)\) at (\S+)", re.DOTALL)
 """The CLI's words for a lock it met: whose, on which machine, of which process, since when.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
 from verification.checks.finding import UPDATE, Finding, failed, listed, passed, re_created_by_update, unknown
 from verification.evidence import Connectivity, Evidence
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 TOOLS: Final = "name an image of the gateway that has sh and nc (gatewayImage of the stack)"
 
