@@ -15,6 +15,7 @@ from verification.checks.finding import (
     DRIFT,
     UPDATE,
     Finding,
+    combined,
     failed,
     first_failure,
     listed,
@@ -25,21 +26,12 @@ from verification.checks.finding import (
 )
 from verification.evidence import App, Evidence
 from verification.evidence.container import Container
-from verification.evidence.inside import STATE_URL, WEBSOCKET_URL, Connection
+from verification.evidence.inside import STATE_URL, WEBSOCKET_URL
 
 
 def environment(evidence: Evidence) -> Finding:
     """The app's own process runs with the manager set, both URLs, and what was asked for."""
-    return first_failure(
-        (_app_environment(app, evidence) for app in evidence.apps),
-        passed(
-            listed(
-                f"{app.container.name}: redis over {app.probe.connections[WEBSOCKET_URL].url}"
-                for app in evidence.apps
-                if WEBSOCKET_URL in app.probe.connections
-            )
-        ),
-    )
+    return combined(_app_environment(app, evidence) for app in evidence.apps)
 
 
 def _app_environment(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 - one a variable
@@ -59,7 +51,7 @@ def _app_environment(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 
         seen = "WEBSOCKET_MANAGER is not set" if manager is None else f"WEBSOCKET_MANAGER is {manager!r}"
         return wrong("manager-not-redis", seen, "WEBSOCKET_MANAGER=redis    # the word stays redis for Valkey")
     for variable, missing in MISSING.items():
-        connection = app.probe.connections.get(variable, Connection(problem="unset"))
+        connection = app.probe.connection(variable)
         host = evidence.valkey.container.name if evidence.valkey and evidence.valkey.container else "HOST"
         line = f"{variable}=redis://{host}:6379/{1 if variable == WEBSOCKET_URL else 0}"
         if connection.problem == "unset":
@@ -79,7 +71,7 @@ def _app_environment(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 
                 f"{variable} is not what was asked for ({seen}) {where}",
                 f"{UPDATE}    # replaces the container",
             )
-    return passed(name)
+    return passed(f"{name}: redis over {app.probe.connection(WEBSOCKET_URL).url}")
 
 
 MISSING: Final[Mapping[str, Cause]] = {WEBSOCKET_URL: "websocket-redis-url-missing", STATE_URL: "redis-url-missing"}

@@ -61,18 +61,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """A check's finding, as reported.
-
-    Attributes:
-        id: The check's name.
-        question: What it asked.
-        weight: Its class; ``unknown`` when it could not be asked and does not count.
-        status: As in :class:`Finding`.
-        cause: As in :class:`Finding`.
-        evidence: As in :class:`Finding`.
-        fix: As in :class:`Finding`.
-        seconds: As in :class:`Finding`.
-    """
+    """A check and its :class:`Finding`, as reported. Its weight is ``unknown`` where the question does not count."""
 
     id: str
     question: str
@@ -107,6 +96,13 @@ def first_failure(findings: Iterable[Finding], otherwise: Finding) -> Finding:
             if finding.status == status:
                 return finding
     return otherwise
+
+
+def combined(findings: Iterable[Finding], words: str = "") -> Finding:
+    """The first finding that did not pass; else, after some words, what each saw, and how long the slowest took."""
+    found = list(findings)
+    seen = listed(finding.evidence for finding in found if finding.evidence)
+    return first_failure(found, passed(words + seen, max((finding.seconds for finding in found), default=0.0)))
 
 
 def for_stack(fix: str, stack: str) -> str:
