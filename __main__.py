@@ -12,7 +12,7 @@ preflight(settings)
 deployed = deploy(settings)
 verification = prove(settings, deployed)
 
-pulumi.export("url", settings.url)
+pulumi.export("url", settings.public_url)
 pulumi.export("app_containers", list(deployed.apps))
 pulumi.export("valkey_container", deployed.valkey)
 pulumi.export("migration_container", deployed.migration)

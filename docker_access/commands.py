@@ -1,10 +1,13 @@
-"""Commands that Docker runs inside a container."""
+"""Commands that Docker runs inside a container, connections from there, and files in it."""
 
 from __future__ import annotations
 
+import io
+import math
 import select
 import socket
 import struct
+import tarfile
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager, suppress
 from threading import Thread
@@ -95,6 +98,26 @@ def _complete_pieces(received: bytearray) -> Iterator[tuple[int, bytes]]:
         piece = bytes(received[HEADER_BYTES:end])
         del received[:end]
         yield stream, piece
+
+
+def files_in(client: docker.APIClient, container: str, path: str, most_bytes: float = math.inf) -> list[str]:
+    """Texts of a file, or of all files below a folder, in a container that need not run.
+
+    None where all of them together are larger than ``most_bytes``.
+
+    Raises:
+        docker.errors.APIError: Docker does not give them; NotFound where there is no such path.
+        tarfile.TarError: It gives something else.
+    """
+    content = b""
+    chunks, _ = client.get_archive(container, path)
+    for chunk in chunks:
+        content += chunk
+        if len(content) > most_bytes:
+            return []
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        files = (archive.extractfile(member) for member in archive if member.isfile())
+        return [file.read().decode(errors="replace") for file in files if file]
 
 
 PIECE_BYTES: Final = 65536

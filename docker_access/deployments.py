@@ -82,9 +82,7 @@ def origin(environ: Mapping[str, str] = os.environ) -> str:
 def is_kept_here(volume_labels: Mapping[str, str] | None, here: str) -> bool:
     """Whether a volume was made from a state that is, or was, kept in this place, or from an unknown one.
 
-    Args:
-        volume_labels: Its labels.
-        here: The place, as :func:`origin` has it. The user in it does not count.
+    The place is as :func:`origin` has it. The user in it does not count.
     """
     found = volume_labels or {}
     return labels.STATE not in found or _place(found.get(labels.ORIGIN, "")) == _place(here)
@@ -152,13 +150,8 @@ def refuse_anothers(
 
 
 def made(client: docker.APIClient, ownership: Mapping[str, str]) -> Iterator[Made]:
-    """A stack's objects, whichever state made them: containers, then networks, then volumes.
-
-    Args:
-        client: A client of Docker.
-        ownership: The stack's labels, project and stack.
-    """
-    filters: Any = {"label": [f"{key}={value}" for key, value in sorted(ownership.items())]}
+    """The objects with a stack's labels, whichever state made them: containers, then networks, then volumes."""
+    filters = labels.filters(ownership)
     for found in client.containers(all=True, filters=filters):
         since = dt.datetime.fromtimestamp(found["Created"], tz=dt.UTC).isoformat(timespec="minutes")
         name, its_labels, status = found["Names"][0].lstrip("/"), found["Labels"], found["State"]

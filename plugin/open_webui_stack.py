@@ -139,7 +139,7 @@ class OpenWebUIStack(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         deployed = deploy(settings, child, secrets)
         verification = prove(settings, deployed, child)
-        self.url = pulumi.Output.from_input(settings.url)
+        self.url = pulumi.Output.from_input(settings.public_url)
         self.app_containers = pulumi.Output.from_input(list(deployed.apps))
         self.admin_password = deployed.admin_password
         self.report = verification.report if verification else None

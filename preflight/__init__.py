@@ -4,6 +4,10 @@ It runs in every preview and update, under either engine. Each module yields pro
 ``names``, ``volumes``, ``ports``, ``subnets`` and ``limits`` about what the stack wants of the host, ``images``
 and ``versions`` about the software, ``data`` and ``moved`` about the data that is there, ``host`` about Docker itself,
 and ``one_shots`` about a migration that is at work. ``objects`` has what they share.
+
+Their arguments are called alike. ``settings`` are the stack's. ``host`` is what ``docker info`` tells, and
+``containers`` what ``docker ps`` lists. What ``docker inspect`` shows of a ``container``, ``network`` or ``volume`` is
+empty where there is none.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import docker
 import requests.exceptions
 from docker.errors import DockerException
 
-from docker_access import daemon, elsewhere
+from docker_access import daemon, elsewhere, labels
 from docker_access.client import api_client, failure_text
 from docker_access.logins import LoginError
 from docker_access.versions import TooNewError, refused, untried
@@ -27,7 +31,7 @@ from preflight.images import image_problems, origin_changes, refuse_local_build
 from preflight.limits import limit_problems, memory_advice
 from preflight.moved import moved_advice
 from preflight.names import container_problems, network_problems
-from preflight.objects import found, stack_filters
+from preflight.objects import found
 from preflight.ports import low_ports, port_problems
 from preflight.subnets import pool_problems, subnet_problems, subnets_of, taken_subnets
 from preflight.versions import downgrade_problems, postgres_problems
@@ -130,7 +134,7 @@ def docker_does_not_answer(error: Exception) -> str:
 def _problems(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[str]:
     """What the stack wants, and cannot have because of Docker's objects that are there."""
     yield from image_problems(settings, client)
-    containers = client.containers(all=True, filters=stack_filters(settings))
+    containers = client.containers(all=True, filters=labels.filters(settings.labels))
     yield from downgrade_problems(settings, client, containers)
     yield from postgres_problems(settings, client, containers, host)
     for name in settings.containers:

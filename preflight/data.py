@@ -10,7 +10,7 @@ import docker
 
 from components.embedding import embedding, variables_of
 from docker_access import labels
-from preflight.objects import found, role_of, stack_filters, variables
+from preflight.objects import found, role_of, variables
 from settings import Settings
 
 DATA_PATHS: Final = {
@@ -25,12 +25,7 @@ REPLICATED_ROLES: Final = frozenset({"postgres", "postgres-setup", "gateway", "f
 
 
 def data_left_behind(settings: Settings, containers: list[dict[str, Any]]) -> Iterator[str]:
-    """Another topology or other names mean other data: people would find an empty Open WebUI.
-
-    Args:
-        settings: The stack's settings.
-        containers: The stack's containers, as ``docker ps`` lists them.
-    """
+    """Another topology or other names mean other data: people would find an empty Open WebUI."""
     deployed = _deployed_topology(containers)
     if deployed and deployed != settings.topology:
         yield _topology_problem(settings, containers, deployed)
@@ -55,8 +50,8 @@ def embedding_changes(settings: Settings, client: docker.APIClient) -> Iterator[
     """
     if not settings.replicated:
         return
-    wanted = [*stack_filters(settings)["label"], f"{labels.ROLE}=open-webui"]
-    for container in client.containers(all=True, filters={"label": wanted}):
+    wanted = labels.filters({**settings.labels, labels.ROLE: "open-webui"})
+    for container in client.containers(all=True, filters=wanted):
         before = container["Labels"].get(labels.EMBEDDING) or _embedding_of(settings, client, container["Id"])
         if before != settings.embedding:
             line = ", ".join(f"{name}: {json.dumps(value)}" for name, value in variables_of(before).items())

@@ -21,11 +21,7 @@ def found(inspect: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]
 
 
 def variables(inspected: Mapping[str, Any]) -> dict[str, str]:
-    """The environment of an image or a container.
-
-    Args:
-        inspected: What ``docker inspect`` shows of it.
-    """
+    """The environment of an image or a container that was inspected."""
     lines = (inspected.get("Config") or {}).get("Env") or []
     return dict(line.partition("=")[::2] for line in lines)
 
@@ -36,27 +32,13 @@ def image_labels(client: docker.APIClient, image: str) -> Mapping[str, str] | No
     return (shown.get("Config") or {}).get("Labels") or {} if shown else None
 
 
-def stack_filters(settings: Settings) -> dict[str, list[str]]:
-    """Docker's filters for the objects that carry the stack's labels."""
-    return {"label": [f"{key}={value}" for key, value in settings.labels.items()]}
-
-
 def role_of(container: Mapping[str, Any]) -> str:
-    """What a container is for, from its label; empty where it has none.
-
-    Args:
-        container: The container as ``docker ps`` lists it.
-    """
+    """What a container is for, from its label; empty where it has none."""
     return str(container["Labels"].get(labels.ROLE, ""))
 
 
 def owner_of_another(found: Mapping[str, str], settings: Settings) -> str:
-    """Whose an object is, in words; empty if it is this stack's.
-
-    Args:
-        found: The labels of the object.
-        settings: The stack's settings.
-    """
+    """Whose an object with these labels is, in words; empty if it is this stack's."""
     if all(found.get(key) == value for key, value in settings.labels.items()):
         return ""
     if labels.STACK in found:

@@ -28,9 +28,6 @@ TIMEOUT_SECONDS: Final = 10
 def refuse_at_work(stack_labels: Mapping[str, str]) -> None:
     """Refuse to run beside a one-shot that an update which is gone has left at work; a preview only warns.
 
-    Args:
-        stack_labels: The stack's labels, project and stack.
-
     Raises:
         pulumi.RunError: An update would end it.
     """
@@ -43,11 +40,7 @@ def refuse_at_work(stack_labels: Mapping[str, str]) -> None:
 
 
 def tell_of_one_shots(stack_labels: Mapping[str, str]) -> None:
-    """Have the engine show every few seconds how far a one-shot is, from now until this process ends.
-
-    Args:
-        stack_labels: The stack's labels, project and stack.
-    """
+    """Have the engine show every few seconds how far a one-shot is, from now until this process ends."""
     if not pulumi.runtime.is_dry_run():
         # Pulumi's SDK knows the engine by the context.
         context = contextvars.copy_context()

@@ -62,13 +62,7 @@ def low_ports(settings: Settings, client: docker.APIClient, host: Mapping[str, A
 
 
 def port_problems(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[str]:
-    """Ports that somebody else holds, and addresses that the host does not have.
-
-    Args:
-        settings: The stack's settings.
-        client: Docker.
-        host: What ``docker info`` tells.
-    """
+    """Ports that somebody else holds, and addresses that the host does not have."""
     wanted = _listeners(settings)
     containers = client.containers()
     for listener in wanted:

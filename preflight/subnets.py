@@ -81,13 +81,7 @@ def _free_subnet(taken: list[Taken]) -> str:
 
 
 def taken_subnets(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[Taken]:
-    """Subnets of Docker's other networks, and its host's addresses and routes outside of those.
-
-    Args:
-        settings: The stack's settings.
-        client: Docker.
-        host: What ``docker info`` tells.
-    """
+    """Subnets of Docker's other networks, and its host's addresses and routes outside of those."""
     own, docker_subnets = False, []
     for subnet, network in subnets_of(client.networks()):
         docker_subnets.append(subnet)
@@ -141,16 +135,10 @@ def routes() -> Iterator[Route]:
 def pool_problems(
     settings: Settings, host: Mapping[str, Any], networks: Iterable[str], subnets: list[ipaddress.IPv4Network]
 ) -> Iterator[str]:
-    """Docker has no subnet left for a network that the stack is to get.
+    """Docker has no subnet left for a network that the stack is to get, beside these networks and their subnets.
 
     Docker avoids the subnets of this host's links. Since 20.10.15 it does not count a route by a gateway as one:
     https://github.com/moby/moby/pull/43360
-
-    Args:
-        settings: The stack's settings.
-        host: What ``docker info`` tells.
-        networks: Names of the networks there are.
-        subnets: The IPv4 subnets of those.
     """
     chosen = {settings.names.network} if settings.edge_subnet or settings.network_external else set()
     wanted = [name for name in settings.networks if name not in {*networks, *chosen}]

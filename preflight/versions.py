@@ -33,13 +33,7 @@ MIGRATED_BY: Final = frozenset({"migration", "open-webui"})
 
 
 def downgrade_problems(settings: Settings, client: docker.APIClient, containers: list[dict[str, Any]]) -> Iterator[str]:
-    """The image is an older Open WebUI, which does not know the schema of the newer one: the update would fail.
-
-    Args:
-        settings: The stack's settings.
-        client: Docker.
-        containers: The stack's containers, as ``docker ps`` lists them.
-    """
+    """The image is an older Open WebUI, which does not know the schema of the newer one: the update would fail."""
     if "downgrade" in settings.acknowledged:
         return
     image = settings.open_webui_image
@@ -64,14 +58,7 @@ def downgrade_problems(settings: Settings, client: docker.APIClient, containers:
 def postgres_problems(
     settings: Settings, client: docker.APIClient, containers: list[dict[str, Any]], host: Mapping[str, Any]
 ) -> Iterator[str]:
-    """The image is another major version of Postgres, which cannot read the files that are there and ends.
-
-    Args:
-        settings: The stack's settings.
-        client: Docker.
-        containers: The stack's containers, as ``docker ps`` lists them.
-        host: What ``docker info`` tells.
-    """
+    """The image is another major version of Postgres, which cannot read the files that are there and ends."""
     if not settings.replicated:
         return
     image, volume = settings.postgres_image, settings.names.postgres_volume

@@ -15,10 +15,7 @@ from verification.resource import Verification, VerificationArgs
 def deploy(settings: Settings, opts: pulumi.ResourceOptions | None = None, secrets: Secrets = NO_SECRETS) -> Deployed:
     """Declare the Docker host that the stack lives on, and on it the components of the stack's topology.
 
-    Args:
-        settings: The stack's settings.
-        opts: Options of each of them, such as ``parent``; None for none.
-        secrets: Outputs in place of texts in the settings.
+    Each has the options; ``secrets`` are outputs in place of texts in the settings.
     """
     host = DockerHost("docker-host", labels=settings.labels, opts=opts)
     own = pulumi.ResourceOptions(transformations=[label_with_state(host.marks)])
@@ -28,20 +25,14 @@ def deploy(settings: Settings, opts: pulumi.ResourceOptions | None = None, secre
 
 
 def prove(settings: Settings, deployed: Deployed, opts: pulumi.ResourceOptions | None = None) -> Verification | None:
-    """Declare the verification of what was deployed; None where the settings turn it off.
-
-    Args:
-        settings: The stack's settings.
-        deployed: What :func:`deploy` declared.
-        opts: Options of the verification, such as ``parent``; None for none.
-    """
+    """Declare the verification of what was deployed; None where the settings turn it off."""
     if settings.verification == "off":
         return None
     return Verification(
         "verification",
         VerificationArgs(
             **deployed.subject,
-            url=settings.url,
+            url=settings.public_url,
             expected=deployed.expected,
             wait_timeout_seconds=settings.verification_timeout_seconds,
             always=settings.verification == "always",

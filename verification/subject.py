@@ -125,22 +125,18 @@ def subject_of(inputs: Mapping[str, Any], *, wait_seconds: float = DEFAULT_WAIT_
         wait_seconds: Used where ``wait_timeout_seconds`` is missing.
     """
     door, login, isolation, account = (inputs.get(name) for name in ("door", "valkey_login", "isolation", "account"))
+    words = ("valkey", "postgres", "gateway", "migration", "url", "ca", "app_user")
+    given: dict[str, Any] = {name: inputs.get(name) or "" for name in words}
     return Subject(
+        **given,
         apps=tuple(inputs.get("apps") or ()),
-        valkey=inputs.get("valkey") or "",
-        postgres=inputs.get("postgres") or "",
-        gateway=inputs.get("gateway") or "",
-        migration=inputs.get("migration") or "",
-        url=inputs.get("url") or "",
         door=PublishedPort(address=door["address"], port=int(door["port"]), tls=door.get("tls", True))
         if door
         else None,
-        ca=inputs.get("ca") or "",
         valkey_login=Login(user=login["user"], password_file=login["password_file"], ca_file=login.get("ca_file") or "")
         if login
         else None,
         isolation=Isolation(edge=isolation["edge"], private=tuple(isolation["private"])) if isolation else None,
-        app_user=inputs.get("app_user") or "",
         proved_at=_begin_of_proof(inputs.get("report")),
         account=AccountFile(container=account["container"], path=account["path"]) if account else None,
         expected=inputs.get("expected") or {},

@@ -13,8 +13,8 @@ import pulumi
 import pulumi_docker as docker
 
 from components.building.container import create_container, create_image
-from components.building.files import Files, create_files, files_sha256
-from components.building.spec import ContainerSpec, Healthcheck, Join, PublishedPort, expected_inspect
+from components.building.files import Files, create_files
+from components.building.spec import ContainerSpec, Healthcheck, Join, PublishedPort, expected_inspect, texts_sha256
 from components.building.volume import have_volume
 from components.gateway.args import GatewayArgs
 from components.gateway.caddyfile import (
@@ -173,6 +173,6 @@ class Gateway(pulumi.ComponentResource):
             f"{self._name}-reload",
             container=self.container_name,
             command=RELOAD,
-            triggers={"configuration": files_sha256(self._configuration), "container": self.container_id},
+            triggers={"configuration": texts_sha256(self._configuration), "container": self.container_id},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.resources.files.container, *after]),
         )

@@ -17,7 +17,7 @@ import pulumi_docker as docker
 from components.building.container import create_container, create_image
 from components.building.files import SECRETS_PATH, Files, create_files
 from components.building.one_shot import succeeded
-from components.building.spec import environment_sha256, expected_inspect
+from components.building.spec import expected_inspect, texts_sha256
 from components.building.volume import have_volume
 from components.open_webui.args import OpenWebUIArgs, Replication
 from components.open_webui.containers import (
@@ -142,7 +142,7 @@ class OpenWebUI(pulumi.ComponentResource):
             secret_environment = None
             file_labels = {labels.FILES_SHA256: files.sha256}
             replica_labels = {labels.EMBEDDING: embedding_label(args.extra_environment)}
-            environment = environment_sha256(next(iter(specs.values())).environment)
+            environment = texts_sha256(next(iter(specs.values())).environment)
             database = replication.postgres.container_id
             agreed |= {"database": database, "environment": environment, "files": files.sha256}
             migration_labels = {

@@ -232,7 +232,7 @@ def test_no_secret_is_in_what_settings_print() -> None:
 )
 def test_the_public_url_is_what_a_browser_sends_as_origin(given: Mapping[str, str], url: str) -> None:
     settings = read({**REPLICATED, **given})
-    assert settings.public_url == settings.url == settings.cors_allow_origin == url
+    assert settings.public_url == settings.cors_allow_origin == url
 
 
 def stack_file(file: Path) -> tuple[str, dict[str, Any]]:
@@ -291,7 +291,7 @@ def test_a_debug_port_of_zero_publishes_nothing() -> None:
     ],
 )
 def test_the_url_is_one_that_this_host_can_open(address: str, url: str) -> None:
-    assert read({"uiBindAddress": address}).url == url
+    assert read({"uiBindAddress": address}).public_url == url
 
 
 @pytest.mark.parametrize(

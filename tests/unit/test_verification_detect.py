@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -86,7 +87,9 @@ class Docker:
     def read_file(self, name: str, path: str) -> str | None:
         return self.files.get(f"{name}:{path}")
 
-    def execute(self, name: str, command: list[str], *, seconds: float) -> Executed:
+    def execute(
+        self, name: str, command: list[str], *, seconds: float, environment: Mapping[str, str] | None = None
+    ) -> Executed:
         assert command[2] == source("app_valkey_urls")
         return Executed(output=self.process if isinstance(self.process, str) else json.dumps(self.process))
 

@@ -61,13 +61,7 @@ def write_sums(folder: Path) -> Path:
 
 
 def release(project: Path = PROJECT) -> Path:
-    """Make all of it anew.
-
-    Args:
-        project: The checkout.
-
-    Returns:
-        The folder it is in.
+    """Make all of a checkout's release again; the folder it is in.
 
     Raises:
         ReleaseError: The changelog has no section of the version, or a tool failed.

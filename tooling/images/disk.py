@@ -38,13 +38,9 @@ def to_build(reference: Reference) -> int:
 
 
 def shortage(client: docker.DockerClient, reference: Reference, need: int, *, building: bool = False) -> str:
-    """What is missing, with the way out; empty where there is room, or nothing is known.
+    """What an image lacks of the bytes it needs, with the way out; empty where there is room, or nothing is known.
 
-    Args:
-        client: The Docker daemon.
-        reference: The image.
-        need: Bytes it takes.
-        building: It is built here: that takes a temporary folder too.
+    ``building`` it here takes a temporary folder too.
     """
     for folder, what in _folders(client, building=building):
         try:

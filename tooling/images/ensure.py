@@ -91,11 +91,6 @@ def _present(client: docker.DockerClient, reference: Reference) -> Image | None:
 def switch(variable: str, yes: str, no: str) -> bool | None:
     """Whether an environment variable switches something on (1) or off (0); None where it is not set.
 
-    Args:
-        variable: Its name.
-        yes: What 1 means, for the message.
-        no: What 0 means.
-
     Raises:
         ImageError: It is another word.
     """

@@ -52,12 +52,6 @@ def confirm_update(engine: engines.Engine, client: docker.DockerClient, stack: S
 def confirm_destroy(client: docker.DockerClient, stack: Stack, owner: Owner, settings: Callable[[], Settings]) -> None:
     """Have the end of a stack agreed to: at a terminal, and in production by ``YES=1`` alone.
 
-    Args:
-        client: Docker.
-        stack: The stack.
-        owner: Its state.
-        settings: Reads its settings.
-
     Raises:
         NotAgreedError: It was not.
         PulumiFilesError: The state cannot be read.
@@ -113,11 +107,7 @@ def _kind(step: Step) -> str:
 
 
 def removals(recorded: Mapping[str, Any]) -> Iterator[str]:
-    """What goes and what stays when a deployment is destroyed.
-
-    Args:
-        recorded: The state, as ``pulumi stack export`` has it.
-    """
+    """What goes and what stays when a deployment is destroyed that ``pulumi stack export`` shows so."""
     found: dict[str, list[Mapping[str, Any]]] = {CONTAINER: [], NETWORK: [], VOLUME: []}
     for resource in recorded.get("resources") or ():
         found.get(resource["type"], []).append(resource)

@@ -30,12 +30,7 @@ from tooling.pulumi_files.stack import Stack
 
 
 def settings_for(engine: str, stack: Stack) -> Settings:
-    """The settings; what only the Pulumi CLI can read is asked of it, where it is the engine that would run.
-
-    Args:
-        engine: One of :data:`tooling.launcher.engines.CHOICES`.
-        stack: The stack.
-    """
+    """The settings; what only the Pulumi CLI can read is asked of it, where it is the engine that would run."""
 
     def ask_the_cli() -> PlainConfig | None:
         return stacks.configuration(stack) if engines.choose(engine, stack).name == "pulumi" else None
@@ -50,13 +45,7 @@ def have_images(client: docker.DockerClient, settings: Settings) -> None:
 
 
 def deploy(engine: engines.Engine, command: engines.Command, stack: Stack, *, yes: bool = False) -> int:
-    """Run a command of an engine; its exit code.
-
-    Args:
-        engine: The engine.
-        command: Not ``outputs``.
-        stack: The stack.
-        yes: Ask nothing.
+    """Run a command of an engine that is not ``outputs``; its exit code. With ``yes``, nothing is asked.
 
     Raises:
         ToolError: It cannot begin, or was not agreed to.

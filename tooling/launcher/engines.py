@@ -106,11 +106,9 @@ def outputs(engine: Engine, stack: Stack, *, show_secrets: bool = False) -> str:
 
 
 def cancel(stack: Stack, *, force: bool) -> int:
-    """Remove the stack's lock; its exit code.
+    """Remove the stack's lock, whichever engine locked it; the exit code.
 
-    Args:
-        stack: The stack, whichever engine locked it.
-        force: Also a lock whose process runs, or cannot be seen from this machine.
+    With ``force``, also a lock whose process runs, or cannot be seen from this machine.
 
     Raises:
         ToolError: The backend is a shared one, whose locks cannot be looked at, and ``force`` is not given.

@@ -17,13 +17,8 @@ def foreground(
 ) -> int:
     """Run a command as if it had been called instead of us; its exit code, 128 + N if signal N ended it.
 
-    Ctrl-C reaches it from the terminal, once; it decides what to do, and we wait for it.
-
-    Args:
-        command: The command.
-        folder: Directory it runs in.
-        variables: Its environment.
-        edit: What to print for a line of its standard error; without it, that is not looked at.
+    Ctrl-C reaches it from the terminal, once; it decides what to do, and we wait for it. Its standard error is
+    looked at only where there is ``edit``, which says what to print for a line.
     """
     sys.stdout.flush()
 

@@ -64,11 +64,8 @@ def _secret_parts(sealed: Mapping[str, Any]) -> Iterator[str]:
 def refuse_unusable_state(stack: Stack, export: Callable[[], Mapping[str, Any]]) -> None:
     """Have the state read and its passphrase tried, where the engine is about to be the Pulumi CLI.
 
-    The CLI's own words name neither the file nor a way out.
-
-    Args:
-        stack: The stack.
-        export: Asks a shared backend for the document of ``pulumi stack export``.
+    The CLI's own words name neither the file nor a way out. ``export`` asks a shared backend for the document of
+    ``pulumi stack export``.
 
     Raises:
         PulumiFilesError: The state file cannot be read, or the passphrase does not open it.

@@ -83,11 +83,6 @@ def remove_strays(client: docker.DockerClient, stack: Stack, owner: Owner) -> li
     just made, and not recorded yet, is no stray. On a shared backend that cannot be known, and nothing of the stack's
     own is removed.
 
-    Args:
-        client: Docker.
-        stack: The stack.
-        owner: Its state.
-
     Returns:
         What was removed, as in ``container open-webui-team, which this stack made and its state does not know``.
 
@@ -107,13 +102,8 @@ def remove_unfinished(
 ) -> list[str]:
     """Remove the stack's containers and networks whose creation was cut short, so that their names are free again.
 
-    Only while nobody else changes the stack.
-
-    Args:
-        client: Docker.
-        stack: The stack.
-        owner: Its state.
-        recorded: Its deployment of ``pulumi stack export``; what was being created is among the pending operations.
+    Only while nobody else changes the stack. What was being created is among the pending operations of its deployment,
+    as ``pulumi stack export`` has it.
 
     Returns:
         What was removed, as in ``container open-webui-team``.

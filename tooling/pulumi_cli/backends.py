@@ -46,11 +46,7 @@ def without_password(text: str, url: str) -> str:
 
 
 def refuse_embedded(stack: Stack, why: str) -> None:
-    """Refuse to begin what the embedded engine cannot do.
-
-    Args:
-        stack: The stack.
-        why: Why it would be the one, as in ``no Pulumi CLI on PATH``.
+    """Refuse to begin what the embedded engine cannot do, with why it would be the one: ``no Pulumi CLI on PATH``.
 
     Raises:
         ToolError: The backend is a shared one.
@@ -86,9 +82,7 @@ def environment(stack: Stack) -> dict[str, str]:
 def refuse_wrong_passphrase(stack: Stack, export: Callable[[], Mapping[str, Any]]) -> None:
     """Try the passphrase before the CLI runs, which would write another salt into a stack file that has none.
 
-    Args:
-        stack: The stack.
-        export: Asks for the document of ``pulumi stack export``; empty where the backend has no such stack.
+    ``export`` asks for the document of ``pulumi stack export``, empty where the backend has no such stack.
 
     Raises:
         PulumiFilesError: It does not open the stack's secrets.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import urlsplit
 
 from docker_access import daemon, labels
 from docker_access.ports import connected
-from verification.ask.containers import deployer_of, image_name, is_open_webui
-from verification.ask.docker_view import CouldNotAsk, Executed
+from verification.ask.containers import app_port, deployer_of, image_name, is_open_webui
+from verification.ask.docker_view import CouldNotAsk
 from verification.ask.own_stack import account_file, subject_behind_gateway
+from verification.ask.view import ContainerView
 from verification.checks.name_resolution import is_loopback
 from verification.evidence.container import Container
 from verification.evidence.inside import STATE_URL, WEBSOCKET_URL, port_of
@@ -21,29 +22,12 @@ from verification.subject import Subject
 VALKEYS: Final = frozenset({"valkey", "valkey-bundle", "redis", "redis-stack", "redis-stack-server", "keydb"})
 """Last part of the names of images that answer as Valkey does."""
 
-PORT: Final = "8080"
 NO_NETWORK: Final = frozenset({"none"})
 HOST_NETWORK: Final = "host"
 ANY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what Docker tells, nothing listens here
 
 ASK_SECONDS: Final = 8.0
 TRY_SECONDS: Final = 1.0
-
-
-class View(Protocol):
-    """What is asked of Docker here."""
-
-    def names(self) -> list[str]:
-        """Names of all containers."""
-
-    def container(self, name: str) -> Container:
-        """One container."""
-
-    def read_file(self, name: str, path: str) -> str | None:
-        """Text of a file in a container."""
-
-    def execute(self, name: str, command: list[str], *, seconds: float) -> Executed:
-        """Run a command in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +57,9 @@ class Found:
         return f"{', '.join(subject.apps)} with {', '.join([valkey, *others])}{where}{deployer}{note}"
 
 
-def detect(view: View, apps: Sequence[str] = (), *, connects: Callable[[str, int], bool] | None = None) -> list[Found]:
+def detect(
+    view: ContainerView, apps: Sequence[str] = (), *, connects: Callable[[str, int], bool] | None = None
+) -> list[Found]:
     """Every deployment of Open WebUI among the containers.
 
     Args:
@@ -119,7 +105,7 @@ def _is_kept(container: Container) -> bool:
 
 
 def _describe(
-    view: View,
+    view: ContainerView,
     apps: list[Container],
     containers: list[Container],
     urls: Mapping[str, str],
@@ -161,7 +147,7 @@ def _with_role(app: Container, role: str, containers: list[Container]) -> Contai
 # --- its Valkey -------------------------------------------------------------------------------------------------------
 
 
-def valkey_url(view: View, app: Container) -> str:
+def valkey_url(view: ContainerView, app: Container) -> str:
     """The URL that carries the app's live events, its password masked or not; empty when there is none.
 
     Where Docker was not given it, the app's own process is asked: its entrypoint may have read it from a file.
@@ -233,7 +219,7 @@ def _names_seen_by(app: Container, other: Container) -> set[str]:
 
 def published_url(app: Container) -> str:
     """Address on which a container of Open WebUI is published; empty when it is not."""
-    port = app.variables.get("PORT") or PORT
+    port = app_port(app)
     # Over ssh the Docker host's own loopback is asked; over TCP nobody gets there.
     at_any = (daemon.name() if daemon.kind() == "tcp" else "") or "127.0.0.1"
     if HOST_NETWORK in app.networks:

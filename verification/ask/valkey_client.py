@@ -98,12 +98,7 @@ def ask_valkey(view: View, name: str, login: Login | None) -> Valkey:
 def ask_statistics(view: View, valkey: Valkey, login: Login | None, expected: int, clock: Clock) -> Valkey:
     """Subscribers, denials and INFO, asked in Valkey's own container.
 
-    Args:
-        view: Docker.
-        valkey: What PING was answered.
-        login: The account to ask with.
-        expected: How many are to subscribe; asked again for a moment where it is another number.
-        clock: Time.
+    Asked again for a moment where others subscribe than the ``expected`` number; nothing is where PING had no answer.
     """
     if valkey.problem:
         return valkey

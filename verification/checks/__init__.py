@@ -66,12 +66,7 @@ CHECKS: Final = (
 
 
 def judge(evidence: Evidence, only: Collection[str] = ()) -> list[CheckResult]:
-    """Run the checks on the evidence.
-
-    Args:
-        evidence: What was seen.
-        only: Ids of the checks to run; a check asked for by name must hold. Empty for all.
-    """
+    """Run the checks on the evidence: all, or those whose ids are named, which then must hold."""
     return [
         CheckResult(
             id=check.id,
