@@ -44,9 +44,7 @@ def generate(host: str) -> dict[str, str]:
         .sign(authority_key, hashes.SHA256())
     )
     key = server_key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     pem = serialization.Encoding.PEM
     return {
@@ -56,12 +54,7 @@ def generate(host: str) -> dict[str, str]:
     }
 
 
-def _certificate(
-    subject: x509.Name,
-    key: ec.EllipticCurvePublicKey,
-    *,
-    issuer: x509.Name,
-) -> x509.CertificateBuilder:
+def _certificate(subject: x509.Name, key: ec.EllipticCurvePublicKey, *, issuer: x509.Name) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()

@@ -14,15 +14,7 @@ from typing import Any, Final
 
 import docker
 import pulumi
-from pulumi.dynamic import (
-    CheckResult,
-    CreateResult,
-    DiffResult,
-    ReadResult,
-    Resource,
-    ResourceProvider,
-    UpdateResult,
-)
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
 from docker_access.client import api_client
 from docker_access.daemon import WITHOUT_DOCKER

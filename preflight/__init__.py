@@ -115,7 +115,7 @@ def look(settings: Settings) -> list[str]:
     if problems:
         raise PreflightError(
             f"stack {settings.stack} cannot be deployed on this host; nothing was changed:\n"
-            + "\n".join(f"  {problem}" for problem in problems),
+            + "\n".join(f"  {problem}" for problem in problems)
         )
     return advice
 

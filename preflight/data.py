@@ -13,11 +13,7 @@ from docker_access import labels
 from preflight.objects import found, role_of, variables
 from settings import Settings
 
-DATA_PATHS: Final = {
-    "valkey": "/data",
-    "open-webui": "/app/backend/data",
-    "postgres": "/var/lib/postgresql/data",
-}
+DATA_PATHS: Final = {"valkey": "/data", "open-webui": "/app/backend/data", "postgres": "/var/lib/postgresql/data"}
 """Where a container of each role has its data."""
 
 REPLICATED_ROLES: Final = frozenset({"postgres", "postgres-setup", "gateway", "files"})

@@ -55,8 +55,7 @@ class OidcBlock(Block):
     """
 
     provider_url: Annotated[str, AfterValidator(values.discovery_url)] = Field(
-        description="URL of the provider's discovery document.",
-        examples=[f"https://id.example.com{values.DISCOVERY}"],
+        description="URL of the provider's discovery document.", examples=[f"https://id.example.com{values.DISCOVERY}"]
     )
     client_id: str = Field(
         min_length=1, description="Id of the client that you registered at the provider.", examples=["open-webui"]

@@ -13,9 +13,7 @@ def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -
     """Declare the components, each with these options; see :func:`topologies.deploy`."""
     names = settings.names
     network = Network(
-        "network",
-        NetworkArgs(name=names.network, external=settings.network_external, labels=settings.labels),
-        opts,
+        "network", NetworkArgs(name=names.network, external=settings.network_external, labels=settings.labels), opts
     )
     valkey = Valkey(
         "valkey",

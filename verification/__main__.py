@@ -73,10 +73,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--gateway", default="", metavar="CONTAINER", help="container of the gateway the URL leads to")
     parser.add_argument("--url", default="", help="address people open, for example http://127.0.0.1:3000")
     parser.add_argument(
-        "--migration",
-        default="",
-        metavar="CONTAINER",
-        help="one-shot container that ran the database migrations",
+        "--migration", default="", metavar="CONTAINER", help="one-shot container that ran the database migrations"
     )
     parser.add_argument(
         "--subject",

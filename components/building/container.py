@@ -106,9 +106,7 @@ def create_container(
         network_mode=None if spec.networks else "none",
         networks_advanced=[
             docker.ContainerNetworksAdvancedArgs(
-                name=join.network.name,
-                aliases=list(join.aliases) or None,
-                ipv4_address=join.address,
+                name=join.network.name, aliases=list(join.aliases) or None, ipv4_address=join.address
             )
             for join in spec.networks
         ]
@@ -167,8 +165,7 @@ def _uploads(files: Mapping[str, pulumi.Input[str]]) -> list[docker.ContainerUpl
 
 
 def _variables(
-    environment: Mapping[str, str],
-    secrets: pulumi.Output[dict[str, Any]] | None,
+    environment: Mapping[str, str], secrets: pulumi.Output[dict[str, Any]] | None
 ) -> pulumi.Input[list[pulumi.Input[str]]] | None:
     """Docker's ``NAME=value`` lines, sorted; all of them a secret if one is."""
     if secrets is None:

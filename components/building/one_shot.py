@@ -46,6 +46,6 @@ def one_shot_result(
         raise pulumi.RunError(
             f"container {name} exited with code {exit_code}. Its last lines:\n{tail or '    (it wrote none)'}\n{host}"
             f"  Way out: fix what it says, then run it again: docker rm --volumes {name}, then "
-            f"`make up STACK={stack}` or `pulumi up --stack {stack}`",
+            f"`make up STACK={stack}` or `pulumi up --stack {stack}`"
         )
     return container_id

@@ -145,11 +145,7 @@ class ContainerSpec:
     @property
     def all_labels(self) -> dict[str, str]:
         """The labels that follow from the description alone; :func:`create_container` knows more."""
-        return {
-            **self.labels,
-            labels.ROLE: self.role,
-            labels.ENVIRONMENT_SHA256: texts_sha256(self.environment),
-        }
+        return {**self.labels, labels.ROLE: self.role, labels.ENVIRONMENT_SHA256: texts_sha256(self.environment)}
 
 
 def texts_sha256(texts: Mapping[str, str]) -> str:

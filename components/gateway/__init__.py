@@ -159,9 +159,7 @@ class Gateway(pulumi.ComponentResource):
         self.expected = expected_inspect(spec)
         self.resources = GatewayResources(image=image, volume=volume, files=files, container=container)
         self._name = name
-        self.register_outputs(
-            {"container_id": self.container_id, "container_name": self.container_name, "ca": self.ca},
-        )
+        self.register_outputs({"container_id": self.container_id, "container_name": self.container_name, "ca": self.ca})
 
     def reload(self, *, after: Sequence[pulumi.Resource]) -> Reload:
         """Have Caddy take over a changed configuration, once new replicas run and before old ones are removed.

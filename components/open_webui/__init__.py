@@ -28,12 +28,7 @@ from components.open_webui.containers import (
     replicated_specs,
     single_specs,
 )
-from components.open_webui.variables import (
-    account_variables,
-    embedding_label,
-    secret_variables,
-    valkey_addresses,
-)
+from components.open_webui.variables import account_variables, embedding_label, secret_variables, valkey_addresses
 from components.schema import Schema
 from components.secret import Secret
 from components.valkey.command import CA_FILE
@@ -249,10 +244,7 @@ def _authority_files(args: OpenWebUIArgs) -> dict[str, pulumi.Input[str]]:
 
 
 def _admin_password(
-    name: str,
-    args: OpenWebUIArgs,
-    replication: Replication,
-    child: pulumi.ResourceOptions,
+    name: str, args: OpenWebUIArgs, replication: Replication, child: pulumi.ResourceOptions
 ) -> tuple[Secret | None, pulumi.Output[str] | None]:
     """The secret of the first account, where one is generated, and its password, where there is an account."""
     if not replication.admin:

@@ -34,9 +34,7 @@ def embedding_label(extra: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str
 
 
 def secret_variables(
-    args: OpenWebUIArgs,
-    replication: Replication,
-    secret_key: pulumi.Output[str],
+    args: OpenWebUIArgs, replication: Replication, secret_key: pulumi.Output[str]
 ) -> pulumi.Output[str]:
     """The file that the migration and every replica read at their start, as shell lines."""
     variables: dict[str, pulumi.Input[str]] = {

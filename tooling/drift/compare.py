@@ -223,12 +223,7 @@ def _network(known: Network, observed: Observed) -> Iterator[Difference]:
             then=(_command("docker network rm", known.name),),
         )
         yield Difference(
-            kind="network",
-            name=known.name,
-            property="id",
-            expected=known.id[:12],
-            seen=str(real["Id"])[:12],
-            fix=away,
+            kind="network", name=known.name, property="id", expected=known.id[:12], seen=str(real["Id"])[:12], fix=away
         )
     elif known.internal:
         # On a network that leads out a neighbour may be meant, on an internal one nobody else is.

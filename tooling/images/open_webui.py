@@ -41,17 +41,7 @@ LEFT_OUT: Final = (
 """Packages imported only when one of those features is used (kubernetes: by a distributed Chroma)."""
 
 _FILES: Final = Path(__file__).parent / "files"
-_PACKAGES: Final = (
-    "bash",
-    "ca-certificates",
-    "curl",
-    "jq",
-    "libgomp1",
-    "libstdc++6",
-    "openssl",
-    "python3",
-    "tzdata",
-)
+_PACKAGES: Final = ("bash", "ca-certificates", "curl", "jq", "libgomp1", "libstdc++6", "openssl", "python3", "tzdata")
 _PIP: Final = VersionConstraint("26")
 _HEALTHCHECK: Final = (
     "curl --silent --fail http://localhost:${PORT:-8080}/health | jq -ne 'input.status == true' || exit 1"

@@ -94,12 +94,7 @@ def image_spec(constraint: VersionConstraint, context: BuildContext) -> ImageSpe
             "PG_VERSION": server.package,
             "PGDATA": DATA,
         },
-        instructions=(
-            'ENTRYPOINT ["docker-entrypoint.sh"]',
-            'CMD ["postgres"]',
-            "EXPOSE 5432",
-            f"VOLUME {DATA}",
-        ),
+        instructions=('ENTRYPOINT ["docker-entrypoint.sh"]', 'CMD ["postgres"]', "EXPOSE 5432", f"VOLUME {DATA}"),
         # Fast shutdown; after SIGTERM the server would wait for its clients to leave.
         stop_signal="SIGINT",
         stands_in_for="" if VersionConstraint(pgvector).matches(extension.upstream) else constraint.version,

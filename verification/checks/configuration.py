@@ -58,18 +58,14 @@ def _app_environment(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 
             return wrong(missing, f"{variable} is not set", line)
         if connection.problem == "scheme":
             return wrong(
-                "scheme-unsupported",
-                f"{variable} has {connection.error}",
-                line + "    # redis:// or rediss://",
+                "scheme-unsupported", f"{variable} has {connection.error}", line + "    # redis:// or rediss://"
             )
     for variable, value in _expected_variables(evidence.expected.get(name, {})).items():
         if app.probe.digests.get(variable) != _digest(evidence.salt, str(value)):
             cause: Cause = "url-differs-from-intended" if variable in MISSING else "environment-differs"
             seen = variables.get(variable, "another value" if variable in app.probe.digests else "not set")
             return failed(
-                cause,
-                f"{variable} is not what was asked for ({seen}) {where}",
-                f"{UPDATE}    # replaces the container",
+                cause, f"{variable} is not what was asked for ({seen}) {where}", f"{UPDATE}    # replaces the container"
             )
     return passed(f"{name}: redis over {app.probe.connection(WEBSOCKET_URL).url}")
 
@@ -106,11 +102,7 @@ def replicas_agree(evidence: Evidence) -> Finding:
 
 SHARED: Final[tuple[tuple[str, Cause, str], ...]] = (
     ("WEBUI_SECRET_KEY", "secret-key-differs", "whoever signs in at one is not signed in at the other"),
-    (
-        "WEBSOCKET_REDIS_ROOM_CHANNELS",
-        "room-channels-differ",
-        "one publishes where the other does not listen",
-    ),
+    ("WEBSOCKET_REDIS_ROOM_CHANNELS", "room-channels-differ", "one publishes where the other does not listen"),
     ("REDIS_KEY_PREFIX", "key-prefix-differs", "they do not see each other's sessions"),
 )
 """Variables that must be the same on all replicas, the cause when they are not, and what then breaks."""

@@ -100,12 +100,7 @@ def _app_live_event(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 -
         if root.status == "failed" and root.cause and root.cause != "redis-url-missing":
             return failed(root.cause, f"{words}; because of what `{check}` found", root.fix, seen.seconds)
     if seen.decoy_received:
-        return failed(
-            "decoy-received",
-            words,
-            "report this: the app passes on what it must not",
-            seen.seconds,
-        )
+        return failed("decoy-received", words, "report this: the app passes on what it must not", seen.seconds)
     if not seen.connected:
         return failed("upgrade-blocked", words, f"docker logs {name}", seen.seconds)
     if _unsupported(app):

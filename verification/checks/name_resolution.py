@@ -66,9 +66,7 @@ def _resolves_to_container(app: App, variable: str, connection: Connection, valk
         network = min(valkey.networks, default="NETWORK")
         fix = line if shared else f"docker network connect {network} {name}    # they share no network"
         return failed(
-            "name-does-not-resolve",
-            f"{host} ({variable}) does not resolve inside {name}: {connection.error}",
-            fix,
+            "name-does-not-resolve", f"{host} ({variable}) does not resolve inside {name}: {connection.error}", fix
         )
     if is_loopback(host) or not connection.addresses or not own:
         return unknown(
