@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pulumi
 
 from components.building.state_labels import label_with_state
@@ -9,7 +11,7 @@ from components.docker_host import DockerHost
 from settings import Settings
 from topologies import replicated, single
 from topologies.deployed import NO_SECRETS, Deployed, Secrets
-from verification.resource import Verification, VerificationArgs
+from verification.resource import Verification
 
 
 def deploy(settings: Settings, opts: pulumi.ResourceOptions | None = None, secrets: Secrets = NO_SECRETS) -> Deployed:
@@ -28,15 +30,14 @@ def prove(settings: Settings, deployed: Deployed, opts: pulumi.ResourceOptions |
     """Declare the verification of what was deployed; None where the settings turn it off."""
     if settings.verification == "off":
         return None
+    args = replace(
+        deployed.proof,
+        url=settings.public_url,
+        wait_timeout_seconds=settings.verification_timeout_seconds,
+        always=settings.verification == "always",
+    )
     return Verification(
         "verification",
-        VerificationArgs(
-            **deployed.subject,
-            url=settings.public_url,
-            expected=deployed.expected,
-            wait_timeout_seconds=settings.verification_timeout_seconds,
-            always=settings.verification == "always",
-            triggers=dict(deployed.triggers),
-        ),
+        args,
         pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(deployed.depends_on))),
     )

@@ -7,6 +7,7 @@ import pulumi
 from components import Network, NetworkArgs, OpenWebUI, OpenWebUIArgs, Valkey, ValkeyArgs
 from settings import Settings
 from topologies.deployed import Deployed, Secrets, data_volume, extra_environment
+from verification.resource import VerificationArgs
 
 
 def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -> Deployed:
@@ -49,11 +50,11 @@ def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -
         ),
         opts,
     )
-    return Deployed(
+    proof = VerificationArgs(
         apps=list(open_webui.container_ids),
         migration=open_webui.migration_name,
         valkey=valkey.container_name,
         expected={valkey.container_name: valkey.expected, **open_webui.expected},
         triggers={"valkey": valkey.container_id, "open_webui": open_webui.container_ids[names.open_webui]},
-        depends_on=[valkey, open_webui],
     )
+    return Deployed(proof=proof, depends_on=[valkey, open_webui])
