@@ -51,20 +51,9 @@ _STEPS: Final = {
     "running --extract-hook": "completing the root file system",
 }
 BASE_PACKAGES: Final = (
-    "base-files",
-    "base-passwd",
-    "dash",
-    "coreutils",
-    "debianutils",
-    "findutils",
-    "grep",
-    "gzip",
-    "hostname",
-    "libc-bin",
-    "mawk",
-    "sed",
-    "tar",
-)
+    "base-files", "base-passwd", "dash", "coreutils", "debianutils", "findutils", "grep", "gzip", "hostname",
+    "libc-bin", "mawk", "sed", "tar",
+)  # fmt: skip
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

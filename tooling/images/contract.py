@@ -29,12 +29,7 @@ DOCKER_SECONDS: Final = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """An item that an image does not keep.
-
-    Attributes:
-        item: What the official image has.
-        found: What this one has.
-    """
+    """An item that an image does not keep, and what was found there."""
 
     item: Item
     found: str

@@ -54,12 +54,7 @@ class Item:
 
 
 class Contract:
-    """The content of a contract's file.
-
-    Args:
-        content: The file, parsed.
-        names: What stands for the names in braces.
-    """
+    """The content of a contract's file, and what stands for the names in braces."""
 
     def __init__(self, content: dict[str, Any], names: Mapping[str, str]) -> None:
         self.sources: dict[str, str] = content["sources"]

@@ -27,13 +27,7 @@ _NOT_SET: Final = "not set"
 
 
 class Examination:
-    """One image under examination.
-
-    Args:
-        client: The Docker daemon.
-        image: The image.
-        stage: Tells people what is going on.
-    """
+    """One image under examination; ``stage`` tells people what is going on."""
 
     def __init__(self, client: docker.DockerClient, image: Image, stage: Stage) -> None:
         self._client = client

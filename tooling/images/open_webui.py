@@ -23,21 +23,10 @@ from tooling.images.packages import newest
 from tooling.images.version import VersionConstraint
 
 LEFT_OUT: Final = (
-    "accelerate",
-    "ctranslate2",
-    "faster-whisper",
-    "kubernetes",
-    "onnxruntime",
-    "opencv-python",
-    "opencv-python-headless",
-    "pyarrow",
-    "rapidocr",
-    "scikit-learn",
-    "scipy",
-    "sentence-transformers",
-    "torch",
+    "accelerate", "ctranslate2", "faster-whisper", "kubernetes", "onnxruntime", "opencv-python",
+    "opencv-python-headless", "pyarrow", "rapidocr", "scikit-learn", "scipy", "sentence-transformers", "torch",
     "transformers",
-)
+)  # fmt: skip
 """Packages imported only when one of those features is used (kubernetes: by a distributed Chroma)."""
 
 _FILES: Final = Path(__file__).parent / "files"

@@ -16,12 +16,12 @@ if sys.version_info < (3, 11):  # noqa: UP036 - this file is what finds out
 import hashlib
 import os
 import re
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from tooling.machine.host import captured
 from tooling.machine.progress import progress, say
 from tooling.machine.uv import UvError, environment, uv
 
@@ -72,14 +72,7 @@ def _install(uv_program: Path, *, create: bool) -> str:
     venv = ["venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)]
     for command in [venv, sync] if create else [sync]:
         with progress("installing the Python requirements"):
-            done = subprocess.run(
-                [str(uv_program), *command],
-                env=variables,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                check=False,
-            )
+            done = captured([uv_program, *command], env=variables)
         if done.returncode != 0:
             return (
                 f"the Python requirements could not be installed into {VENV.name}:\n{done.stderr.strip()}\n"
