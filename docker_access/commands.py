@@ -25,13 +25,7 @@ OUTPUT: Final = 1
 
 
 class Ran(NamedTuple):
-    """How a command ended, and what it printed.
-
-    Attributes:
-        exit_code: Its exit code.
-        output: Standard output.
-        error: Standard error.
-    """
+    """How a command ended, and what it printed to standard output and standard error."""
 
     exit_code: int
     output: str

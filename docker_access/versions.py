@@ -50,7 +50,7 @@ def engine_of(answer: Mapping[str, Any]) -> str:
     return "Docker Engine" if name == "Engine" else name
 
 
-def refused(answer: Mapping[str, Any]) -> str:
+def engine_refusal(answer: Mapping[str, Any]) -> str:
     """Why nothing is deployed on an engine that answers in Docker's place, with the way out; else empty."""
     engine = engine_of(answer)
     if not engine.startswith("Podman"):
@@ -61,7 +61,7 @@ def refused(answer: Mapping[str, Any]) -> str:
     )
 
 
-def untried(answer: Mapping[str, Any]) -> str:
+def version_advice(answer: Mapping[str, Any]) -> str:
     """Advice for a Docker that is older or newer than those that were tried, or for another engine; else empty."""
     version = str(answer.get("Version") or "of no known version")
     engine = engine_of(answer).removeprefix("Docker ")

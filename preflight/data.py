@@ -10,7 +10,7 @@ import docker
 
 from components.embedding import embedding, variables_of
 from docker_access import labels
-from preflight.objects import found, role_of, variables
+from preflight.objects import inspected, role_of, variables
 from settings import Settings
 
 DATA_PATHS: Final = {"valkey": "/data", "open-webui": "/app/backend/data", "postgres": "/var/lib/postgresql/data"}
@@ -63,7 +63,7 @@ def embedding_changes(settings: Settings, client: docker.APIClient) -> Iterator[
 
 def _embedding_of(settings: Settings, client: docker.APIClient, container: str) -> str:
     """The embedding of a container without a label for it. Its ``extraEnvironment`` is in a file, which is not read."""
-    return embedding({**variables(found(client.inspect_container, container)), **settings.extra_environment})
+    return embedding({**variables(inspected(client.inspect_container, container)), **settings.extra_environment})
 
 
 def _data_volume(container: Mapping[str, Any]) -> str:

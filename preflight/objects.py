@@ -12,7 +12,7 @@ from docker_access import labels
 from settings import Settings
 
 
-def found(inspect: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]:
+def inspected(inspect: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]:
     """What ``docker inspect`` shows of an object; empty where there is none."""
     try:
         return inspect(name)
@@ -20,15 +20,15 @@ def found(inspect: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]
         return {}
 
 
-def variables(inspected: Mapping[str, Any]) -> dict[str, str]:
-    """The environment of an image or a container that was inspected."""
-    lines = (inspected.get("Config") or {}).get("Env") or []
+def variables(shown: Mapping[str, Any]) -> dict[str, str]:
+    """The environment of an image or a container, as ``docker inspect`` shows it."""
+    lines = (shown.get("Config") or {}).get("Env") or []
     return dict(line.partition("=")[::2] for line in lines)
 
 
 def image_labels(client: docker.APIClient, image: str) -> Mapping[str, str] | None:
     """Labels of an image, by its reference or its id; None where it is not there."""
-    shown = found(client.inspect_image, image)
+    shown = inspected(client.inspect_image, image)
     return (shown.get("Config") or {}).get("Labels") or {} if shown else None
 
 

@@ -37,13 +37,7 @@ Source: https://github.com/moby/moby/blob/v29.0.0/daemon/libnetwork/ipamutils/ut
 
 @dataclass(frozen=True)
 class Route:
-    """A destination in this host's main routing table.
-
-    Attributes:
-        network: The destination.
-        interface: Where it leads.
-        direct: It is the interface's own subnet, without a gateway.
-    """
+    """A destination in this host's main routing table; a direct one is the interface's own, without a gateway."""
 
     network: ipaddress.IPv4Network
     interface: str
@@ -52,12 +46,7 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """A subnet or an address that somebody uses.
-
-    Attributes:
-        network: The IPv4 network; an address is one of its own.
-        by: Who uses it.
-    """
+    """A subnet that somebody uses; an address is one of its own."""
 
     network: ipaddress.IPv4Network
     by: str

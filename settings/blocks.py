@@ -80,14 +80,9 @@ class OidcBlock(Block):
 OidcOrNone = Annotated[OidcBlock | None, BeforeValidator(lambda value: None if value == {} else value)]
 
 SECRET_NAMES: Final = (
-    "secret-key",
-    "valkey-openwebui",
-    "valkey-verify",
-    "valkey-health",
-    "postgres-password",
-    "valkey-tls",
+    "secret-key", "valkey-openwebui", "valkey-verify", "valkey-health", "postgres-password", "valkey-tls",
     "admin-password",
-)
+)  # fmt: skip
 """Secrets that ``rotated`` can replace by new ones."""
 
 

@@ -19,12 +19,7 @@ from settings.values import origin
 
 
 class StackSettings(Given):
-    """Everything that can be set for a stack, by the names of the fields in :mod:`settings.models`.
-
-    Attributes:
-        project: Pulumi project.
-        stack: Pulumi stack.
-    """
+    """Everything that can be set for a stack, by the names of the fields in :mod:`settings.models`."""
 
     project: str
     stack: str

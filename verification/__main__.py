@@ -171,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         named = subject(options)
-        asked = named if is_named(named, options) else looked_for(named, options)
+        asked = named if is_named(named, options) else detected_subject(named, options)
     except CouldNotAsk as reason:
         show(report_unasked(Subject(apps=tuple(options.app), valkey=options.valkey), reason, 0.0), options)
         return EXIT_CODES["unknown"]
@@ -220,7 +220,7 @@ def is_named(named: Subject, options: argparse.Namespace) -> bool:
     return bool(named.apps and said)
 
 
-def looked_for(named: Subject, options: argparse.Namespace) -> Subject:
+def detected_subject(named: Subject, options: argparse.Namespace) -> Subject:
     """The one deployment among this Docker's containers that the options leave, with what they say of it.
 
     Raises:

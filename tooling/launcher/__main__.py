@@ -34,19 +34,9 @@ from tooling.pulumi_files.stack import Stack
 
 INTERRUPTED: Final = 130
 COMMANDS: Final = (
-    "setup",
-    "image-contract",
-    "up",
-    "preview",
-    "refresh",
-    "verify",
-    "outputs",
-    "destroy",
-    "pin",
-    "rotate",
-    "cancel",
+    "setup", "image-contract", "up", "preview", "refresh", "verify", "outputs", "destroy", "pin", "rotate", "cancel",
     "drift",
-)
+)  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:

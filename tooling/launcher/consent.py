@@ -132,8 +132,8 @@ def _name(resource: Mapping[str, Any]) -> str:
 def _left_behind(client: docker.DockerClient, stack: Stack, owner: Owner) -> Iterator[str]:
     """What a run that was cut short, or a lost state, left and would be cleaned up or taken over first."""
     for one in strays(client.api, stack, owner):
-        status = f" ({one.made.status})" if one.made.status else ""
-        yield f"removes or takes over {one.made}{status}, {one.why}"
+        status = f" ({one.object.status})" if one.object.status else ""
+        yield f"removes or takes over {one.object}{status}, {one.why}"
     for container in failed_one_shots(client, stack):
         code = container.attrs["State"]["ExitCode"]
         yield f"removes container {container.name}, which failed (exit code {code}), so that it runs again"

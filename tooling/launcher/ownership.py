@@ -15,7 +15,7 @@ import requests.exceptions
 from docker.errors import DockerException
 
 from docker_access.client import api_client
-from docker_access.deployments import AnothersDeploymentError, Owner, made, origin, refuse_anothers
+from docker_access.deployments import AnothersDeploymentError, Owner, origin, refuse_anothers, stack_objects
 from docker_access.identity import OtherDockerHostError, refuse_another
 from tooling.errors import ToolError
 from tooling.launcher.stack import own_labels
@@ -67,7 +67,7 @@ def _may_have_made(client: docker.APIClient, own: Mapping[str, str], resources: 
     known = {resource.get("id") for resource in resources if resource.get("type") == CONTAINER}
     if not known:
         return bool(resources)
-    return any(one.id in known for one in made(client, own))
+    return any(one.id in known for one in stack_objects(client, own))
 
 
 def state_origin(stack: Stack) -> str:

@@ -53,15 +53,11 @@ def pin(stack: Stack, settings: Settings, client: docker.DockerClient) -> int:
             say(f"pinned already: {reference}")
         else:
             set_value(stack, CONFIG_KEYS[role], digested)
-            say(f"pinned: {CONFIG_KEYS[role]}: {digested}{_previous(reference)}")
+            before = parse(reference).digest
+            say(f"pinned: {CONFIG_KEYS[role]}: {digested}{f' (it was {before})' if before else ''}")
     if not pinned:
         say(f"error: no image of stack {settings.stack} could be pinned; its stack file was not changed.")
     return 0 if pinned else 1
-
-
-def _previous(reference: str) -> str:
-    before = parse(reference).digest
-    return f" (it was {before})" if before else ""
 
 
 def _digest(client: docker.DockerClient, reference: str) -> str:

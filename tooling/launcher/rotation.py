@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from settings import Settings
-from settings.rules import no_secret
+from settings.rules import absent_secrets
 from tooling.errors import ToolError
 from tooling.pulumi_files.stack import Stack
 from tooling.pulumi_files.stack_file import set_value
@@ -15,12 +15,7 @@ from tooling.pulumi_files.stack_file import set_value
 
 @dataclass(frozen=True, kw_only=True)
 class Rotatable:
-    """A secret that a stack generates.
-
-    Attributes:
-        what: What it is.
-        recreates: What is re-created when it is replaced, and what people notice.
-    """
+    """A secret that a stack generates: what it is, what is re-created with it, and what people notice."""
 
     what: str
     recreates: str
@@ -44,7 +39,7 @@ def secrets_of(settings: Settings) -> list[str]:
     """Names of the secrets that a stack with these settings can replace."""
     if not settings.replicated:
         return []
-    absent = no_secret(settings)
+    absent = absent_secrets(settings)
     return [name for name in SECRETS if name not in absent]
 
 

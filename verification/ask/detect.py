@@ -100,7 +100,7 @@ def _without_leftovers(group: list[Container]) -> list[Container]:
 
 def _is_kept(container: Container) -> bool:
     """Somebody deployed it as one of several, and it is meant to run."""
-    policy = (container.inspect.get("HostConfig") or {}).get("RestartPolicy") or {}
+    policy = container.host_config.get("RestartPolicy") or {}
     return bool(deployer_of(container)) and (policy.get("Name") not in {"", "no", None} or container.exit_code != 0)
 
 
@@ -127,7 +127,8 @@ def _describe(
         subject = replace(described, account=account_file(migration))
     else:
         database, address = host_of(first.variables.get("DATABASE_URL", "")), published_url(first)
-        silent = bool(address) and not connects(*_host_and_port(address))
+        place = urlsplit(address)
+        silent = bool(address) and not connects(place.hostname or "", place.port or 80)
         note = f"{address} is left out: nothing answers there from here" if silent else ""
         named = next(_containers_named(first, database, containers), None) if database else None
         subject = replace(subject, postgres=_name(postgres or named), url="" if silent else address)
@@ -191,7 +192,7 @@ def _is_beside(app: Container, other: Container, url: str) -> bool:
 
 def _containers_named(app: Container, host: str, containers: list[Container]) -> Iterator[Container]:
     """The containers a host means to an app, likeliest first: by what Docker resolves, then by name alone."""
-    extra = (app.inspect.get("HostConfig") or {}).get("ExtraHosts") or []
+    extra = app.host_config.get("ExtraHosts") or []
     address = dict(line.split(":", 1) for line in extra if ":" in line).get(host, host)
     known = [item for item in containers if item.name != app.name and address in _names_seen_by(app, item)]
     alone = [item for item in containers if item.name != app.name and item.name == host]
@@ -207,7 +208,7 @@ def _names_seen_by(app: Container, other: Container) -> set[str]:
     for network in shared - {"bridge"}:  # on the default one names mean nothing
         settings = other.networks[network]
         found |= {other.name, *(settings.get("Aliases") or ()), *(settings.get("DNSNames") or ())}
-    links = (app.inspect.get("HostConfig") or {}).get("Links") or []
+    links = app.host_config.get("Links") or []
     for target, _, alias in (link.partition(":") for link in links):
         if target.lstrip("/") == other.name:
             found |= {other.name, alias.rpartition("/")[2]}
@@ -224,17 +225,11 @@ def published_url(app: Container) -> str:
     at_any = (daemon.name() if daemon.kind() == "tcp" else "") or "127.0.0.1"
     if HOST_NETWORK in app.networks:
         return f"http://{at_any}:{port}"
-    ports = (app.inspect.get("NetworkSettings") or {}).get("Ports") or {}
-    for binding in ports.get(f"{port}/tcp") or []:
+    for binding in app.ports.get(f"{port}/tcp") or []:
         address = binding["HostIp"]
         host = at_any if address in ANY_ADDRESS else address
         return f"http://[{host}]:{binding['HostPort']}" if ":" in host else f"http://{host}:{binding['HostPort']}"
     return ""
-
-
-def _host_and_port(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    return parts.hostname or "", parts.port or 80
 
 
 def _connects(host: str, port: int) -> bool:

@@ -33,13 +33,7 @@ MOST_BYTES: Final = 1 << 20
 
 
 class CouldNotAsk(Exception):  # noqa: N818 - it is an outcome of the verification, not a programming error
-    """Nothing could be verified.
-
-    Attributes:
-        cause: Cause code.
-        seen: What was seen.
-        fix: The way out.
-    """
+    """Nothing could be verified: by which cause, what was seen, and the way out."""
 
     def __init__(self, cause: Cause, seen: str, fix: str) -> None:
         super().__init__(f"{seen}\n{fix}")

@@ -61,7 +61,7 @@ def _login(view: FileReader, valkey: str) -> Login | None:
 
 
 def _published_port(gateway: Container) -> PublishedPort | None:
-    ports: dict[str, Any] = (gateway.inspect.get("HostConfig") or {}).get("PortBindings") or {}
+    ports: dict[str, Any] = gateway.host_config.get("PortBindings") or {}
     port = HTTPS_PORT if ports.get(HTTPS_PORT) else next((key for key, bindings in ports.items() if bindings), "")
     for binding in ports.get(port) or []:
         return PublishedPort(address=binding["HostIp"], port=int(binding["HostPort"]), tls=port == HTTPS_PORT)

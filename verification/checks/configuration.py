@@ -20,7 +20,7 @@ from verification.checks.finding import (
     first_failure,
     listed,
     passed,
-    re_created_by_update,
+    re_create_commands,
     unanswered,
     unknown,
 )
@@ -145,7 +145,7 @@ def _least_fix(found: list[tuple[Container, str, Any, Any]]) -> str:
     there = [one for one in found if one[0].inspect]
     re_created = [item for item, path, _, _ in there if not path.startswith((*UPDATED, NETWORKS))]
     if re_created:
-        return re_created_by_update(re_created)
+        return re_create_commands(re_created)
     joins = [(item.name, {*wanted}, {*(joined or ())}) for item, path, wanted, joined in there if path == NETWORKS]
     if any(wanted - joined for _, wanted, joined in joins):
         return f"{DRIFT}    # prints the line that joins the network again, by the names it had there"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
-from docker_access.last_words import of_the_host
+from docker_access.last_words import host_fault
 from verification.checks.causes import Role, trouble_of
 from verification.checks.configuration import environment
 from verification.checks.connections import connect, connect_redis_url
@@ -117,7 +117,7 @@ def _running(container: Container, role: Role) -> Finding:
 
 
 def _log_lines(container: Container) -> str:
-    why = of_the_host("\n".join(container.log_tail or ()))
+    why = host_fault("\n".join(container.log_tail or ()))
     lines = [*(container.log_tail or ["(no log lines)"]), *([f"({why})"] if why else [])]
     return "".join(f"\n  {line}" for line in lines)
 

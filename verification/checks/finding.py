@@ -112,7 +112,7 @@ def for_stack(fix: str, stack: str) -> str:
     return fix
 
 
-def re_created_by_update(containers: Iterable[Container]) -> str:
+def re_create_commands(containers: Iterable[Container]) -> str:
     """The commands that have an update re-create containers, each with the time it needs to stop.
 
     Anonymous volumes go with them, but not those of a container that somebody else made: its only data may be there.
