@@ -9,7 +9,8 @@ import docker
 from docker_access import labels
 from preflight.objects import image_labels, role_of
 from preflight.versions import software_problems
-from settings import OPEN_WEBUI_TRIED, Settings, too_old
+from settings import Settings
+from settings.references import OPEN_WEBUI_TRIED, too_old
 
 
 def image_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:

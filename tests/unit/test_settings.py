@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from components.accounts import Oidc
 from components.authority import generate
 from components.limits import DEFAULTS, DEFAULTS_OF_SINGLE, Limits
-from settings import KEYS, SECRET_KEYS, Settings
+from settings import Settings
+from settings.models import KEYS, SECRET_KEYS
 from settings.references import parse_pinned
 from settings.values import Invalid, authorities_in_file, save_policy
 from tooling.images import version

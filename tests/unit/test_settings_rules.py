@@ -14,9 +14,9 @@ from components.accounts import Oidc
 from components.authority import generate
 from components.limits import Pools
 from components.open_webui.environment import base_environment, ca_environment, replicated_environment
-from settings import OPEN_WEBUI_TRIED
 from settings.blocks import ACKNOWLEDGEMENTS
 from settings.models import ONLY_SINGLE
+from settings.references import OPEN_WEBUI_TRIED
 from settings.rules import NOT_REPLICATED
 from settings.variables import why_owned
 from tests.unit.test_settings import PROJECT, REPLICATED, as_config, read, refusal
