@@ -123,7 +123,7 @@ class StackObject:
 
 
 def refuse_anothers(client: docker.APIClient, ownership: Mapping[str, str], owner: Owner, *, begun: bool) -> None:
-    """Refuse a stack's objects that belong to another state than this owner's, unless the user takes them over.
+    """Refuse a stack's objects that belong to another state than the owner, unless the user takes them over.
 
     A container with another identity belongs to another state. For a state that begins, so does a network or a volume,
     unless the volume's state was kept in the same place: data outlive the state that they were made from. A state that

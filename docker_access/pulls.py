@@ -28,7 +28,7 @@ def is_unreachable(message: str) -> bool:
 
 
 def way_out(message: str, name: str, registry: str) -> str:
-    """The way out of a pull that failed although its registry was reached, by Docker's message."""
+    """The way out where a registry was reached and a pull failed, from Docker's message."""
     if re.search(r"toomanyrequests|rate limit|\b429\b", message, re.IGNORECASE):
         return f"{registry} limits how often it is asked: wait, or log in (`docker login`), which raises the limit."
     if "x509" in message:

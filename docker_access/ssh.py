@@ -100,7 +100,7 @@ class Process:
 
 
 def explained(address: str, lines: Sequence[str], code: int) -> str:
-    """Why a connection ended, by what ssh and the far end wrote to standard error and by the exit code; the way out."""
+    """Why a connection ended, and the way out, from the exit code and the lines that ssh and the far end wrote."""
     words = destination(address)
     to = f"{words[1]}@{words[-1]}" if words[0] == "-l" else words[-1]
     shown = " ".join(["ssh", *(["-p", str(urlsplit(address).port)] if urlsplit(address).port else []), to])

@@ -83,7 +83,7 @@ class StackSettings(Given):
         }
 
     def contradictions(self, role: str, of_role: Limits) -> Iterator[Contradiction]:
-        """What in these limits of a role cannot work with the settings."""
+        """Which limits of a container with this role cannot work with the settings."""
         return limits.contradictions(
             role,
             of_role,

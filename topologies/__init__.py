@@ -17,7 +17,7 @@ from verification.resource import Verification
 def deploy(settings: Settings, opts: pulumi.ResourceOptions | None = None, secrets: Secrets = NO_SECRETS) -> Deployed:
     """Declare the Docker host that the stack lives on, and on it the components of the stack's topology.
 
-    Each has the options; ``secrets`` are outputs in place of texts in the settings.
+    All of them have the options. The secrets are outputs in place of texts in the settings.
     """
     host = DockerHost("docker-host", labels=settings.labels, opts=opts)
     own = pulumi.ResourceOptions(transformations=[label_with_state(host.marks)])

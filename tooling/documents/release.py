@@ -61,7 +61,7 @@ def write_sums(folder: Path) -> Path:
 
 
 def release(project: Path = PROJECT) -> Path:
-    """Make all of a checkout's release again; the folder it is in.
+    """Make a release of a checkout; the folder it is in.
 
     Raises:
         ReleaseError: The changelog has no section of the version, or a tool failed.

@@ -86,7 +86,7 @@ class Contract:
 
 
 def load_contract(software: str, reference: Reference, environment: Mapping[str, str]) -> Contract:
-    """The contract of that name, for the version in an image's tag and the image's own variables."""
+    """The contract of a software, for the version in an image's tag and the image's own variables."""
     text = (CONTRACTS / f"{software}.yaml").read_text(encoding="utf-8")
     return Contract(yaml.safe_load(text), braced_names(reference, environment))
 

@@ -40,7 +40,7 @@ def to_build(reference: Reference) -> int:
 def shortage(client: docker.DockerClient, reference: Reference, need: int, *, building: bool = False) -> str:
     """What an image lacks of the bytes it needs, with the way out; empty where there is room, or nothing is known.
 
-    ``building`` it here takes a temporary folder too.
+    An image that is built here takes a temporary folder too.
     """
     for folder, what in _folders(client, building=building):
         try:

@@ -107,7 +107,7 @@ def _kind(step: Step) -> str:
 
 
 def removals(recorded: Mapping[str, Any]) -> Iterator[str]:
-    """What goes and what stays when a deployment is destroyed that ``pulumi stack export`` shows so."""
+    """What goes and what stays when a deployment, as ``pulumi stack export`` has it, is destroyed."""
     found: dict[str, list[Mapping[str, Any]]] = {CONTAINER: [], NETWORK: [], VOLUME: []}
     for resource in recorded.get("resources") or ():
         found.get(resource["type"], []).append(resource)

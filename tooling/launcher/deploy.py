@@ -45,7 +45,7 @@ def have_images(client: docker.DockerClient, settings: Settings) -> None:
 
 
 def deploy(engine: engines.Engine, command: engines.Command, stack: Stack, *, yes: bool = False) -> int:
-    """Run a command of an engine that is not ``outputs``; its exit code. With ``yes``, nothing is asked.
+    """Run a command of an engine, any but ``outputs``; its exit code. With ``yes``, nobody is asked.
 
     Raises:
         ToolError: It cannot begin, or was not agreed to.

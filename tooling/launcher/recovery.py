@@ -26,7 +26,7 @@ from tooling.pulumi_files.stack import Stack
 
 @dataclass(frozen=True, kw_only=True)
 class Stray:
-    """A container or network of a stack that its state does not know, and why: ``which was made ...``."""
+    """A container or network of a stack that its state does not know, and where it comes from, as a clause."""
 
     object: StackObject
     why: str

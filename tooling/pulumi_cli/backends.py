@@ -46,7 +46,7 @@ def without_password(text: str, url: str) -> str:
 
 
 def refuse_embedded(stack: Stack, why: str) -> None:
-    """Refuse to begin what the embedded engine cannot do, with why it would be the one: ``no Pulumi CLI on PATH``.
+    """Refuse to begin what the embedded engine cannot do. ``why`` it would be the one is in the text.
 
     Raises:
         ToolError: The backend is a shared one.

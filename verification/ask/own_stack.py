@@ -24,7 +24,7 @@ HTTPS_PORT: Final = "8443/tcp"
 def subject_behind_gateway(
     view: FileReader, found: Subject, app: Container, valkey_url: str, gateway: Container
 ) -> Subject:
-    """The subject as the stack's outputs describe it, from one with the names of its containers and from a replica."""
+    """The subject as the stack's outputs describe it; what was found has the names of its containers."""
     login = _login(view, found.valkey) if found.valkey else None
     private = tuple(filter(None, (found.postgres, found.valkey)))
     edge = next(iter(gateway.networks), "")

@@ -98,7 +98,7 @@ def ask_valkey(view: View, name: str, login: Login | None) -> Valkey:
 def ask_statistics(view: View, valkey: Valkey, login: Login | None, expected: int, clock: Clock) -> Valkey:
     """Subscribers, denials and INFO, asked in Valkey's own container.
 
-    Asked again for a moment where others subscribe than the ``expected`` number; nothing is where PING had no answer.
+    Where the subscribers are not as many as ``expected``, it is asked again for a moment.
     """
     if valkey.problem:
         return valkey

@@ -43,7 +43,7 @@ def ask_elsewhere(view: CommandRunner, url: str, probes: Mapping[str, Probe], ex
 def ask_by_url(view: CommandRunner, url: str, probes: Mapping[str, Probe], *, keys: bool = True) -> Valkey:
     """What Valkey says to the URL.
 
-    ``keys`` has it look for those that the apps have left, by what their ``probes`` answered; they are there once.
+    With ``keys``, the keys are looked for that the apps have left, as their ``probes`` say. They are there once.
     """
     left = left_by(probes.values()) if keys else []
     found = read_answer(from_here(url, left), mask(url), HERE)

@@ -66,7 +66,7 @@ CHECKS: Final = (
 
 
 def judge(evidence: Evidence, only: Collection[str] = ()) -> list[CheckResult]:
-    """Run the checks on the evidence: all, or those whose ids are named, which then must hold."""
+    """Run the checks on the evidence: all of them, or only those with these ids, which must hold then."""
     return [
         CheckResult(
             id=check.id,

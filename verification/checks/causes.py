@@ -157,8 +157,8 @@ Role = Literal["app", "valkey", "postgres", "gateway"]
 Trouble = Literal["missing", "paused", "restarting", "exited", "unhealthy"]
 
 
-def trouble_of(role: Role, trouble: Trouble) -> Cause:
-    """The cause for what is wrong with a container; there is one for each role and trouble."""
+def cause_of(role: Role, trouble: Trouble) -> Cause:
+    """The cause that names the trouble of a container by its role, such as ``valkey-paused``."""
     return cast("Cause", f"{role}-{trouble}")
 
 

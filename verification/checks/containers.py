@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from docker_access.last_words import host_fault
-from verification.checks.causes import Role, trouble_of
+from verification.checks.causes import Role, cause_of
 from verification.checks.configuration import environment
 from verification.checks.connections import connect, connect_redis_url
 from verification.checks.finding import UPDATE, Finding, Judge, combined, failed, listed, passed, unknown
@@ -85,23 +85,23 @@ def _restarting(container: Container, role: Role) -> Finding:
     last = "" if code is None else f", last exit code {code}"
     times = f"{container.restarts} times so far{last}"
     seen = f"{container.name} does not stay up, Docker has restarted it {times}{_log_lines(container)}"
-    return failed(trouble_of(role, "restarting"), seen, f"docker logs {container.name}")
+    return failed(cause_of(role, "restarting"), seen, f"docker logs {container.name}")
 
 
 def _running(container: Container, role: Role) -> Finding:
     name, status = container.name, container.status
     log = _log_lines(container)
     if status in GONE:
-        return failed(trouble_of(role, "missing"), f"{name}: {GONE[status]}", UPDATE)
+        return failed(cause_of(role, "missing"), f"{name}: {GONE[status]}", UPDATE)
     if status == "paused":
-        return failed(trouble_of(role, "paused"), f"{name} is paused", f"docker unpause {name}")
+        return failed(cause_of(role, "paused"), f"{name} is paused", f"docker unpause {name}")
     if status == "restarting" or (status == "running" and container.unsteady):
         return _restarting(container, role)
     if status != "running":
         killed = " (killed: out of memory)" if container.state.get("OOMKilled") else ""
         error = f", {container.state['Error']}" if container.state.get("Error") else ""
         return failed(
-            trouble_of(role, "exited"),
+            cause_of(role, "exited"),
             f"{name} is {status}, exit code {container.exit_code}{killed}{error}{log}",
             f"docker start {name}    # after fixing what the log says",
         )
@@ -109,7 +109,7 @@ def _running(container: Container, role: Role) -> Finding:
         probe = ((container.state.get("Health") or {}).get("Log") or [{}])[-1]
         said = " ".join(str(probe.get("Output", "")).split())[:200]
         return failed(
-            trouble_of(role, "unhealthy"),
+            cause_of(role, "unhealthy"),
             f"{name} is unhealthy; its healthcheck exits {probe.get('ExitCode')}: {said}{log}",
             f"docker logs {name}",
         )
