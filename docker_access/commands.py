@@ -46,12 +46,8 @@ def run_inside(
     with the headers of the answer is in a buffer by then, and lost. Of a quick command that is all of it, once in some
     thousand times.
 
-    Args:
-        client: A client of Docker.
-        container: Name or id of the container.
-        command: The command; everybody on this host can read it.
-        user: User, and group after a colon, that it runs as; empty for the container's own.
-        environment: Variables beside the container's own. Docker does not show them, so they may hold secrets.
+    Everybody on this host can read the command. Docker does not show the variables that come to the container's own, so
+    they may hold secrets. The user may have a group after a colon; empty is the container's own.
 
     Raises:
         docker.errors.APIError: There is no such container, or it does not run.
@@ -139,13 +135,7 @@ def through(client: docker.APIClient, container: str, host: str, port: int) -> I
     """A TCP connection from inside a container, made by the Python there.
 
     It is a real socket, so that timeouts and TLS work as on any other. The far end must not be the first to speak: what
-    comes with the headers of Docker's own answer is lost, see :func:`run_inside`.
-
-    Args:
-        client: A client of Docker.
-        container: Name or id of the container; it has ``python3``.
-        host: IP address or name, as seen from there.
-        port: TCP port.
+    comes with the headers of Docker's own answer is lost, see :func:`run_inside`. The host is as seen from there.
 
     Raises:
         docker.errors.APIError: There is no such container, or it does not run.

@@ -53,11 +53,9 @@ class Owner:
 
     @classmethod
     def of(cls, remembered: Mapping[str, Any], origin: str) -> Owner:
-        """The owner that a state remembers.
+        """The owner that a state remembers in the outputs of its :class:`components.docker_host.DockerHost`, if any.
 
-        Args:
-            remembered: Outputs of its :class:`components.docker_host.DockerHost`; empty where there are none.
-            origin: Where it is kept, for a state that does not say so.
+        ``origin`` is where it is kept, for a state that does not say so.
         """
         own = remembered.get("marks") or {}
         return cls(identity=own.get(labels.STATE, ""), origin=own.get(labels.ORIGIN) or origin)

@@ -87,7 +87,7 @@ def test_the_virtual_environment_is_left_alone_while_the_requirements_stay_the_s
     monkeypatch.setattr(python_env, "LOCK", lock)
     monkeypatch.setattr(python_env, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(python_env, "_STAMP", tmp_path / ".venv/stamp")
-    monkeypatch.setattr(python_env, "uv", lambda _say: Path("/uv"))
+    monkeypatch.setattr(python_env, "uv", lambda: Path("/uv"))
     monkeypatch.setattr(python_env, "_install", install)
     assert [python_env.main(), python_env.main()] == [0, 0]
     assert len(installs) == 1
@@ -117,7 +117,7 @@ def test_the_virtual_environment_is_made_again_for_another_python_that_is_named(
 
     monkeypatch.setattr(python_env, "VENV", tmp_path)
     monkeypatch.setattr(python_env, "_STAMP", tmp_path / "stamp")
-    monkeypatch.setattr(python_env, "uv", lambda _say: Path("/uv"))
+    monkeypatch.setattr(python_env, "uv", lambda: Path("/uv"))
     monkeypatch.setattr(python_env, "_install", install)
     assert python_env.main() == 0
     assert installs == []

@@ -37,7 +37,7 @@ _FITS: Final = re.compile(
 
 def main() -> int:
     """Write the lock of every package in :data:`REQUIREMENTS`; 1 where one cannot be resolved."""
-    program = uv.uv(say)
+    program = uv.uv()
     for package, (requirement, left_out) in REQUIREMENTS.items():
         with tempfile.TemporaryDirectory() as folder:
             overrides, resolved = Path(folder) / "overrides.txt", Path(folder) / "pylock.toml"

@@ -13,7 +13,6 @@ from tooling.images.errors import ImageError
 from tooling.images.version import VersionConstraint
 from tooling.machine import uv
 from tooling.machine.host import captured
-from tooling.machine.progress import say
 
 PLATFORMS: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 """Processors that wheels are taken for: Debian's name of it and Python's."""
@@ -77,7 +76,7 @@ def install(
     overrides = context.work / f"{package}-overrides.txt"
     overrides.write_text(overrides_without(left_out), encoding="utf-8")
     try:
-        program = uv.uv(say)
+        program = uv.uv()
     except uv.UvError as error:
         raise ImageError(str(error)) from None
     pin = f"=={constraint.version}" if constraint.exact else f"=={constraint.version}.*"

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         return 0
     began = time.monotonic()
     try:
-        failure = _install(uv(say), create=not usable)
+        failure = _install(uv(), create=not usable)
     except UvError as error:
         failure = str(error)
     if failure:

@@ -98,11 +98,9 @@ def other_host_refusal(error: str) -> str:
 
 
 def read(text: str, stack: str = "") -> Preview:
-    """Read a preview.
+    """Read what ``pulumi preview --json`` or ``python -m tooling.engine preview --json`` printed.
 
-    Args:
-        text: What ``pulumi preview --json`` or ``python -m tooling.engine preview --json`` printed.
-        stack: Name of the stack, where the preview names none.
+    The stack's name counts where the preview names none.
 
     Raises:
         PreviewError: It is something else.

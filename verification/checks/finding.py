@@ -99,7 +99,7 @@ def first_failure(findings: Iterable[Finding], otherwise: Finding) -> Finding:
 
 
 def combined(findings: Iterable[Finding], words: str = "") -> Finding:
-    """One finding for several: the first that did not pass; else what each saw, after ``words``, and the longest time."""
+    """The first finding that did not pass; else all as one: ``words``, what each saw, and the longest time."""
     found = list(findings)
     seen = listed(finding.evidence for finding in found if finding.evidence)
     return first_failure(found, passed(words + seen, max((finding.seconds for finding in found), default=0.0)))
