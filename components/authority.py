@@ -15,10 +15,7 @@ VALID_DAYS: Final = 3650
 
 
 def generate(host: str) -> dict[str, str]:
-    """Generate an authority and a server's certificate under it. The authority's key is thrown away.
-
-    Args:
-        host: DNS name of the server.
+    """Generate an authority, and under it a certificate for a DNS name. The authority's key is thrown away.
 
     Returns:
         ``ca_pem``, ``cert_pem`` and ``key_pem``.

@@ -174,12 +174,6 @@ def _variables(
 
 
 def create_image(resource_name: str, reference: str, *, parent: pulumi.Resource) -> docker.RemoteImage:
-    """Create an image resource. The image stays on the host when the stack is destroyed.
-
-    Args:
-        resource_name: Name of the Pulumi resource.
-        reference: Image reference, as written in the settings.
-        parent: The component the image belongs to.
-    """
+    """Create an image resource. The image stays on the host when the stack is destroyed."""
     options = pulumi.ResourceOptions(parent=parent)
     return docker.RemoteImage(resource_name, name=reference, keep_locally=True, opts=options)
