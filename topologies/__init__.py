@@ -31,7 +31,7 @@ def prove(settings: Settings, deployed: Deployed, opts: pulumi.ResourceOptions |
     if settings.verification == "off":
         return None
     args = replace(
-        deployed.proof,
+        deployed.verification,
         url=settings.public_url,
         wait_timeout_seconds=settings.verification_timeout_seconds,
         always=settings.verification == "always",

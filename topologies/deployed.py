@@ -35,12 +35,12 @@ class Deployed:
     """What a topology declared.
 
     Attributes:
-        proof: What is to be proved of it, but for what the settings say of the verification.
+        verification: The arguments of its verification, but for what the settings say of that.
         depends_on: The resources that the checks wait for.
         admin_password: Password of the first account, a secret; None where none is configured.
     """
 
-    proof: VerificationArgs
+    verification: VerificationArgs
     depends_on: Sequence[pulumi.Resource]
     admin_password: pulumi.Output[str] | None = field(default=None, repr=False)
 
@@ -48,4 +48,4 @@ class Deployed:
     def subject(self) -> dict[str, Any]:
         """What is verified, but for the URL and what is expected: for `make verify`."""
         left_out = {"url", "expected", "wait_timeout_seconds", "always", "triggers"}
-        return {name: value for name, value in vars(self.proof).items() if name not in left_out}
+        return {name: value for name, value in vars(self.verification).items() if name not in left_out}

@@ -52,7 +52,7 @@ def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -
         postgres.container_name: postgres,
         **({own.container_name: own} if own else {}),
     }
-    proof = VerificationArgs(
+    verification = VerificationArgs(
         apps=list(open_webui.container_ids),
         migration=open_webui.migration_name,
         valkey=own.container_name if own else None,
@@ -76,7 +76,7 @@ def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -
         account=open_webui.account,
     )
     depends_on = [gateway, open_webui, reload, *inner.values()]
-    return Deployed(proof=proof, depends_on=depends_on, admin_password=open_webui.admin_password)
+    return Deployed(verification=verification, depends_on=depends_on, admin_password=open_webui.admin_password)
 
 
 def _valkey(

@@ -50,11 +50,11 @@ def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -
         ),
         opts,
     )
-    proof = VerificationArgs(
+    verification = VerificationArgs(
         apps=list(open_webui.container_ids),
         migration=open_webui.migration_name,
         valkey=valkey.container_name,
         expected={valkey.container_name: valkey.expected, **open_webui.expected},
         triggers={"valkey": valkey.container_id, "open_webui": open_webui.container_ids[names.open_webui]},
     )
-    return Deployed(proof=proof, depends_on=[valkey, open_webui])
+    return Deployed(verification=verification, depends_on=[valkey, open_webui])

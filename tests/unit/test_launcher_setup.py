@@ -47,14 +47,14 @@ def test_an_unknown_stack_is_refused_with_those_there_are(capsys: pytest.Capture
 
 @pytest.mark.parametrize("tls", [True, False])
 def test_the_verification_reads_what_the_outputs_say(monkeypatch: pytest.MonkeyPatch, tls: bool) -> None:  # noqa: FBT001 - a case
-    proof = VerificationArgs(
+    verified = VerificationArgs(
         apps=["web-1", "web-2"], migration="migration", valkey="valkey", postgres="postgres", gateway="gateway",
         door={"address": "127.0.0.1", "port": 3443.0, "tls": tls}, ca="/data/root.crt", app_user="openwebui",
         valkey_login={"user": "verify", "password_file": "/run/secrets/verify", "ca_file": "/run/secrets/ca.pem"},
         isolation={"edge": "web-edge", "private": ["valkey", "postgres"]},
         account={"container": "migration", "path": "/migration/account.env"},
     )  # fmt: skip
-    described = Deployed(proof=proof, depends_on=[]).subject
+    described = Deployed(verification=verified, depends_on=[]).subject
     report = {"verdict": "proved", "asked_at": "2026-11-30T10:00:00Z", "seconds": 2.0}
     outputs = {
         "subject": described, "url": "https://chat.example.org", "expected": {"web-1": {"Config.Image": "1"}},

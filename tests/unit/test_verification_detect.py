@@ -345,7 +345,7 @@ PROCESS = {"WEBSOCKET_REDIS_URL": "rediss://openwebui:***@redis:6379/1?ssl_ca_ce
 
 
 def test_a_stack_of_ours_is_found_as_its_own_outputs_describe_it() -> None:
-    proof = VerificationArgs(
+    verified = VerificationArgs(
         apps=["prod-1", "prod-2"], migration="prod-migration", valkey="prod-valkey", postgres="prod-postgres",
         gateway="prod-gateway", door={"address": "127.0.0.1", "port": 3443, "tls": True}, ca=GATEWAY_CA,
         valkey_login={
@@ -355,7 +355,7 @@ def test_a_stack_of_ours_is_found_as_its_own_outputs_describe_it() -> None:
         isolation={"edge": "prod-edge", "private": ["prod-postgres", "prod-valkey"]}, app_user=APP_ACCOUNT,
         account={"container": "prod-migration", "path": ACCOUNT_FILE},
     )  # fmt: skip
-    described = Deployed(proof=proof, depends_on=[]).subject
+    described = Deployed(verification=verified, depends_on=[]).subject
 
     (one,) = found(*replicated(), files=FILES, process=PROCESS)
     (named,) = found(*replicated(), apps=("prod-1", "prod-2"), files=FILES, process=PROCESS)
