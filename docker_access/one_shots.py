@@ -105,5 +105,5 @@ def refusal(container: Mapping[str, Any], progress: str) -> str:
         f"container {progress}. An update that is gone began it, and it is not to be ended half-way: that may leave a "
         f"database that no version reads. Wait for its end (docker wait {name}), then run this again; "
         f"`make up STACK={stack}` does both. If nothing comes of it any more: docker stop {name}, then restore a "
-        "backup (docs/operations.md#restore)."
+        "backup (docs/upgrade-and-backup.md#restore)."
     )

@@ -56,5 +56,5 @@ def origin_changes(settings: Settings, client: docker.APIClient) -> Iterator[str
             change = f"a local build from {after[labels.LOCAL_BUILD]} takes the place of the official image"
         yield (
             f"{reference}: {change}. That is an upgrade to other software (docs/images.md), and not a restart: back up "
-            "first (docs/operations.md#back-up)."
+            "first (docs/upgrade-and-backup.md#back-up)."
         )

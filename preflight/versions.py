@@ -68,7 +68,7 @@ def postgres_problems(
         yield (
             f"volume {volume} holds a database of Postgres {held}, and image {image} is Postgres {wanted}, which does "
             f"not read it. Name an image of Postgres {held} ({settings.project}:postgresImage), or dump and restore "
-            "the database (docs/operations.md#upgrade-postgres)."
+            "the database (docs/upgrade-and-backup.md#upgrade-postgres)."
         )
 
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJso
 
 from components import limits
 from settings import values
-from settings.fields import Block, Flag, Secret
+from settings.field_types import Block, Flag, Secret
 
 LARGEST: Final = 1e9
 """No limit is larger: what is, was written in another unit."""

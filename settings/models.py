@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from settings import references, values
 from settings.blocks import ACKNOWLEDGEMENTS, SECRET_NAMES, Acknowledged, LimitsBlock, OidcOrNone, Rotated
-from settings.fields import (
+from settings.field_types import (
     Block,
     DockerName,
     Email,
@@ -165,7 +165,8 @@ class Application(Block):
     extra_environment: Variables = Field(
         {},
         repr=False,
-        description="Further variables for Open WebUI, NAME to value. A variable that this project sets is refused.",
+        description="Further variables for Open WebUI, each with its value. A variable that this project sets is "
+        "refused.",
         examples=[{"NAME": "TEXT"}],
     )
     extra_hosts: Annotated[
@@ -238,8 +239,8 @@ class DockerObjects(Block):
         {},
         validate_default=True,
         alias="limits",
-        description="The most that containers may use: open-webui (each replica), valkey and, in replicated, postgres "
-        "and gateway, each to memory (MiB), cpus, pids, nofile. What is not given keeps its default; single limits "
+        description="The most that containers may use, as memory (MiB), cpus, pids and nofile of open-webui (each "
+        "replica), valkey and, in replicated, postgres and gateway. What is not given keeps its default; single limits "
         "memory alone.",
     )
     tutorial_names: Single[Flag] = Field(
@@ -294,13 +295,14 @@ class Operation(Block):
     )
     rotated: Replicated[Rotated] = Field(
         {},
-        description="Secrets to replace by new ones: the secret's name to any word that you have not used for it, such "
-        f"as a date. The names are {', '.join(SECRET_NAMES)}.",
+        description="Secrets to replace by new ones, each with any word that you have not used for it before, such as "
+        f"a date. The names are {', '.join(SECRET_NAMES)}.",
         examples=[{"secret-key": "2026-01-31"}],
     )
     acknowledged: Acknowledged = Field(
         frozenset(),
-        description=f"Risks that you accept. What the word names is then not refused: {', '.join(ACKNOWLEDGEMENTS)}.",
+        description="Risks that you accept. What a word names is then not refused. The words are "
+        f"{', '.join(ACKNOWLEDGEMENTS)}.",
     )
 
 

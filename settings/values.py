@@ -1,7 +1,7 @@
 """Single values of the configuration: each checker returns what it takes, or raises the rule that is broken.
 
-pydantic calls the checkers, and bounds numbers and words by itself: :mod:`settings.fields`. None of them has a value of
-another setting; rules between settings are in :mod:`settings.rules`.
+pydantic calls the checkers, and bounds numbers and words by itself: :mod:`settings.field_types`. None of them has a
+value of another setting; rules between settings are in :mod:`settings.rules`.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.clear()
     os.environ.update(bare_one)
     time.tzset()
-    # A worker of xdist was started in that environment, and would compile every test anew.
+    # A worker of xdist was started in that environment, and would compile every test again.
     sys.dont_write_bytecode = False
 
 

@@ -111,6 +111,13 @@ TIERS: Final = (
         containers=True,
         asked=True,
     ),
+    Tier(
+        name="nightly-cli",
+        command=pytest("--pulumi-cli", "-m", "nightly", *CONTAINERS, "-n", "1", "tests"),
+        minutes=60,
+        containers=True,
+        asked=True,
+    ),
 )
 
 
@@ -154,7 +161,7 @@ def run(tiers: Sequence[Tier]) -> int:
             red = tier.name
             break
     kept = remains(folder, keep=bool(red))
-    seconds_to_end = HOST_SECONDS if "cli" in seconds else ENDING_SECONDS
+    seconds_to_end = HOST_SECONDS if {"cli", "nightly-cli"} & seconds.keys() else ENDING_SECONDS
     leaks = lasting(before, mark, seconds_to_end) if before is not None else []
     for line in leaks:
         say(f"tests: left behind: {line}")

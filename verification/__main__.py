@@ -37,9 +37,12 @@ VALKEY_URL: Final = "VERIFICATION_VALKEY_URL"
 """Variable that says ``--valkey-url`` without showing it to everybody on this host."""
 
 EPILOG: Final = """\
-exit codes: 0 proved, 1 failed, 2 unknown: what the deployment calls for could not all be asked (or wrong usage)
-example:    python -m verification --app open-webui --valkey redis-valkey --url http://127.0.0.1:3000
-What is not named is looked for: `python -m verification` alone finds an Open WebUI and what belongs to it.
+`python -m verification` alone looks for an Open WebUI on this Docker and what belongs to it. Name what it is to ask
+instead, or if there are several:
+  python -m verification --app open-webui --valkey redis-valkey --url http://127.0.0.1:3000
+
+exit codes: 0 proved; 1 failed; 2 unknown, as not all could be asked that the deployment calls for, or wrong usage
+docs/troubleshooting.md has a section for each cause that the report names.
 """
 
 
@@ -56,30 +59,32 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="CONTAINER",
-        help="container of Open WebUI; one for each replica; without it, it is looked for",
+        help="a container of Open WebUI; give it once for each replica",
     )
     valkey = parser.add_mutually_exclusive_group()
-    valkey.add_argument("--valkey", default="", metavar="CONTAINER", help="container of Valkey; without it, looked for")
+    valkey.add_argument("--valkey", default="", metavar="CONTAINER", help="the container of Valkey")
     valkey.add_argument(
-        "--valkey-elsewhere", action="store_true", help="Valkey is no container here: it is asked through the apps"
+        "--valkey-elsewhere", action="store_true", help="Valkey is no container here: ask it through the apps"
     )
     valkey.add_argument(
         "--valkey-url",
         default="",
         metavar="URL",
-        help=f"Valkey is no container here: it is asked by this URL; better said by {VALKEY_URL} in the environment",
+        help=f"Valkey is no container here: ask it at this URL; in the variable {VALKEY_URL} nobody sees its password",
     )
-    parser.add_argument("--postgres", default="", metavar="CONTAINER", help="container of Postgres")
-    parser.add_argument("--gateway", default="", metavar="CONTAINER", help="container of the gateway the URL leads to")
-    parser.add_argument("--url", default="", help="address people open, for example http://127.0.0.1:3000")
+    parser.add_argument("--postgres", default="", metavar="CONTAINER", help="the container of Postgres")
     parser.add_argument(
-        "--migration", default="", metavar="CONTAINER", help="one-shot container that ran the database migrations"
+        "--gateway", default="", metavar="CONTAINER", help="the container of the gateway to which the URL leads"
+    )
+    parser.add_argument("--url", default="", help="the URL that people open")
+    parser.add_argument(
+        "--migration", default="", metavar="CONTAINER", help="the container that migrated the database, and exited"
     )
     parser.add_argument(
         "--subject",
         default="",
         metavar="FILE",
-        help="all of that and more as JSON, in the shape of a stack's output `subject`; - reads standard input",
+        help="all of these and more as JSON, in the form of a stack's output `subject`; - is standard input",
     )
     parser.add_argument(
         "--timeout",
@@ -91,8 +96,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--idle",
         action=argparse.BooleanOptionalAction,
-        help="keep a websocket through the URL silent for one ping interval, 25 s as a rule; by default where the URL "
-        "leads through a gateway or another proxy",
+        help="keep a websocket through the URL silent for a ping interval, 25 s as a rule, or do not; by default where "
+        "it leads through a gateway or another proxy",
     )
     parser.add_argument(
         "--only",

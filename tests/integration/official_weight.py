@@ -1,7 +1,7 @@
 """The heavy half of Open WebUI's official image, stood in for: its memory, CPU time, threads and models, not its maths.
 
 What a package of machine learning does when it is imported was measured on the packages of 0.12.4
-(docs/operations.md): some 10 s of CPU time and 480 MiB that the local build does not take. A module of the same name
+(docs/images.md): some 10 s of CPU time and 480 MiB that the local build does not take. A module of the same name
 takes as much here, by the app's own way to it: ``get_ef`` of open_webui/routers/retrieval.py at boot.
 """
 

@@ -122,7 +122,7 @@ class SecondDocker:
         wait_for(lambda: answers(self.unix), START_SECONDS)
 
     def configure_ssh(self, client: str = "", server: str = "") -> None:
-        """Write the configuration of both ends of ssh anew, with lines that come before the usual ones."""
+        """Write the configuration of both ends of ssh again, with lines that come before the usual ones."""
         write_ssh(self.directory, self.unix, int(self.ssh.rpartition(":")[2]), client, server)
 
 

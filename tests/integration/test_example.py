@@ -1,4 +1,4 @@
-"""The example of a program of somebody's own, as its README has people run it: installed, deployed, proved, removed."""
+"""The examples of programs of somebody's own, as their READMEs have people run them: deployed, proved, removed."""
 
 import json
 import os
@@ -22,6 +22,7 @@ from tests import bare
 from tests.documents import commands
 from tests.integration.deployment import ENGINES, NOT_COPIED, PROJECT, remove_all
 from tests.lease import free_port
+from tests.stand_in import ensure_stand_in
 from tooling.machine.uv import environment as uv_environment
 from tooling.machine.uv import uv
 
@@ -41,15 +42,17 @@ class Example:
         directory: The example's directory in the copy.
         stack: Name of the stack it is deployed as.
         port: Where its web server is published.
+        name: The project's name in its Pulumi.yaml.
     """
 
     directory: Path
     stack: str
     port: int
+    name: str = "shop"
 
     @property
     def prefix(self) -> str:
-        return f"shop-{self.stack}"
+        return f"{self.name}-{self.stack}"
 
     def run(self, script: str, engine: str) -> str:
         """Run some of the README's commands; what they printed."""
@@ -153,3 +156,20 @@ def test_the_example_is_proved_changes_nothing_then_and_goes_without_a_trace(exa
     example.run(lines[-1], engine)
     # Data stays; the next engine's turn takes it over.
     assert example.left() == {f"{example.prefix}-chat", f"{example.prefix}-valkey"}
+
+
+@pytest.mark.pulumi_cli
+def test_the_example_in_yaml_is_proved_and_changes_nothing_then(tmp_path: Path) -> None:
+    copy = tmp_path / "project"
+    shutil.copytree(PROJECT, copy, ignore=NOT_COPIED)
+    example = Example(copy / "examples/yaml", f"ex{secrets.token_hex(3)}", free_port(), name="chat")
+    config = {"chat:port": example.port, "chat:openWebuiImage": ensure_stand_in()}
+    (example.directory / f"Pulumi.{example.stack}.yaml").write_text(
+        yaml.safe_dump({"config": config}), encoding="utf-8"
+    )
+    try:
+        printed = example.run(commands("examples/yaml/README.md", "Deploy", dev=example.stack), "pulumi")
+        assert "proved: live events through Valkey are sent and received by each of 1 replica" in printed
+        assert example.left() == {f"{example.prefix}-data", f"{example.prefix}-valkey-data"}
+    finally:
+        example.remove_everything()

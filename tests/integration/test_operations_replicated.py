@@ -48,19 +48,19 @@ def team(prod: Deployment) -> Team:
 
 
 def test_the_authority_of_the_gateway_is_all_that_has_to_be_trusted(team: Team) -> None:
-    script = commands("docs/operations.md", "TLS", team=team.stack.stack)
+    script = commands("docs/replicated.md", "TLS", team=team.stack.stack)
     assert "3443" in script
     assert '{"status":true}' in team.stack.type_in(script.replace("3443", str(team.stack.config["uiPort"])))
 
 
 def test_several_settings_and_secrets_are_changed_and_one_update_carries_them_out(team: Team) -> None:
     name = team.stack.stack
-    administrator = commands("docs/operations.md", "The administrator", team=name)
-    own = commands("docs/operations.md", "Open WebUI's own settings", team=name)
+    administrator = commands("docs/replicated.md", "The administrator", team=name)
+    own = commands("docs/replicated.md", "Open WebUI's own settings", team=name)
     team.stack.type_in(only("config set", administrator), answer=OWN_PASSWORD)
     team.stack.type_in(only("config set", own), answer=API_KEY)
-    scale = commands("docs/operations.md", "Scale", team=name)
-    rotate = commands("docs/operations.md", "Rotate a secret", team=name)
+    scale = commands("docs/replicated.md", "Scale", team=name)
+    rotate = commands("docs/replicated.md", "Rotate a secret", team=name)
     printed = team.stack.type_in(only("config set", scale) + only("config set", rotate) + only("make rotate", rotate))
     assert "by each of 3 replicas" in printed
     assert not any(secret in printed for secret in (OWN_PASSWORD, API_KEY))
@@ -83,17 +83,17 @@ def test_a_lost_database_is_restored_into_another_postgres(team: Team) -> None:
     delete_chats(team.url, token, team.context)
     write_chat(team.url, token, CHAT, team.context)
     team.stack.run_in("app-1", "sh", "-c", f"echo uploaded > {UPLOAD}")
-    team.stack.type_in(commands("docs/operations.md", "Back up a replicated stack", team=name))
+    team.stack.type_in(commands("docs/upgrade-and-backup.md", "Back up a replicated stack", team=name))
 
     delete_chats(team.url, token, team.context)
     team.stack.run_in("app-1", "rm", UPLOAD)
-    script = commands("docs/operations.md", "Upgrade Postgres", team=name)
+    script = commands("docs/upgrade-and-backup.md", "Upgrade Postgres", team=name)
     assert "docker.io/pgvector/pgvector:NEWER" in script
     fewer = f"python -m tooling.engine config set replicas 2 --stack {name}\n"
     newer = script.replace("docker.io/pgvector/pgvector:NEWER", POSTGRES_IMAGE)
     assert "proved: " in team.stack.type_in(fewer + newer)
 
-    restore = commands("docs/operations.md", "Restore a replicated stack", team=name)
+    restore = commands("docs/upgrade-and-backup.md", "Restore a replicated stack", team=name)
     assert "proved: " in team.stack.type_in(restore)
     assert titles(team.url, team.signed_in(), team.context) == {CHAT}
     assert team.stack.run_in("app-2", "cat", UPLOAD) == "uploaded"

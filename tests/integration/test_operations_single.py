@@ -127,7 +127,7 @@ def test_a_setting_is_changed_by_the_commands_of_the_page(moved: Moved) -> None:
 
 def test_a_backup_with_a_pause_is_restored_whole_on_a_docker_that_has_nothing_of_it(moved: Moved) -> None:
     name, token = moved.stack.stack, sign_in(moved.url)
-    moved.type_in(commands("docs/operations.md", "Back up a single stack", team=name))
+    moved.type_in(commands("docs/upgrade-and-backup.md", "Back up a single stack", team=name))
     with tarfile.open(Path.home() / f"open-webui-{name}-backup/pulumi-state.tar") as state:
         kept = state.getnames()
     assert f"./.pulumi/stacks/open-webui/{name}.json" in kept
@@ -135,21 +135,25 @@ def test_a_backup_with_a_pause_is_restored_whole_on_a_docker_that_has_nothing_of
     moved.stack.remove_everything()
     emptied = ("docker", "run", "--rm", "--entrypoint", "find", "-v", f"{moved.data}:/data", APP_IMAGE)
     sh(*emptied, "/data", "-mindepth", "1", "-delete")
-    moved.type_in(commands("docs/operations.md", "Move to another host", team=name))
+    moved.type_in(commands("docs/upgrade-and-backup.md", "Move to another host", team=name))
     assert not is_signed_in(moved.url, token)
-    moved.type_in(commands("docs/operations.md", "Restore a single stack", team=name))
+    moved.type_in(commands("docs/upgrade-and-backup.md", "Restore a single stack", team=name))
     assert titles(moved.url, token) == {CHAT}
 
 
 def test_a_backup_of_a_running_stack_is_restored_from_its_parts(moved: Moved) -> None:
     moved.stack.run_in("app", "sh", "-c", "echo uploaded > /app/backend/data/uploads/kept")
     moved.stack.run_in("valkey", "valkey-cli", "set", "kept", "yes")
-    moved.type_in(commands("docs/operations.md", "Back up a single stack while it runs", team=moved.stack.stack))
+    moved.type_in(
+        commands("docs/upgrade-and-backup.md", "Back up a single stack while it runs", team=moved.stack.stack)
+    )
     token = sign_in(moved.url)
     delete_chats(moved.url, token)
     moved.stack.run_in("app", "rm", "/app/backend/data/uploads/kept")
     moved.stack.run_in("valkey", "valkey-cli", "del", "kept")
-    moved.type_in(commands("docs/operations.md", "Restore a single stack from the parts", team=moved.stack.stack))
+    moved.type_in(
+        commands("docs/upgrade-and-backup.md", "Restore a single stack from the parts", team=moved.stack.stack)
+    )
     assert titles(moved.url, token) == {CHAT}
     assert moved.stack.run_in("app", "cat", "/app/backend/data/uploads/kept") == "uploaded"
     assert moved.stack.run_in("valkey", "valkey-cli", "get", "kept") == "yes"

@@ -1,4 +1,4 @@
-"""What is left when an engine is killed, or the state is lost: the next command mends it, and no data go."""
+"""What is left when an engine is killed, or the state is lost: the next command repairs it, and no data go."""
 
 import shutil
 import subprocess

@@ -89,7 +89,7 @@ def test_a_valkey_elsewhere_is_asked_before_anything_starts_and_then_carries_the
 
 def test_a_secret_of_a_provider_is_stored_encrypted(stood_in: Deployment) -> None:
     stood_in.configure({"topology": "replicated"})
-    stood_in.type_in(commands("docs/operations.md", "Sign-up and sign-in", team=stood_in.stack), answer=CLIENT_SECRET)
+    stood_in.type_in(commands("docs/replicated.md", "Sign-up and sign-in", team=stood_in.stack), answer=CLIENT_SECRET)
     written = stood_in.stack_file.read_text(encoding="utf-8")
     assert "secure: v1:" in written
     assert CLIENT_SECRET not in written

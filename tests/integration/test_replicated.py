@@ -1,4 +1,4 @@
-"""The life of a replicated stack of the real application: proved, killed in parts and mended, made anew on its data."""
+"""The life of a replicated stack of the real application: proved, killed in parts, repaired, re-created on its data."""
 
 import ssl
 from typing import Any

@@ -1,4 +1,4 @@
-"""dev, staging and prod in small, together on one host: each proved, none in another's way, secrets made anew."""
+"""dev, staging and prod in small, together on one host: each proved, none in another's way, secrets of its own."""
 
 import json
 from collections.abc import Callable, Iterator

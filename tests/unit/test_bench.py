@@ -10,7 +10,8 @@ from tests.bench.load import Join, Load
 from tests.bench.proof import Cost, as_cost
 from tests.bench.report import BARS, Results, document, table
 from tests.bench.speed import Speed
-from verification.report.terminal import Report, Verdict
+from verification.checks.verdict import Verdict
+from verification.report.terminal import Report
 
 
 def recorded(*, sent: int, lost: Collection[int] = (), rooms: int = 4) -> Recorded:

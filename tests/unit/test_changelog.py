@@ -10,7 +10,7 @@ import yaml
 
 from tests.documents import PROJECT
 from tests.public_names import RECORDED, public_names
-from tooling.documents.release import changes_of
+from tooling.release import changes_of
 
 CHANGELOG = (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
 KINDS = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")

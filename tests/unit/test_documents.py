@@ -90,31 +90,54 @@ def test_every_command_that_a_test_runs_is_in_the_documents() -> None:
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if name != "CHANGELOG.md"])
 def test_every_target_of_make_and_every_module_that_is_named_exists(name: str) -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"(?m)^([a-z-]+):", makefile))
+    targets = set(re.findall(r"(?m)^([a-z0-9-]+):", makefile))
     text = (PROJECT / name).read_text(encoding="utf-8")
-    named = re.findall(r"(?:`|^|\$ )make (?:-s )?([a-z-]+)(?= |`|$)", text, flags=re.MULTILINE)
+    named = re.findall(r"(?:`|^|\$ )make (?:-s )?([a-z0-9-]+)(?= |`|$)", text, flags=re.MULTILINE)
     assert set(named) <= targets
     modules = set(re.findall(r"python -m ([a-z_.]+)(?<!\.)", text))
     assert [module for module in modules if not find_spec(module)] == []
 
 
-ROOMS = "settings|topologies|components|preflight|verification|docker_access|tooling|tests|docs|examples"
-PATH = re.compile(rf"`((?:{ROOMS})/(?:[\w./*-]*(?:/|\.py))?)`")
+ROOMS = (
+    "settings", "topologies", "components", "preflight", "verification", "docker_access", "tooling", "tests", "docs",
+    "examples", "plugin", "stacks", ".github",
+)  # fmt: skip
+# The stack file of a reader's own, and a virtual environment, are not in the tree.
+PATH = re.compile(rf"`((?:{'|'.join(map(re.escape, ROOMS))})/(?!Pulumi\.|\.venv)[\w./*-]*)`")
+FILE = re.compile(r"`(\w+\.(?:py|sh|yml))`")
 
 
 # Records and the changelog name what was there at their time.
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if "/adr/" not in name and name != "CHANGELOG.md"])
-def test_every_folder_and_module_that_is_named_exists(name: str) -> None:
+def test_every_folder_and_file_that_is_named_exists(name: str) -> None:
     named = set(PATH.findall((PROJECT / name).read_text(encoding="utf-8")))
     assert [path for path in sorted(named) if not any(PROJECT.glob(path))] == []
 
 
+@functools.cache
+def files_there_are() -> set[str]:
+    return {file.name for room in ROOMS for file in (PROJECT / room).rglob("*.*")}
+
+
+# What others' images and charts have.
+OF_OTHERS = {"docs/environment.md": {"start.sh"}}
+
+
+@pytest.mark.parametrize("name", [name for name in DOCUMENTS if "/adr/" not in name and name != "CHANGELOG.md"])
+def test_every_module_and_script_that_is_named_without_its_folder_exists(name: str) -> None:
+    named = set(FILE.findall((PROJECT / name).read_text(encoding="utf-8"))) - OF_OTHERS.get(name, set())
+    assert named <= files_there_are()
+
+
 def test_every_page_that_the_code_names_exists_with_its_heading() -> None:
     """Messages send people there."""
-    files = [file for room in ROOMS.split("|") for file in (PROJECT / room).rglob("*.py")]
+    files = [
+        file for room in ROOMS for kind in ("py", "yaml", "yml", "sh") for file in (PROJECT / room).rglob(f"*.{kind}")
+    ]
     named = {
         (page, heading)
-        for file in [*files, *PROJECT.glob(".github/**/*.*"), PROJECT / "Makefile"]
+        for file in [*files, *PROJECT.glob("*.*"), PROJECT / "Makefile"]
+        if file.is_file() and file.suffix != ".md" and ".venv" not in file.parts
         for page, heading in re.findall(r"(docs/[\w/-]+\.md)(?:#([\w-]+))?", file.read_text(encoding="utf-8"))
     }
     assert len(named) > 20

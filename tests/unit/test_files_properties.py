@@ -17,7 +17,7 @@ from components.building.volume import DataVolume
 from components.gateway.args import GatewayArgs
 from components.gateway.caddyfile import caddyfile
 from components.valkey.acl import ACCOUNTS, RIGHTS, accounts_file
-from settings.fields import PlainEmail
+from settings.field_types import PlainEmail
 from settings.values import https_url, origin
 from tests.properties import TRIED
 from tests.unit.test_settings_properties import nearly

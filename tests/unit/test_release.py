@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.documents import PROJECT
-from tooling.documents.release import TOOLS, ReleaseError, changes_of, release, write_sums
+from tooling.release import TOOLS, ReleaseError, changes_of, release, write_sums
 
 PYPROJECT = '[project]\nname = "open-webui-valkey"\nversion = "1.2.0"\n'
 CHANGELOG = """# Changelog

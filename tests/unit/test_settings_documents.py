@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from settings.fields import keys
+from settings.field_types import keys
 from settings.models import FIELDS, GROUPS, KEYS
 from settings.schema import properties
 from tooling.documents import settings as documents

@@ -339,8 +339,8 @@ def test_a_rule_names_key_value_and_reason_and_the_line_it_proposes_works(
         left = {name: value for name, value in given[top].items() if name != within} if within else None
         read({name: value for name, value in {**config, top: left and as_config(left)}.items() if value})
     else:
-        mended = merged(given, proposed(text))
-        read({name: as_config(value) for name, value in mended.items()})
+        proposal = merged(given, proposed(text))
+        read({name: as_config(value) for name, value in proposal.items()})
 
 
 @pytest.mark.parametrize(

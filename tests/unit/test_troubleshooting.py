@@ -1,7 +1,9 @@
 """docs/troubleshooting.md has every cause, check and option of the verification."""
 
+import ast
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import get_args
@@ -41,6 +43,42 @@ def test_every_section_says_something() -> None:
 def test_every_check_is_named_with_its_question() -> None:
     listed = re.findall(r"^- `([a-z-]+)`: (.+\?)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert sorted(listed) == sorted((check.id, check.question) for check in CHECKS)
+
+
+def said_by_the_code() -> Iterator[str]:
+    """Every text in the code, with a gap for each value in it."""
+    for room in ("settings", "preflight", "components", "docker_access", "tooling"):
+        for module in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    yield "".join(str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values)
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
+
+
+EXAMPLE = re.compile(r"\.\.\.|'[^']*'|\([^)]*\)|\b[A-Z]\b|[\w:@]*\d[\w.:/]*|[\w-]+:\w+")
+"""What stands for a value in a message of the page."""
+OF_DOCKER_AND_THE_CLI = {
+    "the stack is currently locked by 1 lock(s)",
+    "Conflict. The container name ... is already in use",
+}
+
+
+def test_every_message_that_it_explains_is_one_of_the_code() -> None:
+    known = " ".join(" ".join(said_by_the_code()).replace(":", "").split())
+    tables = PAGE.read_text(encoding="utf-8").partition("## Before the deployment\n")[2].partition("\n## ")[0]
+    cells = "".join(line.partition(" | ")[0] for line in tables.splitlines() if line.startswith("| `"))
+    quoted = set(re.findall(r"`([^`]+)`", cells))
+    assert len(quoted) > 60
+    unknown = []
+    for message in quoted - OF_DOCKER_AND_THE_CLI:
+        words = [part.replace(":", "").split() for part in EXAMPLE.split(message)]
+        threes = [" ".join(part[at : at + 3]).strip(" ,;") for part in words for at in range(max(len(part) - 2, 1))]
+        threes = [three for three in threes if " " in three]
+        # Half of them: the code has a value where the page has an example of it.
+        if 2 * sum(three in known for three in threes) < len(threes):
+            unknown.append(message)
+    assert unknown == []
 
 
 def test_every_option_of_the_command_line_is_told() -> None:

@@ -11,12 +11,12 @@ import pytest
 
 from verification import checks
 from verification.checks import CHECKS, CheckResult, judge
+from verification.checks.verdict import verdict_of
 from verification.evidence import App, Connectivity, Evidence
 from verification.evidence.container import Container
 from verification.evidence.inside import Account, Connection, Live, Probe
 from verification.evidence.url import HttpAnswer, IdleSocket, UrlEvent
 from verification.evidence.valkey import Denial, Valkey
-from verification.report.terminal import verdict_of
 
 SALT = "0a1b"
 APP_ADDRESS = "172.20.0.3"

@@ -21,11 +21,11 @@ from tests.unit.test_verification_checks import (
     valkey,
 )
 from verification.checks import judge
+from verification.checks.verdict import verdict_of
 from verification.evidence import App, Evidence
 from verification.evidence.container import Container
 from verification.evidence.inside import Schema
 from verification.evidence.url import HttpAnswer, IdleSocket
-from verification.report.terminal import verdict_of
 
 GATEWAY = "172.20.0.1"
 RESTART = "docker restart"

@@ -15,7 +15,7 @@ from typing import Any, Final
 import yaml
 
 from docker_access.surroundings import print_in_any_encoding
-from settings.fields import keys
+from settings.field_types import keys
 from settings.models import FIELDS, GROUPS, ONLY_REPLICATED, ONLY_SINGLE, SECRETS
 from settings.schema import properties
 

@@ -56,7 +56,7 @@ def as_text(found: Sequence[Difference], known: Recorded, stack: str, gone: Sequ
     volumes = [one.name for one in found if one.kind == "volume"]
     if volumes:
         lines.append(f"gone: {', '.join(volumes)}. What an update makes in their place is empty: then restore a backup")
-        lines.append("  of what held data (docs/operations.md#restore).")
+        lines.append("  of what held data (docs/upgrade-and-backup.md#restore).")
     return "\n".join([*lines, *note, f"fix: {fix_line(found, stack)}"])
 
 

@@ -28,14 +28,16 @@ from tooling.pulumi_files.project import (
 
 _EPILOG = """\
 examples:
-  python -m tooling.engine preview --stack dev             what would change, nothing is touched
-  python -m tooling.engine up --stack dev                  make it so
-  python -m tooling.engine stack output url --stack dev    one output of the program
-  python -m tooling.engine config set uiPort 8080 --stack dev
-  python -m tooling.engine destroy --stack dev             delete the stack's resources
+  python -m tooling.engine preview --stack dev                 show what would change
+  python -m tooling.engine up --stack dev                      change it
+  python -m tooling.engine stack output url --stack dev        print one output of the program
+  python -m tooling.engine config set uiPort 8080 --stack dev  write a setting into the stack file
+  python -m tooling.engine destroy --stack dev                 delete the stack's resources
 
-State is Pulumi's own (PULUMI_BACKEND_URL, default file://PROJECT/.pulumi-state), so the Pulumi CLI can take over a
-stack at any time, and give it back.
+exit codes: 0 done; 1 failed, or changes that --expect-no-changes did not expect; 2 wrong usage; 130 interrupted
+
+The state has Pulumi's own format and place (PULUMI_BACKEND_URL, default file://PROJECT/.pulumi-state). So the Pulumi
+CLI can take over a stack at any time, and give it back. docs/engines.md says what only the CLI can do.
 """
 
 
@@ -82,18 +84,22 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(
         allow_abbrev=False,
         prog="python -m tooling.engine",
-        description="Deploys the Pulumi program of this directory without the Pulumi CLI, on the same state.",
+        description="Deploy the Pulumi program of this directory without the Pulumi CLI, on the same state.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     group = top.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--stack", "-s", metavar="NAME", help="the stack; needed where the project has several")
-    common.add_argument("--non-interactive", action="store_true", help="accepted for the CLI's sake; nothing is asked")
+    common.add_argument(
+        "--stack", "-s", metavar="NAME", help="the stack; else PULUMI_STACK, else the only one there is"
+    )
+    common.add_argument(
+        "--non-interactive", action="store_true", help="as the Pulumi CLI has it; of no effect: nothing is asked"
+    )
     common.add_argument("--cwd", "-C", metavar="DIR", type=Path, default=Path(), help="the project's directory")
     changing = argparse.ArgumentParser(add_help=False, parents=[common])
     for option in (("--yes", "-y"), ("--skip-preview", "-f")):
-        changing.add_argument(*option, action="store_true", help="accepted for the CLI's sake; nothing is asked here")
+        changing.add_argument(*option, action="store_true", help="as the Pulumi CLI has it; of no effect")
     as_json = argparse.ArgumentParser(add_help=False)
     as_json.add_argument("--json", "-j", action="store_true", help="print one JSON document and nothing else")
 
@@ -102,16 +108,16 @@ def parser() -> argparse.ArgumentParser:
     about, example = "show what `up` would do, and touch nothing", "preview --stack dev --expect-no-changes"
     preview = _add(group, "preview", commands.preview, about, example, common, as_json)
     preview.add_argument("--expect-no-changes", action="store_true", help="exit with 1 if anything would change")
-    about = "read the resources as they really are into the state"
+    about = "read into the state what the resources really are"
     _add(group, "refresh", commands.refresh, about, "refresh --stack dev", changing)
     about = "delete the stack's resources, dependents first"
     _add(group, "destroy", commands.destroy, about, "destroy --stack dev", changing)
-    about = "remove the lock that an interrupted run left behind"
+    about = "remove the lock that a killed run left behind"
     cancel = _add(group, "cancel", commands.cancel, about, "cancel --stack dev", common)
     cancel.add_argument(
-        "--yes", "-y", action="store_true", help="also the lock of a process that runs, or cannot be seen from here"
+        "--yes", "-y", action="store_true", help="remove the lock of a run at work, or of another machine, too"
     )
-    stack = group.add_parser("stack", help="list stacks, or show a stack's outputs")
+    stack = group.add_parser("stack", help="list the stacks, or print the outputs of one")
     _add_stack(stack.add_subparsers(required=True, metavar="COMMAND"), common, as_json)
     config = group.add_parser("config", help="read or write a stack's configuration")
     _add_config(config.add_subparsers(required=True, metavar="COMMAND"), common)
@@ -120,20 +126,27 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_stack(group: Any, common: argparse.ArgumentParser, as_json: argparse.ArgumentParser) -> None:
     _add(group, "ls", commands.stack_ls, "list the stacks that have a stack file", "stack ls", common)
-    about, example = "show the program's exports as the last update left them", "stack output url --stack dev"
+    about, example = "print the program's outputs as the last update left them", "stack output url --stack dev"
     output = _add(group, "output", commands.stack_output, about, example, common, as_json)
-    output.add_argument("name", nargs="?", metavar="NAME", help="one export; without it, all")
-    output.add_argument("--show-secrets", action="store_true", help="show secret exports too")
+    output.add_argument("name", nargs="?", metavar="NAME", help="one output; without it, all")
+    output.add_argument("--show-secrets", action="store_true", help="show secret outputs too")
 
 
 def _add_config(group: Any, common: argparse.ArgumentParser) -> None:
-    about, example = "write one value into the stack file, comments kept", "config set uiPort 8080 --stack dev"
+    about, example = "write one value into the stack file, and keep its comments", "config set uiPort 8080 --stack dev"
     setting = _add(group, "set", commands.config_set, about, example, common)
     setting.add_argument("key", metavar="KEY", help="KEY or NAMESPACE:KEY")
-    setting.add_argument("value", metavar="VALUE", nargs="?", help="the value; read from standard input if left out")
+    setting.add_argument(
+        "value", metavar="VALUE", nargs="?", help="the value; without it, standard input is read to its end"
+    )
     setting.add_argument("--secret", action="store_true", help="encrypt it")
-    setting.add_argument("--path", action="store_true", help="KEY is KEY.KEY...: a place within an object")
-    about, example = "print one value, decrypted, with the project's default", "config get uiPort --stack dev"
+    setting.add_argument(
+        "--path", action="store_true", help="KEY is a place within an object, such as limits.valkey.memory"
+    )
+    about, example = (
+        "print one value, decrypted; the default where the stack file has none",
+        "config get uiPort --stack dev",
+    )
     getting = _add(group, "get", commands.config_get, about, example, common)
     getting.add_argument("key", metavar="KEY", help="KEY or NAMESPACE:KEY")
 

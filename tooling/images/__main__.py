@@ -1,4 +1,4 @@
-"""Command line: have images in Docker, whatever it takes. Exit code 0 when all of them are there."""
+"""The command line, ``python -m tooling.images``: have images in Docker, whatever it takes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ BUILD_SECONDS = 900
 def main(arguments: list[str] | None = None) -> int:
     """Ensure each image named on the command line; its line of outcome goes to standard error."""
     print_in_any_encoding()
-    parser = argparse.ArgumentParser(prog="python -m tooling.images", description=__doc__)
-    parser.add_argument("references", nargs="+", metavar="IMAGE_REFERENCE")
+    parser = argparse.ArgumentParser(
+        prog="python -m tooling.images",
+        description="Have images in Docker: pull what is missing, or build it where no registry can be reached.",
+        epilog="exit codes: 0 all are there; 1 one is not; 130 interrupted",
+    )
+    parser.add_argument("references", nargs="+", metavar="IMAGE", help="such as docker.io/valkey/valkey:8.0.1-alpine")
     parser.add_argument("--rebuild", action="store_true", help="build even what is there or could be pulled")
     parser.add_argument(
         "--bytecode",

@@ -138,9 +138,13 @@ def check_all(client: docker.DockerClient, references: Iterable[str], *, softwar
 def main(arguments: list[str] | None = None) -> int:
     """Check each image named on the command line; exit code 1 where one breaks its contract."""
     print_in_any_encoding()
-    parser = argparse.ArgumentParser(prog="python -m tooling.images.contract", description=__doc__)
-    parser.add_argument("references", nargs="+", metavar="IMAGE_REFERENCE")
-    parser.add_argument("--as", dest="software", default="", help="contract to hold them against, such as valkey")
+    parser = argparse.ArgumentParser(
+        prog="python -m tooling.images.contract",
+        description="Compare images with what is recorded of the official ones. docs/images.md explains the contract.",
+        epilog="exit codes: 0 they are as recorded; 1 something differs that must not; 130 interrupted",
+    )
+    parser.add_argument("references", nargs="+", metavar="IMAGE", help="such as docker.io/valkey/valkey:8.0.1-alpine")
+    parser.add_argument("--as", dest="software", default="", metavar="NAME", help="the contract to use, such as valkey")
     options = parser.parse_args(arguments)
     try:
         return check_all(docker_client(DOCKER_SECONDS), options.references, software=options.software)

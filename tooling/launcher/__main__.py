@@ -38,26 +38,39 @@ COMMANDS: Final = (
     "drift",
 )  # fmt: skip
 
+EPILOG: Final = """\
+example:    python -m tooling.launcher drift --stack prod
+exit codes: 0 done; 1 failed; 130 interrupted. `drift`: 2 for a difference, 1 if it could not look.
+            `verify`: as `python -m verification`.
+"""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; its exit code, or the engine's."""
     print_in_any_encoding()
-    parser = argparse.ArgumentParser(prog="python -m tooling.launcher", description=__doc__)
-    parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument("--stack", default="dev", help="stack to work on (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        prog="python -m tooling.launcher",
+        description="What `make` runs, for scripts: its exit codes tell more. `make` says what each command does.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help=", ".join(COMMANDS))
+    parser.add_argument("--stack", default="dev", metavar="NAME", help="stack to work on (default: %(default)s)")
     parser.add_argument("--engine", default="auto", help="auto, pulumi or embedded (default: %(default)s)")
-    parser.add_argument("--show-secrets", action="store_true", help="outputs: with the secrets among them")
-    parser.add_argument("--json", action="store_true", help="drift: as JSON")
-    parser.add_argument("--secret", default="", help="rotate: the secret to replace; without it, they are listed")
+    parser.add_argument("--show-secrets", action="store_true", help="outputs: show secrets too")
+    parser.add_argument("--json", action="store_true", help="drift: print JSON")
+    parser.add_argument(
+        "--secret", default="", metavar="NAME", help="rotate: the secret to replace; without it, they are listed"
+    )
     parser.add_argument(
         "--yes",
         action="store_true",
-        help="up, destroy: ask nothing; cancel: also the lock of a run at work, or of another machine",
+        help="up, rotate, destroy: ask nothing; cancel: remove the lock of a run at work or of another machine too",
     )
     parser.add_argument(
         "--idle",
         action=argparse.BooleanOptionalAction,
-        help="verify: keep a websocket idle for a ping interval, 25 s; by default where there is a gateway",
+        help="verify: keep a websocket silent for half a minute, or do not; by default where there is a gateway",
     )
     options = parser.parse_args(arguments)
     try:

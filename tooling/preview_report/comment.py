@@ -20,7 +20,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     Standard input is JSON: what ``python -m tooling.preview_report`` printed, by stack; what is empty is passed over.
     """
-    parser = argparse.ArgumentParser(prog="python -m tooling.preview_report.comment", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tooling.preview_report.comment",
+        description="Write one comment a stack on a pull request, or rewrite the one that is there, through `gh`.",
+    )
     parser.add_argument("--repository", required=True, metavar="OWNER/NAME")
     parser.add_argument("--pull-request", required=True, metavar="NUMBER", type=int)
     options = parser.parse_args(arguments)

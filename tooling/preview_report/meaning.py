@@ -137,7 +137,7 @@ def _migrations(preview: Preview) -> Iterator[Meaning]:
         yield Meaning(
             hits="data",
             text="Another image of Open WebUI migrates the database, and an older version may not read it afterwards. "
-            "Back up first (docs/operations.md#back-up).",
+            "Back up first (docs/upgrade-and-backup.md#back-up).",
         )
     elif runs:
         yield _harmless(

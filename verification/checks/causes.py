@@ -1,4 +1,4 @@
-"""The causes a verification can name: the vocabulary of :attr:`verification.checks.Finding.cause`.
+"""The causes a verification can name: the vocabulary of :attr:`verification.checks.finding.Finding.cause`.
 
 Each has a section of that name in docs/troubleshooting.md, and a test holds the two together.
 """

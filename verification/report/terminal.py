@@ -8,7 +8,7 @@ import textwrap
 import time
 from dataclasses import asdict
 from itertools import pairwise
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, TypedDict
 
 from rich.console import Console
 from rich.padding import Padding
@@ -18,11 +18,10 @@ from rich.text import Text
 from docker_access import redaction
 from verification.ask.docker_view import CouldNotAsk
 from verification.checks import CHECKS, CheckResult, open_webui_version
+from verification.checks.verdict import Verdict, verdict_of
 from verification.evidence import Evidence
 from verification.evidence.container import Container
 from verification.subject import Subject
-
-Verdict = Literal["proved", "failed", "unknown"]
 
 SUMMARY_WIDTH: Final = 160
 PLAIN_WIDTH: Final = 120
@@ -100,12 +99,6 @@ def report_unasked(subject: Subject, reason: CouldNotAsk, seconds: float) -> Rep
         seconds=round(seconds, 3),
         asked_at=_now(),
     )
-
-
-def verdict_of(results: list[CheckResult]) -> Verdict:
-    """Failed by any failed ``must``; unknown when a ``must`` could not be asked; else proved."""
-    musts = {result.status for result in results if result.weight == "must"}
-    return "failed" if "failed" in musts else "unknown" if "unknown" in musts else "proved"
 
 
 def _summary(verdict: Verdict, results: list[CheckResult], evidence: Evidence) -> str:

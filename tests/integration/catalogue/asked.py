@@ -66,7 +66,7 @@ def quiet(name: str, cause: Any, inject: Inject, own: str = "-/-") -> Fault:
 
 FAULTS = (
     Fault(
-        name="a container was made anew by hand, without `--read-only` and `--cap-drop ALL`",
+        name="a container was re-created by hand, without `--read-only` and `--cap-drop ALL`",
         inject=not_as_asked({"HostConfig.ReadonlyRootfs": True, "HostConfig.CapDrop": ["ALL"]}),
         check="as-asked",
         cause="hardening-drift",

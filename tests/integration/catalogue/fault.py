@@ -9,11 +9,11 @@ from typing import Literal
 
 from tests.integration.hand_made import Labs
 from verification.checks.causes import Cause
-from verification.report.terminal import Verdict
+from verification.checks.verdict import Verdict
 from verification.subject import Subject
 
 Inject = Callable[[Labs], AbstractContextManager[Subject]]
-"""Brings a fault about, gives what to verify, and mends it."""
+"""Brings a fault about, gives what to verify, and undoes it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Of what the models of settings are made: their base, the marks of a field, and the types that several share."""
+"""What the fields of the models are made of: their base, the marks, and the types that several share."""
 
 from __future__ import annotations
 

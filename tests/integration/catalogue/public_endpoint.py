@@ -1,4 +1,4 @@
-"""Faults of the address people open, and of the gateway there."""
+"""Faults of the public endpoint, and of the gateway there."""
 
 from __future__ import annotations
 

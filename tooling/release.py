@@ -17,7 +17,7 @@ from typing import Final
 
 from docker_access.surroundings import print_in_any_encoding
 
-PROJECT: Final = Path(__file__).resolve().parents[2]
+PROJECT: Final = Path(__file__).resolve().parents[1]
 TOOLS: Final = Path(__file__).with_name("release.txt")
 ENVIRONMENT: Final = Path(".cache/release")
 """Where the tools are installed, within the project."""
@@ -61,7 +61,7 @@ def write_sums(folder: Path) -> Path:
 
 
 def release(project: Path = PROJECT) -> Path:
-    """Make a release of a checkout; the folder it is in.
+    """Make the release of a checkout, in place of an earlier one; the folder it is in.
 
     Raises:
         ReleaseError: The changelog has no section of the version, or a tool failed.
