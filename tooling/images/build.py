@@ -20,9 +20,9 @@ import docker.errors
 
 from docker_access import labels
 from docker_access.pulls import error_of
+from settings.references import Reference
 from tooling.images.debian import Distribution, Source, mmdebstrap
 from tooling.images.errors import ImageError
-from tooling.images.reference import Reference
 from tooling.machine.progress import Stage
 
 _HOOKS: Final = Path("/usr/share/mmdebstrap/hooks")

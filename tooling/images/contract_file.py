@@ -12,9 +12,9 @@ from typing import Any, Final
 import yaml
 
 from docker_access import labels
+from settings.references import Reference
 from tooling.images import version
 from tooling.images.differences import DIFFERENCES, Difference
-from tooling.images.reference import Reference
 
 CONTRACTS: Final = Path(__file__).parent / "contracts"
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import docker
 
 from docker_access import daemon
-from tooling.images.reference import Reference
+from settings.references import Reference
 
 GB: Final = 10**9
 PULL_BYTES: Final = {"open-webui": 6 * GB}

@@ -19,6 +19,7 @@ from docker.models.images import Image
 
 from docker_access import labels
 from docker_access.pulls import way_out
+from settings.references import Reference
 from tooling.images import debian, version
 from tooling.images.build import BuildContext, build
 from tooling.images.differences import difference_names
@@ -26,7 +27,7 @@ from tooling.images.disk import shortage, to_build
 from tooling.images.errors import ImageError
 from tooling.images.pull import Pulled, pull
 from tooling.images.recipes import RECIPES, Recipe
-from tooling.images.reference import Reference, parse
+from tooling.images.reference import parse
 from tooling.machine.negative_cache import recent_failure
 from tooling.machine.progress import progress, say
 from tooling.machine.uv import CACHE

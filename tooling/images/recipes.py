@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from settings.references import Reference
 from tooling.images import caddy, open_webui, postgres, valkey, version
 from tooling.images.build import BuildContext, ImageSpec
 from tooling.images.errors import ImageError
-from tooling.images.reference import Reference
 
 
 @dataclass(frozen=True, kw_only=True)
