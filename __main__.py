@@ -12,14 +12,14 @@ preflight(settings)
 deployed = deploy(settings)
 verification = prove(settings, deployed)
 
-pulumi.export("url", settings.url)
-pulumi.export("app_containers", list(deployed.apps))
-pulumi.export("valkey_container", deployed.valkey)
-pulumi.export("migration_container", deployed.migration)
+pulumi.export("url", settings.public_url)
+pulumi.export("app_containers", settings.app_containers)
+pulumi.export("valkey_container", deployed.verification.valkey)
+pulumi.export("migration_container", deployed.verification.migration)
 if deployed.admin_password:
     pulumi.export("admin_password", deployed.admin_password)
 # Both are for `make verify`. Nobody needs to read them among the outputs, so they are secrets, which are not shown.
-pulumi.export("expected", pulumi.Output.secret(dict(deployed.expected)))
+pulumi.export("expected", pulumi.Output.secret(dict(deployed.verification.expected)))
 pulumi.export("subject", pulumi.Output.secret(deployed.subject))
 if verification:
     pulumi.export("verification", verification.report)

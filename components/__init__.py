@@ -49,32 +49,11 @@ _MODULES: Final = {
 }
 
 __all__ = [
-    "Admin",
-    "Certificate",
-    "DataVolume",
-    "ExternalValkey",
-    "Gateway",
-    "GatewayArgs",
-    "GatewayResources",
-    "Limits",
-    "Lockdown",
-    "Network",
-    "NetworkArgs",
-    "NetworkResources",
-    "Oidc",
-    "OpenWebUI",
-    "OpenWebUIArgs",
-    "OpenWebUIResources",
-    "Pools",
-    "Postgres",
-    "PostgresArgs",
-    "PostgresResources",
-    "Replication",
-    "Secret",
-    "Valkey",
-    "ValkeyArgs",
-    "ValkeyResources",
-]
+    "Admin", "Certificate", "DataVolume", "ExternalValkey", "Gateway", "GatewayArgs", "GatewayResources", "Limits",
+    "Lockdown", "Network", "NetworkArgs", "NetworkResources", "Oidc", "OpenWebUI", "OpenWebUIArgs",
+    "OpenWebUIResources", "Pools", "Postgres", "PostgresArgs", "PostgresResources", "Replication", "Secret", "Valkey",
+    "ValkeyArgs", "ValkeyResources",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

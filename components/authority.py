@@ -15,10 +15,7 @@ VALID_DAYS: Final = 3650
 
 
 def generate(host: str) -> dict[str, str]:
-    """Generate an authority and a server's certificate under it. The authority's key is thrown away.
-
-    Args:
-        host: DNS name of the server.
+    """Generate an authority, and under it a certificate for a DNS name. The authority's key is thrown away.
 
     Returns:
         ``ca_pem``, ``cert_pem`` and ``key_pem``.
@@ -44,9 +41,7 @@ def generate(host: str) -> dict[str, str]:
         .sign(authority_key, hashes.SHA256())
     )
     key = server_key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     pem = serialization.Encoding.PEM
     return {
@@ -56,12 +51,7 @@ def generate(host: str) -> dict[str, str]:
     }
 
 
-def _certificate(
-    subject: x509.Name,
-    key: ec.EllipticCurvePublicKey,
-    *,
-    issuer: x509.Name,
-) -> x509.CertificateBuilder:
+def _certificate(subject: x509.Name, key: ec.EllipticCurvePublicKey, *, issuer: x509.Name) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()

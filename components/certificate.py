@@ -44,12 +44,7 @@ class Certificate(Resource, module="openwebui", name="Certificate"):
     key_pem: pulumi.Output[str]
 
     def __init__(
-        self,
-        name: str,
-        *,
-        host: str,
-        generation: str | None = None,
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, *, host: str, generation: str | None = None, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """Declare the certificate.
 

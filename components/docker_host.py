@@ -10,27 +10,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import docker
 import pulumi
-from pulumi.dynamic import (
-    CheckResult,
-    CreateResult,
-    DiffResult,
-    ReadResult,
-    Resource,
-    ResourceProvider,
-    UpdateResult,
-)
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
 from docker_access.client import api_client
 from docker_access.daemon import WITHOUT_DOCKER
 from docker_access.deployments import Owner, origin, refuse_anothers
 from docker_access.identity import identity, refuse_another
 from docker_access.provider_errors import message_alone
-
-if TYPE_CHECKING:
-    import docker
 
 SECONDS: Final = 30
 """How long Docker may take for one answer."""

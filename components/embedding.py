@@ -16,11 +16,7 @@ Source: https://docs.openwebui.com/getting-started/env-configuration
 
 
 def embedding(variables: Mapping[str, str]) -> str:
-    """Engine and model that an environment chooses: ``local sentence-transformers/all-MiniLM-L6-v2``.
-
-    Args:
-        variables: The environment; a variable that is not in it has its default.
-    """
+    """Engine and model that an environment chooses: ``local sentence-transformers/all-MiniLM-L6-v2``."""
     engine, model = (variables.get(name, default) for name, default in DEFAULTS.items())
     return f"{engine or LOCAL} {model}"
 

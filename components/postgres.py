@@ -278,11 +278,7 @@ class Postgres(pulumi.ComponentResource):
         self.setup_name = args.setup_name
         self.expected = expected_inspect(spec)
         self.resources = PostgresResources(
-            image=image,
-            volume=volume,
-            password=password,
-            container=container,
-            setup=setup,
+            image=image, volume=volume, password=password, container=container, setup=setup
         )
         self.register_outputs(
             {

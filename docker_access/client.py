@@ -47,7 +47,11 @@ def api_client(seconds: int = SECONDS) -> docker.APIClient:
     from docker_access.versions import TooNewError, api_to_ask_in  # noqa: PLC0415
 
     seconds += SSH_SECONDS if kind() == "ssh" else 0
-    settings, adapter = _settings(), _ssh_adapter(seconds) if kind() == "ssh" else None
+    settings, adapter = _settings(), None
+    if kind() == "ssh":
+        from docker_access.transport import SshAdapter  # noqa: PLC0415 - for this kind of daemon only
+
+        adapter = SshAdapter(address(), seconds)
     first = _client(settings, adapter, seconds, MINIMUM_DOCKER_API_VERSION)
     try:
         version = api_to_ask_in(first.version(api_version=False))
@@ -126,9 +130,3 @@ def _require_certificates() -> None:
     if missing:
         absent = " and no ".join(missing)
         raise DockerException(f"{folder} holds no {absent}; put them there, or correct DOCKER_CERT_PATH")
-
-
-def _ssh_adapter(seconds: int) -> Any:
-    from docker_access.transport import SshAdapter  # noqa: PLC0415 - for this kind of daemon only
-
-    return SshAdapter(address(), seconds)

@@ -1,10 +1,13 @@
-"""Commands that Docker runs inside a container."""
+"""Commands that Docker runs inside a container, connections from there, and files in it."""
 
 from __future__ import annotations
 
+import io
+import math
 import select
 import socket
 import struct
+import tarfile
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager, suppress
 from threading import Thread
@@ -22,13 +25,7 @@ OUTPUT: Final = 1
 
 
 class Ran(NamedTuple):
-    """How a command ended, and what it printed.
-
-    Attributes:
-        exit_code: Its exit code.
-        output: Standard output.
-        error: Standard error.
-    """
+    """How a command ended, and what it printed to standard output and standard error."""
 
     exit_code: int
     output: str
@@ -49,12 +46,8 @@ def run_inside(
     with the headers of the answer is in a buffer by then, and lost. Of a quick command that is all of it, once in some
     thousand times.
 
-    Args:
-        client: A client of Docker.
-        container: Name or id of the container.
-        command: The command; everybody on this host can read it.
-        user: User, and group after a colon, that it runs as; empty for the container's own.
-        environment: Variables beside the container's own. Docker does not show them, so they may hold secrets.
+    Everybody on this host can read the command. Docker does not show the variables that come to the container's own, so
+    they may hold secrets. The user may have a group after a colon; empty is the container's own.
 
     Raises:
         docker.errors.APIError: There is no such container, or it does not run.
@@ -97,6 +90,26 @@ def _complete_pieces(received: bytearray) -> Iterator[tuple[int, bytes]]:
         yield stream, piece
 
 
+def files_in(client: docker.APIClient, container: str, path: str, most_bytes: float = math.inf) -> list[str]:
+    """Texts of a file, or of all files below a folder, in a container that need not run.
+
+    None where all of them together are larger than ``most_bytes``.
+
+    Raises:
+        docker.errors.APIError: Docker does not give them; NotFound where there is no such path.
+        tarfile.TarError: It gives something else.
+    """
+    content = b""
+    chunks, _ = client.get_archive(container, path)
+    for chunk in chunks:
+        content += chunk
+        if len(content) > most_bytes:
+            return []
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        files = (archive.extractfile(member) for member in archive if member.isfile())
+        return [file.read().decode(errors="replace") for file in files if file]
+
+
 PIECE_BYTES: Final = 65536
 STALLED_SECONDS: Final = 1.0
 """How long one read or write may wait in the middle of a piece; nothing goes the other way meanwhile."""
@@ -122,13 +135,7 @@ def through(client: docker.APIClient, container: str, host: str, port: int) -> I
     """A TCP connection from inside a container, made by the Python there.
 
     It is a real socket, so that timeouts and TLS work as on any other. The far end must not be the first to speak: what
-    comes with the headers of Docker's own answer is lost, see :func:`run_inside`.
-
-    Args:
-        client: A client of Docker.
-        container: Name or id of the container; it has ``python3``.
-        host: IP address or name, as seen from there.
-        port: TCP port.
+    comes with the headers of Docker's own answer is lost, see :func:`run_inside`. The host is as seen from there.
 
     Raises:
         docker.errors.APIError: There is no such container, or it does not run.

@@ -1,4 +1,4 @@
-"""Which state a stack's deployment on a Docker belongs to.
+"""Which state a stack's deployment on a Docker belongs to. ``ownership`` are the stack's labels, project and stack.
 
 Project and stack have the same names in every checkout. So each state has an identity, and everything that is made from
 it carries that as a label. An object with another identity belongs to another state, and is left alone.
@@ -53,11 +53,9 @@ class Owner:
 
     @classmethod
     def of(cls, remembered: Mapping[str, Any], origin: str) -> Owner:
-        """The owner that a state remembers.
+        """The owner that a state remembers in the outputs of its :class:`components.docker_host.DockerHost`, if any.
 
-        Args:
-            remembered: Outputs of its :class:`components.docker_host.DockerHost`; empty where there are none.
-            origin: Where it is kept, for a state that does not say so.
+        ``origin`` is where it is kept, for a state that does not say so.
         """
         own = remembered.get("marks") or {}
         return cls(identity=own.get(labels.STATE, ""), origin=own.get(labels.ORIGIN) or origin)
@@ -82,9 +80,7 @@ def origin(environ: Mapping[str, str] = os.environ) -> str:
 def is_kept_here(volume_labels: Mapping[str, str] | None, here: str) -> bool:
     """Whether a volume was made from a state that is, or was, kept in this place, or from an unknown one.
 
-    Args:
-        volume_labels: Its labels.
-        here: The place, as :func:`origin` has it. The user in it does not count.
+    The place is as :func:`origin` has it. The user in it does not count.
     """
     found = volume_labels or {}
     return labels.STATE not in found or _place(found.get(labels.ORIGIN, "")) == _place(here)
@@ -94,13 +90,13 @@ def _place(origin: str) -> str:
     return origin.partition("@")[2] or origin
 
 
-def takes_over(environ: Mapping[str, str] = os.environ) -> bool:
+def takes_over() -> bool:
     """Whether the user said to take over what another state has deployed: by ``1``, never by ``no`` or ``false``."""
-    return environ.get(TAKE_OVER) == "1"
+    return os.environ.get(TAKE_OVER) == "1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class StackObject:
     """An object in Docker that carries a stack's labels.
 
     Attributes:
@@ -124,54 +120,40 @@ class Made:
         return f"{self.kind} {self.name}"
 
 
-def refuse_anothers(
-    client: docker.APIClient, ownership: Mapping[str, str], owner: Owner, *, begun: bool, take_over: bool | None = None
-) -> None:
-    """Refuse a stack's objects that belong to another state.
+def refuse_anothers(client: docker.APIClient, ownership: Mapping[str, str], owner: Owner, *, begun: bool) -> None:
+    """Refuse a stack's objects that belong to another state than the owner, unless the user takes them over.
 
     A container with another identity belongs to another state. For a state that begins, so does a network or a volume,
     unless the volume's state was kept in the same place: data outlive the state that they were made from. A state that
     has begun has networks and volumes of its own, which may carry another identity, as they are not re-created for it.
-    Objects without an identity are older than identities.
-
-    Args:
-        client: A client of Docker.
-        ownership: The stack's labels, project and stack.
-        owner: This state.
-        begun: Whether objects without an identity may have been made from this state.
-        take_over: Whether to accept all of them; None for what :func:`takes_over` says.
+    Objects without an identity are older than identities: with ``begun``, they may have been made from this state.
 
     Raises:
         AnothersDeploymentError: There is one.
     """
-    if takes_over() if take_over is None else take_over:
+    if takes_over():
         return
-    anothers = [one for one in made(client, ownership) if _is_anothers(one, owner, begun=begun)]
+    anothers = [one for one in stack_objects(client, ownership) if _is_anothers(one, owner, begun=begun)]
     if anothers:
         raise AnothersDeploymentError(_message(ownership, anothers))
 
 
-def made(client: docker.APIClient, ownership: Mapping[str, str]) -> Iterator[Made]:
-    """A stack's objects, whichever state made them: containers, then networks, then volumes.
-
-    Args:
-        client: A client of Docker.
-        ownership: The stack's labels, project and stack.
-    """
-    filters: Any = {"label": [f"{key}={value}" for key, value in sorted(ownership.items())]}
+def stack_objects(client: docker.APIClient, ownership: Mapping[str, str]) -> Iterator[StackObject]:
+    """The objects with a stack's labels, whichever state made them: containers, then networks, then volumes."""
+    filters = labels.filters(ownership)
     for found in client.containers(all=True, filters=filters):
         since = dt.datetime.fromtimestamp(found["Created"], tz=dt.UTC).isoformat(timespec="minutes")
         name, its_labels, status = found["Names"][0].lstrip("/"), found["Labels"], found["State"]
-        yield Made(kind="container", id=found["Id"], name=name, since=since, labels=its_labels, status=status)
+        yield StackObject(kind="container", id=found["Id"], name=name, since=since, labels=its_labels, status=status)
     for found in client.networks(filters=filters):
         name, since, its_labels = found["Name"], found["Created"][:16], found["Labels"] or {}
-        yield Made(kind="network", id=found["Id"], name=name, since=since, labels=its_labels)
+        yield StackObject(kind="network", id=found["Id"], name=name, since=since, labels=its_labels)
     for found in client.volumes(filters=filters)["Volumes"] or ():
         name, since, its_labels = found["Name"], found.get("CreatedAt", "")[:16], found["Labels"] or {}
-        yield Made(kind="volume", id=name, name=name, since=since, labels=its_labels)
+        yield StackObject(kind="volume", id=name, name=name, since=since, labels=its_labels)
 
 
-def _is_anothers(one: Made, owner: Owner, *, begun: bool) -> bool:
+def _is_anothers(one: StackObject, owner: Owner, *, begun: bool) -> bool:
     identity = one.labels.get(labels.STATE)
     if identity is None:
         return one.kind == "container" and not begun
@@ -182,7 +164,7 @@ def _is_anothers(one: Made, owner: Owner, *, begun: bool) -> bool:
     return not owner.identity and (one.kind == "network" or not is_kept_here(one.labels, owner.origin))
 
 
-def _message(ownership: Mapping[str, str], anothers: list[Made]) -> str:
+def _message(ownership: Mapping[str, str], anothers: list[StackObject]) -> str:
     stack = ownership[labels.STACK]
     names = [str(one) for one in anothers]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""

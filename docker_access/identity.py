@@ -52,15 +52,14 @@ def refuse_another(
     here = identity(client)
     if not recorded["engine"] or not here["engine"] or recorded["engine"] == here["engine"]:
         return here
-    stack_labels = [f"{key}={value}" for key, value in sorted(ownership.items())]
-    if not _has_any(client, stack_labels, (recorded.get("marks") or {}).get(labels.STATE)):
-        raise OtherDockerHostError(_message(recorded, here, ownership[labels.STACK], stack_labels))
+    if not _has_any(client, ownership, (recorded.get("marks") or {}).get(labels.STATE)):
+        raise OtherDockerHostError(_message(recorded, here, ownership))
     return here
 
 
-def _has_any(client: docker.APIClient, stack_labels: list[str], state: str | None) -> bool:
+def _has_any(client: docker.APIClient, ownership: Mapping[str, str], state: str | None) -> bool:
     """Whether the stack has anything there that is not another state's, or that the user takes over."""
-    filters = {"label": stack_labels}
+    filters = labels.filters(ownership)
     found = [
         *client.containers(all=True, filters=filters),
         *(client.volumes(filters=filters)["Volumes"] or ()),
@@ -70,8 +69,11 @@ def _has_any(client: docker.APIClient, stack_labels: list[str], state: str | Non
     return bool(states) and (takes_over() or not {state, None}.isdisjoint(states))
 
 
-def _message(recorded: Mapping[str, Any], here: Mapping[str, str], stack: str, stack_labels: list[str]) -> str:
-    create = " ".join(["docker volume create", *(f"--label {label}" for label in stack_labels), "NAME"])
+def _message(recorded: Mapping[str, Any], here: Mapping[str, str], ownership: Mapping[str, str]) -> str:
+    stack = ownership[labels.STACK]
+    create = " ".join(
+        ["docker volume create", *(f"--label {label}" for label in labels.filters(ownership)["label"]), "NAME"]
+    )
     return (
         f"stack {stack} {LIVES_ELSEWHERE}: on {recorded['name']} (Docker {recorded['engine']}). The Docker "
         f"that answers is on {here['name']} ({here['engine']}) and has nothing of the stack that is this state's; "

@@ -1,10 +1,11 @@
-"""The names of the Docker labels that this project writes.
+"""The names of the Docker labels that this project writes, and how Docker is asked for what carries them.
 
 Labels tell whose a container, network, volume or image is. The preflight refuses to touch an object of the same name
 without the stack's labels, and the report says whether an image was pulled or built on this machine.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 PROJECT: Final = "pulumi.project"
 """Pulumi project that owns the object, for example ``open-webui``."""
@@ -66,3 +67,8 @@ LOCAL_DIFFERS: Final = "open-webui.local-build-differs"
 
 IMAGE_VERSION: Final = "org.opencontainers.image.version"
 """On an image: version of the software in it (OCI annotation key)."""
+
+
+def filters(wanted: Mapping[str, str]) -> dict[str, Any]:
+    """Docker's filters for the objects that carry these labels."""
+    return {"label": [f"{key}={value}" for key, value in sorted(wanted.items())]}

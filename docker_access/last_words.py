@@ -12,6 +12,6 @@ _OF_THE_HOST: Final = {
 }
 
 
-def of_the_host(log: str) -> str:
+def host_fault(log: str) -> str:
     """Why the host let a container fail, as far as its log tells; empty where it does not."""
     return next((why for said, why in _OF_THE_HOST.items() if re.search(said, log)), "")

@@ -35,8 +35,7 @@ class LoginError(DockerException):
 def login(registry: str) -> dict[str, Any]:
     """The login for a registry, as the SDK's ``auth_config`` takes it; empty where there is none.
 
-    Args:
-        registry: Host of the registry; ``docker.io`` for Docker Hub.
+    The registry is given by its host; Docker Hub is ``docker.io``.
 
     Raises:
         LoginError: There may be a login, and it cannot be read.

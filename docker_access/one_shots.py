@@ -7,12 +7,11 @@ it, nor does anything that runs before the engine; ``make`` waits for it.
 from __future__ import annotations
 
 import datetime as dt
-import io
-import tarfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from docker_access import labels, redaction
+from docker_access.commands import files_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -33,20 +32,16 @@ def at_work(api: docker.APIClient, stack_labels: Mapping[str, str]) -> Iterator[
     """What ``docker inspect`` shows of each one-shot container with these labels that runs."""
     from docker.errors import NotFound  # noqa: PLC0415 - takes 0.2 s
 
-    wanted = [f"{key}={value}" for key, value in stack_labels.items()]
-    for one in api.containers(filters={"label": wanted, "status": "running"}):
+    for one in api.containers(filters={**labels.filters(stack_labels), "status": "running"}):
         if one["Labels"].get(labels.ROLE) in ROLES:
             with suppress(NotFound):
                 yield api.inspect_container(one["Id"])
 
 
 def progress(container: Mapping[str, Any], log_line: str, now: dt.datetime | None = None) -> str:
-    """How far a container is, in words.
+    """How far a container is, in words, from what ``docker inspect`` shows of it and the last line of its log.
 
-    Args:
-        container: What ``docker inspect`` shows of it.
-        log_line: The last line of its log; empty for none.
-        now: The time by the clock of Docker's host.
+    ``now`` is the time by the clock of Docker's host.
     """
     started = str(container["State"]["StartedAt"])
     since = dt.datetime.fromisoformat(started[:19]).replace(tzinfo=dt.UTC)
@@ -59,13 +54,7 @@ def progress(container: Mapping[str, Any], log_line: str, now: dt.datetime | Non
 
 
 def last_line(api: docker.APIClient, container_id: str, hidden: Iterable[str] = ()) -> str:
-    """The last line of a container's log that is not empty, without secrets; empty where Docker has none.
-
-    Args:
-        api: Docker.
-        container_id: The container.
-        hidden: Secrets that must not be shown.
-    """
+    """The last line of a container's log that is not empty, without these secrets; empty where Docker has none."""
     from docker.errors import APIError  # noqa: PLC0415 - takes 0.2 s
 
     try:
@@ -83,8 +72,13 @@ def secrets_of(api: docker.APIClient, container: Mapping[str, Any]) -> frozenset
     Raises:
         docker.errors.APIError: They cannot be read.
     """
+    from docker.errors import NotFound  # noqa: PLC0415 - takes 0.2 s
+
     variables = (container.get("Config") or {}).get("Env") or []
-    texts = {text for path in SECRET_FILES for text in _files(api, str(container["Id"]), path)}
+    texts: set[str] = set()
+    for path in SECRET_FILES:
+        with suppress(NotFound):
+            texts |= {*files_in(api, str(container["Id"]), path)}
     return frozenset(redaction.values_within(variables)).union(*map(redaction.values, texts))
 
 
@@ -93,11 +87,7 @@ def current_progress(
 ) -> str:
     """:func:`progress` of a container that runs, with its log without secrets.
 
-    Args:
-        api: Docker.
-        container: What ``docker inspect`` shows of it.
-        secrets: Secrets by container id, filled here: with it, a loop reads those of each container only once. None
-            reads them again.
+    ``secrets``, by container id, is filled here: with it, a loop reads those of each container only once.
 
     Raises:
         docker.errors.APIError: Its secrets cannot be read.
@@ -109,12 +99,7 @@ def current_progress(
 
 
 def refusal(container: Mapping[str, Any], progress: str) -> str:
-    """Why a container that is at work is not removed, with the ways out.
-
-    Args:
-        container: What ``docker inspect`` shows of it.
-        progress: How far it is.
-    """
+    """Why a container that is at work is not removed, how far it is, and the ways out."""
     name, stack = str(container["Name"]).lstrip("/"), container["Config"]["Labels"].get(labels.STACK, "")
     return (
         f"container {progress}. An update that is gone began it, and it is not to be ended half-way: that may leave a "
@@ -122,14 +107,3 @@ def refusal(container: Mapping[str, Any], progress: str) -> str:
         f"`make up STACK={stack}` does both. If nothing comes of it any more: docker stop {name}, then restore a "
         "backup (docs/upgrade-and-backup.md#restore)."
     )
-
-
-def _files(api: docker.APIClient, container_id: str, path: str) -> Iterator[str]:
-    """The content of a file, or of all files in a folder; nothing where there is no such path."""
-    from docker.errors import NotFound  # noqa: PLC0415 - takes 0.2 s
-
-    with suppress(NotFound):
-        chunks, _ = api.get_archive(container_id, path)
-        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
-            files = [archive.extractfile(member) for member in archive if member.isfile()]
-            yield from (file.read().decode(errors="replace") for file in files if file)

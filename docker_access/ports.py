@@ -18,10 +18,7 @@ def connected(host: str, port: int, seconds: float) -> Iterator[socket.socket]:
     Over ssh it is made from there, so that 127.0.0.1 is the Docker host's own and never this machine's. A name is
     connected to from here, as people do.
 
-    Args:
-        host: IP address or name.
-        port: TCP port.
-        seconds: How long connecting, and each answer, may take.
+    Connecting, and each answer, may take so many seconds.
 
     Raises:
         OutOfReach: The Docker host publishes it at an address that cannot be reached from here.

@@ -21,23 +21,14 @@ _ON_DISK: Final = _DONE | {"Download complete", "Verifying Checksum", "Extractin
 def is_unreachable(message: str) -> bool:
     """Whether a pull failed because its registry could not be reached, or did not answer as one.
 
-    Ask this before anything else of the message. That of the containerd store has the address in it, and with it
+    Ask this before anything else of Docker's message. That of the containerd store has the address in it, and with it
     ``manifests``, or ``not found`` where the name service does not know the host.
-
-    Args:
-        message: Docker's message.
     """
     return bool(_UNREACHABLE.search(message))
 
 
 def way_out(message: str, name: str, registry: str) -> str:
-    """The way out of a pull that failed although its registry was reached.
-
-    Args:
-        message: Docker's message.
-        name: The image reference.
-        registry: Host of its registry.
-    """
+    """The way out where a registry was reached and a pull failed, from Docker's message."""
     if re.search(r"toomanyrequests|rate limit|\b429\b", message, re.IGNORECASE):
         return f"{registry} limits how often it is asked: wait, or log in (`docker login`), which raises the limit."
     if "x509" in message:

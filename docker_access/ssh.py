@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
 from threading import Thread
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from docker_access.daemon import OutOfReach
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 CONNECT_SECONDS: Final = 30
 ENDING_SECONDS: Final = 2.0
@@ -102,13 +100,7 @@ class Process:
 
 
 def explained(address: str, lines: Sequence[str], code: int) -> str:
-    """Why a connection ended, and the way out.
-
-    Args:
-        address: As in ``DOCKER_HOST``.
-        lines: What ssh and the far end wrote to standard error.
-        code: Exit code.
-    """
+    """Why a connection ended, and the way out, from the exit code and the lines that ssh and the far end wrote."""
     words = destination(address)
     to = f"{words[1]}@{words[-1]}" if words[0] == "-l" else words[-1]
     shown = " ".join(["ssh", *(["-p", str(urlsplit(address).port)] if urlsplit(address).port else []), to])

@@ -1,4 +1,7 @@
-"""Versions of Docker: those that were tried, and the version of the API in which a daemon is asked."""
+"""Versions of Docker: those that were tried, and the version of the API in which a daemon is asked.
+
+Everywhere ``answer`` is what the daemon answers to ``GET /version``.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,6 @@ class TooNewError(DockerException):
 def api_to_ask_in(answer: Mapping[str, Any]) -> str:
     """The newest version of the API that a daemon speaks and that was tried.
 
-    Args:
-        answer: What the daemon answers to ``GET /version``.
-
     Raises:
         TooNewError: It speaks only newer ones.
         KeyError: It names none.
@@ -45,21 +45,13 @@ def api_to_ask_in(answer: Mapping[str, Any]) -> str:
 
 
 def engine_of(answer: Mapping[str, Any]) -> str:
-    """The engine's name: ``Docker Engine``, or another's that answers in its place, such as ``Podman Engine``.
-
-    Args:
-        answer: What the daemon answers to ``GET /version``.
-    """
+    """The engine's name: ``Docker Engine``, or another's that answers in its place, such as ``Podman Engine``."""
     name = next((str(part["Name"]) for part in answer.get("Components") or () if part.get("Name")), "Engine")
     return "Docker Engine" if name == "Engine" else name
 
 
-def refused(answer: Mapping[str, Any]) -> str:
-    """Why nothing is deployed on an engine that answers in Docker's place, with the way out; empty for another engine.
-
-    Args:
-        answer: What the daemon answers to ``GET /version``.
-    """
+def engine_refusal(answer: Mapping[str, Any]) -> str:
+    """Why nothing is deployed on an engine that answers in Docker's place, with the way out; else empty."""
     engine = engine_of(answer)
     if not engine.startswith("Podman"):
         return ""
@@ -69,12 +61,8 @@ def refused(answer: Mapping[str, Any]) -> str:
     )
 
 
-def untried(answer: Mapping[str, Any]) -> str:
-    """Advice for a Docker that is older or newer than those that were tried, or for another engine; else empty.
-
-    Args:
-        answer: What the daemon answers to ``GET /version``.
-    """
+def version_advice(answer: Mapping[str, Any]) -> str:
+    """Advice for a Docker that is older or newer than those that were tried, or for another engine; else empty."""
     version = str(answer.get("Version") or "of no known version")
     engine = engine_of(answer).removeprefix("Docker ")
     found = re.match(r"(\d+)\.(\d+)", version)

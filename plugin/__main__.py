@@ -9,19 +9,15 @@ import json
 import sys
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pulumi
 import yaml
-from pulumi.provider import main
+from pulumi.provider import ConstructResult, main
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.server import ComponentInitError
 
 from plugin.open_webui_stack import PACKAGE, TYPE, OpenWebUIStack, configuration
-
-if TYPE_CHECKING:
-    from pulumi.provider import ConstructResult
-
 
 CHECKOUT: Final = Path(__file__).resolve().parents[1]
 

@@ -4,38 +4,39 @@ It runs in every preview and update, under either engine. Each module yields pro
 ``names``, ``volumes``, ``ports``, ``subnets`` and ``limits`` about what the stack wants of the host, ``images``
 and ``versions`` about the software, ``data`` and ``moved`` about the data that is there, ``host`` about Docker itself,
 and ``one_shots`` about a migration that is at work. ``objects`` has what they share.
+
+Their arguments are called alike. ``settings`` are the stack's. ``host`` is what ``docker info`` tells, and
+``containers`` what ``docker ps`` lists. What ``docker inspect`` shows of a ``container``, ``network`` or ``volume`` is
+empty where there is none.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import docker
 import requests.exceptions
 from docker.errors import DockerException
 
-from docker_access import daemon, elsewhere
+from docker_access import daemon, elsewhere, labels
 from docker_access.client import api_client, failure_text
 from docker_access.logins import LoginError
-from docker_access.versions import TooNewError, refused, untried
+from docker_access.versions import TooNewError, engine_refusal, version_advice
 from preflight.data import data_left_behind, embedding_changes
 from preflight.host import rights_are_seen, seccomp_advice, seccomp_problems
 from preflight.images import image_problems, origin_changes, refuse_local_build
 from preflight.limits import limit_problems, memory_advice
 from preflight.moved import moved_advice
 from preflight.names import container_problems, network_problems
-from preflight.objects import found, stack_filters
+from preflight.objects import inspected
 from preflight.ports import low_ports, port_problems
 from preflight.subnets import pool_problems, subnet_problems, subnets_of, taken_subnets
 from preflight.versions import downgrade_problems, postgres_problems
 from preflight.volumes import foreign_volume, used_by_others, volume_problems, volumes_without_data
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from settings import Settings
+from settings import Settings
 
 __all__ = ["PreflightError", "end_quietly_when_interrupted", "look", "preflight", "refuse_local_build"]
 
@@ -100,7 +101,7 @@ def look(settings: Settings) -> list[str]:
         advice = [
             *(() if known else low),
             *memory_advice(settings, host),
-            *filter(None, [untried(client.version())]),
+            *filter(None, [version_advice(client.version())]),
             *seccomp_advice(host),
             *origin_changes(settings, client),
             *moved_advice(settings, client),
@@ -114,7 +115,7 @@ def look(settings: Settings) -> list[str]:
     if problems:
         raise PreflightError(
             f"stack {settings.stack} cannot be deployed on this host; nothing was changed:\n"
-            + "\n".join(f"  {problem}" for problem in problems),
+            + "\n".join(f"  {problem}" for problem in problems)
         )
     return advice
 
@@ -133,19 +134,19 @@ def docker_does_not_answer(error: Exception) -> str:
 def _problems(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[str]:
     """What the stack wants, and cannot have because of Docker's objects that are there."""
     yield from image_problems(settings, client)
-    containers = client.containers(all=True, filters=stack_filters(settings))
+    containers = client.containers(all=True, filters=labels.filters(settings.labels))
     yield from downgrade_problems(settings, client, containers)
     yield from postgres_problems(settings, client, containers, host)
     for name in settings.containers:
-        yield from container_problems(settings, name, found(client.inspect_container, name))
+        yield from container_problems(settings, name, inspected(client.inspect_container, name))
     for name in settings.networks:
-        yield from network_problems(settings, name, found(client.inspect_network, name))
+        yield from network_problems(settings, name, inspected(client.inspect_network, name))
     for name in settings.volumes:
-        yield from volume_problems(settings, name, found(client.inspect_volume, name))
+        yield from volume_problems(settings, name, inspected(client.inspect_volume, name))
         if settings.is_external(name):
             yield from used_by_others(settings, name, client)
     for name in volumes_without_data(settings):
-        yield from foreign_volume(settings, name, found(client.inspect_volume, name))
+        yield from foreign_volume(settings, name, inspected(client.inspect_volume, name))
     yield from data_left_behind(settings, containers)
     if settings.production and "embedding-change" not in settings.acknowledged:
         yield from embedding_changes(settings, client)
@@ -156,7 +157,7 @@ def _problems(settings: Settings, client: docker.APIClient, host: Mapping[str, A
 
 def _host_problems(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[str]:
     """What this host or its Docker lacks."""
-    if refusal := refused(client.version()):
+    if refusal := engine_refusal(client.version()):
         yield refusal
     yield from limit_problems(settings, host)
     yield from seccomp_problems(host)

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import docker
 
 from components.embedding import embedding, variables_of
 from docker_access import labels
-from preflight.objects import found, role_of, stack_filters, variables
+from preflight.objects import inspected, role_of, variables
+from settings import Settings
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    import docker
-
-    from settings import Settings
-
-DATA_PATHS: Final = {
-    "valkey": "/data",
-    "open-webui": "/app/backend/data",
-    "postgres": "/var/lib/postgresql/data",
-}
+DATA_PATHS: Final = {"valkey": "/data", "open-webui": "/app/backend/data", "postgres": "/var/lib/postgresql/data"}
 """Where a container of each role has its data."""
 
 REPLICATED_ROLES: Final = frozenset({"postgres", "postgres-setup", "gateway", "files"})
@@ -28,12 +21,7 @@ REPLICATED_ROLES: Final = frozenset({"postgres", "postgres-setup", "gateway", "f
 
 
 def data_left_behind(settings: Settings, containers: list[dict[str, Any]]) -> Iterator[str]:
-    """Another topology or other names mean other data: people would find an empty Open WebUI.
-
-    Args:
-        settings: The stack's settings.
-        containers: The stack's containers, as ``docker ps`` lists them.
-    """
+    """Another topology or other names mean other data: people would find an empty Open WebUI."""
     deployed = _deployed_topology(containers)
     if deployed and deployed != settings.topology:
         yield _topology_problem(settings, containers, deployed)
@@ -58,8 +46,8 @@ def embedding_changes(settings: Settings, client: docker.APIClient) -> Iterator[
     """
     if not settings.replicated:
         return
-    wanted = [*stack_filters(settings)["label"], f"{labels.ROLE}=open-webui"]
-    for container in client.containers(all=True, filters={"label": wanted}):
+    wanted = labels.filters({**settings.labels, labels.ROLE: "open-webui"})
+    for container in client.containers(all=True, filters=wanted):
         before = container["Labels"].get(labels.EMBEDDING) or _embedding_of(settings, client, container["Id"])
         if before != settings.embedding:
             line = ", ".join(f"{name}: {json.dumps(value)}" for name, value in variables_of(before).items())
@@ -75,7 +63,7 @@ def embedding_changes(settings: Settings, client: docker.APIClient) -> Iterator[
 
 def _embedding_of(settings: Settings, client: docker.APIClient, container: str) -> str:
     """The embedding of a container without a label for it. Its ``extraEnvironment`` is in a file, which is not read."""
-    return embedding({**variables(found(client.inspect_container, container)), **settings.extra_environment})
+    return embedding({**variables(inspected(client.inspect_container, container)), **settings.extra_environment})
 
 
 def _data_volume(container: Mapping[str, Any]) -> str:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+
+import docker
 
 from docker_access import labels
-from preflight.objects import image_labels, role_of, stack_filters
+from preflight.objects import image_labels, role_of
 from preflight.versions import software_problems
-from settings import OPEN_WEBUI_TRIED, too_old
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import docker
-
-    from settings import Settings
+from settings import Settings
+from settings.references import OPEN_WEBUI_TRIED, too_old
 
 
 def image_problems(settings: Settings, client: docker.APIClient) -> Iterator[str]:
@@ -46,7 +42,7 @@ def refuse_local_build(settings: Settings) -> str:
 
 def origin_changes(settings: Settings, client: docker.APIClient) -> Iterator[str]:
     """Advice where a local build takes the place of the official image, or the other way round: they are different."""
-    listed = client.containers(all=True, filters=stack_filters(settings))
+    listed = client.containers(all=True, filters=labels.filters(settings.labels))
     deployed = {role_of(one): one["ImageID"] for one in listed if one.get("ImageID")}
     for role, reference in settings.images.items():
         if role not in deployed:

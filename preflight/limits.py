@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from components.limits import contradictions
-from settings.references import is_slim
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from components.limits import Limits
-    from settings import Settings
+from settings import Settings
 
 MIB: Final = 1024 * 1024
 
@@ -28,10 +22,6 @@ def limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]
 
     Docker drops the former, refuses more CPUs than there are, and accepts any memory. In ``single``, exceeding the
     host's memory is no problem but advice, since the limit is there only to spare the host.
-
-    Args:
-        settings: The stack's settings.
-        host: What ``docker info`` tells.
     """
     asked = {key for limits in settings.limits.values() for key, value in vars(limits).items() if value}
     unlimited = [key for key, said in LIMITED_BY.items() if key in asked and not host.get(said, True)]
@@ -54,25 +44,11 @@ def limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]
                 unit = " MiB" if key == "memory" else ""
                 line = f'Set {settings.project}:limits: {{"{name}": {{"{key}": {there_is}}}}}, or deploy'
                 lower: dict[str, Any] = {key: there_is}
-                way_out = line if _is_enough(settings, name, replace(limits, **lower)) else "Deploy"
+                way_out = "Deploy" if any(settings.contradictions(name, replace(limits, **lower))) else line
                 yield (
                     f"limit {key} of {name} is {value}{unit}, and Docker's host has {there_is}{unit}. "
                     f"{way_out} on a larger host."
                 )
-
-
-def _is_enough(settings: Settings, role: str, limits: Limits) -> bool:
-    """Whether the settings accept these limits."""
-    return not list(
-        contradictions(
-            role,
-            limits,
-            max_clients=settings.valkey_max_clients,
-            max_connections=settings.postgres_max_connections,
-            replicas_max=settings.replicas_max,
-            slim=is_slim(settings.open_webui_image),
-        )
-    )
 
 
 def memory_advice(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
-from preflight.objects import found, variables
+import docker
+
+from preflight.objects import inspected, variables
+from settings import Settings
 from settings.values import Invalid, extra_hosts
-from settings.variables import owned
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    import docker
-
-    from settings import Settings
+from settings.variables import why_owned
 
 DATA_PATH: Final = "/app/backend/data"
 AUTHORITIES: Final = frozenset(
@@ -32,8 +29,8 @@ def moved_advice(settings: Settings, client: docker.APIClient) -> Iterator[str]:
         mounted = {one.get("Destination") for one in listed.get("Mounts") or ()}
         if ours or DATA_PATH not in mounted:
             continue
-        container = found(client.inspect_container, listed["Id"])
-        image = found(client.inspect_image, str(container.get("Image")))
+        container = inspected(client.inspect_container, listed["Id"])
+        image = inspected(client.inspect_image, str(container.get("Image")))
         missing = [*_hosts(settings, container), *_variables(settings, container, image)]
         if missing:
             name = str(container["Name"]).lstrip("/")
@@ -79,7 +76,7 @@ def _variables(settings: Settings, container: Mapping[str, Any], image: Mapping[
         yield f"{', '.join(files)}: name the file of authorities in {settings.project}:caFile."
     if elsewhere := [name for name in missing if name in {"DATABASE_URL", "DATABASE_HOST"}]:
         yield f"{elsewhere[0]}: its accounts and chats are in that database, and not in the volume; they do not come."
-    free = [name for name in missing if name not in AUTHORITIES and not owned(name, replicated=False)]
+    free = [name for name in missing if name not in AUTHORITIES and not why_owned(name, replicated=False)]
     if free:
         yield (
             f"{', '.join(free)}: what the admin panel shows of them is in the database and holds; add the others to "

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from preflight.objects import owner_of_another
-from settings import Names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from settings import Settings
+from settings import Names, Settings
 
 
 def container_problems(settings: Settings, name: str, container: Mapping[str, Any]) -> Iterator[str]:
-    """A container of this name is somebody else's.
-
-    Args:
-        settings: The stack's settings.
-        name: The name.
-        container: What ``docker inspect`` shows of it; empty where there is none.
-    """
+    """A container of this name is somebody else's."""
     owner = container and owner_of_another(container["Config"]["Labels"] or {}, settings)
     if owner:
         yield (
@@ -31,13 +21,7 @@ def container_problems(settings: Settings, name: str, container: Mapping[str, An
 
 
 def network_problems(settings: Settings, name: str, network: Mapping[str, Any]) -> Iterator[str]:
-    """A network of this name is somebody else's, or is missing, or is ours where it should not be.
-
-    Args:
-        settings: The stack's settings.
-        name: The name.
-        network: What ``docker inspect`` shows of it; empty where there is none.
-    """
+    """A network of this name is somebody else's, or is missing, or is ours where it should not be."""
     external = settings.network_external and name == settings.names.network
     if external and not network:
         yield (

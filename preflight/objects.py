@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import docker
 from docker.errors import NotFound
 
 from docker_access import labels
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import docker
-
-    from settings import Settings
+from settings import Settings
 
 
-def found(inspect: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]:
+def inspected(inspect: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]:
     """What ``docker inspect`` shows of an object; empty where there is none."""
     try:
         return inspect(name)
@@ -24,43 +20,25 @@ def found(inspect: Callable[[str], dict[str, Any]], name: str) -> dict[str, Any]
         return {}
 
 
-def variables(inspected: Mapping[str, Any]) -> dict[str, str]:
-    """The environment of an image or a container.
-
-    Args:
-        inspected: What ``docker inspect`` shows of it.
-    """
-    lines = (inspected.get("Config") or {}).get("Env") or []
+def variables(shown: Mapping[str, Any]) -> dict[str, str]:
+    """The environment of an image or a container, as ``docker inspect`` shows it."""
+    lines = (shown.get("Config") or {}).get("Env") or []
     return dict(line.partition("=")[::2] for line in lines)
 
 
 def image_labels(client: docker.APIClient, image: str) -> Mapping[str, str] | None:
     """Labels of an image, by its reference or its id; None where it is not there."""
-    shown = found(client.inspect_image, image)
+    shown = inspected(client.inspect_image, image)
     return (shown.get("Config") or {}).get("Labels") or {} if shown else None
 
 
-def stack_filters(settings: Settings) -> dict[str, list[str]]:
-    """Docker's filters for the objects that carry the stack's labels."""
-    return {"label": [f"{key}={value}" for key, value in settings.labels.items()]}
-
-
 def role_of(container: Mapping[str, Any]) -> str:
-    """What a container is for, from its label; empty where it has none.
-
-    Args:
-        container: The container as ``docker ps`` lists it.
-    """
+    """What a container is for, from its label; empty where it has none."""
     return str(container["Labels"].get(labels.ROLE, ""))
 
 
 def owner_of_another(found: Mapping[str, str], settings: Settings) -> str:
-    """Whose an object is, in words; empty if it is this stack's.
-
-    Args:
-        found: The labels of the object.
-        settings: The stack's settings.
-    """
+    """Whose an object with these labels is, in words; empty if it is this stack's."""
     if all(found.get(key) == value for key, value in settings.labels.items()):
         return ""
     if labels.STACK in found:

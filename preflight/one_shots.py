@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextvars
 import threading
+from collections.abc import Mapping
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import grpc
 import pulumi
@@ -18,9 +19,6 @@ from docker.errors import DockerException
 from docker_access.client import api_client
 from docker_access.one_shots import at_work, current_progress, refusal
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 TELL_SECONDS: Final = 4.0
 """Time between two lines."""
 TIMEOUT_SECONDS: Final = 10
@@ -29,9 +27,6 @@ TIMEOUT_SECONDS: Final = 10
 
 def refuse_at_work(stack_labels: Mapping[str, str]) -> None:
     """Refuse to run beside a one-shot that an update which is gone has left at work; a preview only warns.
-
-    Args:
-        stack_labels: The stack's labels, project and stack.
 
     Raises:
         pulumi.RunError: An update would end it.
@@ -45,11 +40,7 @@ def refuse_at_work(stack_labels: Mapping[str, str]) -> None:
 
 
 def tell_of_one_shots(stack_labels: Mapping[str, str]) -> None:
-    """Have the engine show every few seconds how far a one-shot is, from now until this process ends.
-
-    Args:
-        stack_labels: The stack's labels, project and stack.
-    """
+    """Have the engine show every few seconds how far a one-shot is, from now until this process ends."""
     if not pulumi.runtime.is_dry_run():
         # Pulumi's SDK knows the engine by the context.
         context = contextvars.copy_context()

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
+
+import docker
 
 from docker_access import daemon
 from preflight.host import first_port
 from preflight.objects import owner_of_another
+from settings import Settings
 from settings.values import DEFAULT_PORTS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    import docker
-
-    from settings import Settings
 
 LAST_PORT: Final = 65535
 ABOVE: Final = 8000
@@ -54,8 +51,7 @@ def low_ports(settings: Settings, client: docker.APIClient, host: Mapping[str, A
     low = [listener for listener in _listeners(settings) if listener.port < first_port(host)]
     containers = client.containers() if low else []
     for listener in low:
-        holder = publisher(containers, listener)
-        if holder and not owner_of_another(holder.get("Labels") or {}, settings):
+        if _is_ours(publisher(containers, listener), settings):
             continue
         yield (
             f"port {listener.port} ({settings.project}:{listener.key}) is one that a rootless Docker publishes only if "
@@ -65,13 +61,7 @@ def low_ports(settings: Settings, client: docker.APIClient, host: Mapping[str, A
 
 
 def port_problems(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[str]:
-    """Ports that somebody else holds, and addresses that the host does not have.
-
-    Args:
-        settings: The stack's settings.
-        client: Docker.
-        host: What ``docker info`` tells.
-    """
+    """Ports that somebody else holds, and addresses that the host does not have."""
     wanted = _listeners(settings)
     containers = client.containers()
     for listener in wanted:
@@ -81,11 +71,9 @@ def port_problems(settings: Settings, client: docker.APIClient, host: Mapping[st
                 f"Set {settings.project}:uiBindAddress to one of them."
             )
             break
-        holder = publisher(containers, listener)
-        if holder and not owner_of_another(holder.get("Labels") or {}, settings):
+        if _is_ours(publisher(containers, listener), settings):
             continue
-        who = _holder(containers, listener)
-        if who:
+        if who := _holder(containers, listener):
             taken = {one.port for one in wanted}
             near = (replace(listener, port=port) for port in _ports_near(listener.port) if port not in taken)
             free = next((one.port for one in near if not _holder(containers, one)), "PORT")
@@ -93,6 +81,10 @@ def port_problems(settings: Settings, client: docker.APIClient, host: Mapping[st
                 f"port {listener.port} on {listener.address} is in use by {who}. "
                 f"Stop that{_or_publish_elsewhere(settings, listener, free)}."
             )
+
+
+def _is_ours(holder: Mapping[str, Any] | None, settings: Settings) -> bool:
+    return holder is not None and not owner_of_another(holder.get("Labels") or {}, settings)
 
 
 def _or_publish_elsewhere(settings: Settings, listener: Listener, free: int | str) -> str:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import ipaddress
 import socket
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import docker
 
 from preflight.host import shares_network
 from preflight.objects import owner_of_another
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    import docker
-
-    from settings import Settings
+from settings import Settings
 
 ROUTES: Final = Path("/proc/net/route")
 
@@ -40,13 +37,7 @@ Source: https://github.com/moby/moby/blob/v29.0.0/daemon/libnetwork/ipamutils/ut
 
 @dataclass(frozen=True)
 class Route:
-    """A destination in this host's main routing table.
-
-    Attributes:
-        network: The destination.
-        interface: Where it leads.
-        direct: It is the interface's own subnet, without a gateway.
-    """
+    """A destination in this host's main routing table; a direct one is the interface's own, without a gateway."""
 
     network: ipaddress.IPv4Network
     interface: str
@@ -55,12 +46,7 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """A subnet or an address that somebody uses.
-
-    Attributes:
-        network: The IPv4 network; an address is one of its own.
-        by: Who uses it.
-    """
+    """A subnet that somebody uses; an address is one of its own."""
 
     network: ipaddress.IPv4Network
     by: str
@@ -84,13 +70,7 @@ def _free_subnet(taken: list[Taken]) -> str:
 
 
 def taken_subnets(settings: Settings, client: docker.APIClient, host: Mapping[str, Any]) -> Iterator[Taken]:
-    """Subnets of Docker's other networks, and its host's addresses and routes outside of those.
-
-    Args:
-        settings: The stack's settings.
-        client: Docker.
-        host: What ``docker info`` tells.
-    """
+    """Subnets of Docker's other networks, and its host's addresses and routes outside of those."""
     own, docker_subnets = False, []
     for subnet, network in subnets_of(client.networks()):
         docker_subnets.append(subnet)
@@ -144,16 +124,10 @@ def routes() -> Iterator[Route]:
 def pool_problems(
     settings: Settings, host: Mapping[str, Any], networks: Iterable[str], subnets: list[ipaddress.IPv4Network]
 ) -> Iterator[str]:
-    """Docker has no subnet left for a network that the stack is to get.
+    """Docker has no subnet left for a network that the stack is to get, beside these networks and their subnets.
 
     Docker avoids the subnets of this host's links. Since 20.10.15 it does not count a route by a gateway as one:
     https://github.com/moby/moby/pull/43360
-
-    Args:
-        settings: The stack's settings.
-        host: What ``docker info`` tells.
-        networks: Names of the networks there are.
-        subnets: The IPv4 subnets of those.
     """
     chosen = {settings.names.network} if settings.edge_subnet or settings.network_external else set()
     wanted = [name for name in settings.networks if name not in {*networks, *chosen}]

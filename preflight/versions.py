@@ -7,12 +7,16 @@ volume's folder can be read from here.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import docker
 
 from docker_access import daemon, labels
-from preflight.objects import found, variables
+from preflight.objects import inspected, variables
+from settings import Settings
 from settings.references import (
     GATEWAY_TRIED,
     OLDEST_GATEWAY,
@@ -24,29 +28,16 @@ from settings.references import (
     release,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    import docker
-
-    from settings import Settings
-
 MIGRATED_BY: Final = frozenset({"migration", "open-webui"})
 """Roles of containers whose Open WebUI has migrated the database, or began to."""
 
 
 def downgrade_problems(settings: Settings, client: docker.APIClient, containers: list[dict[str, Any]]) -> Iterator[str]:
-    """The image is an older Open WebUI, which does not know the schema of the newer one: the update would fail.
-
-    Args:
-        settings: The stack's settings.
-        client: Docker.
-        containers: The stack's containers, as ``docker ps`` lists them.
-    """
+    """The image is an older Open WebUI, which does not know the schema of the newer one: the update would fail."""
     if "downgrade" in settings.acknowledged:
         return
     image = settings.open_webui_image
-    told = (found(client.inspect_image, image).get("Config") or {}).get("Labels") or {}
+    told = (inspected(client.inspect_image, image).get("Config") or {}).get("Labels") or {}
     named = [told.get(labels.IMAGE_VERSION, ""), parse(image).tag]
     wanted = next((version for version in named if release(version)), "")
     seen = [
@@ -67,19 +58,12 @@ def downgrade_problems(settings: Settings, client: docker.APIClient, containers:
 def postgres_problems(
     settings: Settings, client: docker.APIClient, containers: list[dict[str, Any]], host: Mapping[str, Any]
 ) -> Iterator[str]:
-    """The image is another major version of Postgres, which cannot read the files that are there and ends.
-
-    Args:
-        settings: The stack's settings.
-        client: Docker.
-        containers: The stack's containers, as ``docker ps`` lists them.
-        host: What ``docker info`` tells.
-    """
+    """The image is another major version of Postgres, which cannot read the files that are there and ends."""
     if not settings.replicated:
         return
     image, volume = settings.postgres_image, settings.names.postgres_volume
-    wanted = _number(variables(found(client.inspect_image, image)).get("PG_MAJOR", "")) or postgres_major(image)
-    held = _major_of(client, found(client.inspect_volume, volume), containers, host)
+    wanted = _number(variables(inspected(client.inspect_image, image)).get("PG_MAJOR", "")) or postgres_major(image)
+    held = _major_of(client, inspected(client.inspect_volume, volume), containers, host)
     if wanted and held and wanted != held:
         yield (
             f"volume {volume} holds a database of Postgres {held}, and image {image} is Postgres {wanted}, which does "
@@ -100,7 +84,7 @@ def _major_of(
     # A container that restarts again and again may do so because it cannot read the files.
     started = (one for one in containers if one.get("State") not in {"created", "restarting"})
     ids = (one["Id"] for one in started if one["Labels"].get(labels.ROLE) == "postgres")
-    return next((_number(variables(found(client.inspect_container, one)).get("PG_MAJOR", "")) for one in ids), 0)
+    return next((_number(variables(inspected(client.inspect_container, one)).get("PG_MAJOR", "")) for one in ids), 0)
 
 
 def _number(text: str) -> int:
@@ -112,7 +96,7 @@ def software_problems(settings: Settings, client: docker.APIClient) -> Iterator[
     """An image is other or older software than the stack needs. The names of a mirror or a digest do not tell."""
     key = f"({settings.project}:"
     image = {role: settings.images.get(role, "") for role in ("valkey", "postgres", "gateway")}
-    told = {role: variables(found(client.inspect_image, one)) if one else {} for role, one in image.items()}
+    told = {role: variables(inspected(client.inspect_image, one)) if one else {} for role, one in image.items()}
     if "REDIS_VERSION" in told["valkey"] and "VALKEY_VERSION" not in told["valkey"]:
         yield (
             f"image {image['valkey']} is Redis {told['valkey']['REDIS_VERSION']}, which has no valkey-server. Name "

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import docker
 
 from preflight.names import other_names
 from preflight.objects import owner_of_another
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    import docker
-
-    from settings import Settings
+from settings import Settings
 
 
 def volume_problems(settings: Settings, name: str, volume: Mapping[str, Any]) -> Iterator[str]:
-    """A data volume is somebody else's; or it is only used, and is missing or the stack's own.
-
-    Args:
-        settings: The stack's settings.
-        name: The name.
-        volume: What ``docker inspect`` shows of it; empty where there is none.
-    """
+    """A data volume is somebody else's; or it is only used, and is missing or the stack's own."""
     adopted = name == settings.adopted_volume
     if not settings.is_external(name):
         yield from foreign_volume(settings, name, volume)

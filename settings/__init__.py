@@ -4,9 +4,7 @@ Each setting is one field in :mod:`settings.models`; ``stacks/Pulumi.<stack>.yam
 The launcher validates the same values before it makes anything, and does not wait for Pulumi to be imported for that.
 """
 
-from settings.models import KEYS, SECRET_KEYS
 from settings.names import Names
 from settings.reading import Settings, SettingsError
-from settings.references import OPEN_WEBUI_TRIED, too_old
 
-__all__ = ["KEYS", "OPEN_WEBUI_TRIED", "SECRET_KEYS", "Names", "Settings", "SettingsError", "too_old"]
+__all__ = ["Names", "Settings", "SettingsError"]

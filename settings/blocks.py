@@ -55,8 +55,7 @@ class OidcBlock(Block):
     """
 
     provider_url: Annotated[str, AfterValidator(values.discovery_url)] = Field(
-        description="URL of the provider's discovery document.",
-        examples=[f"https://id.example.com{values.DISCOVERY}"],
+        description="URL of the provider's discovery document.", examples=[f"https://id.example.com{values.DISCOVERY}"]
     )
     client_id: str = Field(
         min_length=1, description="Id of the client that you registered at the provider.", examples=["open-webui"]
@@ -81,14 +80,9 @@ class OidcBlock(Block):
 OidcOrNone = Annotated[OidcBlock | None, BeforeValidator(lambda value: None if value == {} else value)]
 
 SECRET_NAMES: Final = (
-    "secret-key",
-    "valkey-openwebui",
-    "valkey-verify",
-    "valkey-health",
-    "postgres-password",
-    "valkey-tls",
+    "secret-key", "valkey-openwebui", "valkey-verify", "valkey-health", "postgres-password", "valkey-tls",
     "admin-password",
-)
+)  # fmt: skip
 """Secrets that ``rotated`` can replace by new ones."""
 
 

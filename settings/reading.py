@@ -39,13 +39,7 @@ class Settings(StackSettings):
             raise pulumi.RunError(str(error)) from None
 
     @classmethod
-    def of(
-        cls,
-        project: str,
-        stack: str,
-        values: Mapping[str, str],
-        secret: Collection[str] | None = None,
-    ) -> Settings:
+    def of(cls, project: str, stack: str, values: Mapping[str, str], secret: Collection[str] | None = None) -> Settings:
         """Validate the configuration of a stack.
 
         Args:

@@ -78,11 +78,9 @@ class Refusal:
                     yield f"extraEnvironment.{name}"
 
     def invalid(self, error: ErrorDetails, settings: StackSettings) -> str:
-        """A value that cannot work by itself.
+        """A value that cannot work by itself, as pydantic found.
 
-        Args:
-            error: What pydantic found.
-            settings: The settings with defaults in place of those that cannot work.
+        The settings have defaults in place of those that cannot work.
         """
         key, *within = (str(part) for part in error["loc"] if not isinstance(part, int))
         is_key = within[-1:] == ["[key]"]

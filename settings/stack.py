@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
 from components import accounts, limits
 from components.embedding import embedding
-from components.limits import Limits
+from components.limits import Contradiction, Limits
 from docker_access import labels
 from settings import names as names_of
 from settings.models import FIELDS, Given
 from settings.names import Names
+from settings.references import is_slim
 from settings.values import origin
 
 
 class StackSettings(Given):
-    """Everything that can be set for a stack, by the names of the fields in :mod:`settings.models`.
-
-    Attributes:
-        project: Pulumi project.
-        stack: Pulumi stack.
-    """
+    """Everything that can be set for a stack, by the names of the fields in :mod:`settings.models`."""
 
     project: str
     stack: str
@@ -65,11 +62,6 @@ class StackSettings(Given):
         return origin(url) if self.replicated else url
 
     @property
-    def url(self) -> str:
-        """Where the UI answers."""
-        return self.public_url
-
-    @property
     def cors_allow_origin(self) -> str:
         """CORS_ALLOW_ORIGIN, origins with ``;`` between them."""
         return self.given_cors_allow_origin or self.public_url
@@ -89,6 +81,17 @@ class StackSettings(Given):
             for role, default in of_topology.items()
             if not (role == "valkey" and self.replicated and self.valkey_url)
         }
+
+    def contradictions(self, role: str, of_role: Limits) -> Iterator[Contradiction]:
+        """Which limits of a container with this role cannot work with the settings."""
+        return limits.contradictions(
+            role,
+            of_role,
+            max_clients=self.valkey_max_clients,
+            max_connections=self.postgres_max_connections,
+            replicas_max=self.replicas_max if self.replicated else 1,
+            slim=is_slim(self.open_webui_image),
+        )
 
     @property
     def admin(self) -> accounts.Admin | None:

@@ -66,7 +66,7 @@ def is_secret(name: str, value: Any) -> bool:
     return bool(text and (_SECRET_VARIABLE.fullmatch(name) or inside))
 
 
-def owned(name: str, *, replicated: bool) -> str:
+def why_owned(name: str, *, replicated: bool) -> str:
     """Why a variable is not the stack file's to set; empty if it is."""
     for pattern, reason in (*(_OWNED_IN_REPLICATED if replicated else _OWNED_IN_SINGLE), *_OWNED):
         if re.fullmatch(pattern, name):

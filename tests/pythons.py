@@ -40,7 +40,7 @@ def prepare(version: str, venv: Path) -> str:
     """Have an environment with all that the tests need; empty, or why not, in a line."""
     install = ["pip", "install", "--quiet", "--python", str(venv), "-r", "requirements-dev.txt"]
     try:
-        program = str(uv(say))
+        program = str(uv())
     except UvError as error:
         return " ".join(str(error).split())
     for command in (["venv", "--quiet", "--clear", "--python", version, str(venv)], install):

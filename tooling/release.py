@@ -62,13 +62,7 @@ def write_sums(folder: Path) -> Path:
 
 
 def release(project: Path = PROJECT) -> Path:
-    """Make the release, in place of an earlier one.
-
-    Args:
-        project: The checkout.
-
-    Returns:
-        The folder it is in.
+    """Make the release of a checkout, in place of an earlier one; the folder it is in.
 
     Raises:
         ReleaseError: The changelog has no section of the version, or a tool failed.

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import pulumi
 
 from components.building.state_labels import label_with_state
 from components.docker_host import DockerHost
+from settings import Settings
 from topologies import replicated, single
-from topologies.deployed import NO_SECRETS, Secrets
-from verification.resource import Verification, VerificationArgs
-
-if TYPE_CHECKING:
-    from settings import Settings
-    from topologies.deployed import Deployed
+from topologies.deployed import NO_SECRETS, Deployed, Secrets
+from verification.resource import Verification
 
 
 def deploy(settings: Settings, opts: pulumi.ResourceOptions | None = None, secrets: Secrets = NO_SECRETS) -> Deployed:
     """Declare the Docker host that the stack lives on, and on it the components of the stack's topology.
 
-    Args:
-        settings: The stack's settings.
-        opts: Options of each of them, such as ``parent``; None for none.
-        secrets: Outputs in place of texts in the settings.
+    All of them have the options. The secrets are outputs in place of texts in the settings.
     """
     host = DockerHost("docker-host", labels=settings.labels, opts=opts)
     own = pulumi.ResourceOptions(transformations=[label_with_state(host.marks)])
@@ -33,24 +27,17 @@ def deploy(settings: Settings, opts: pulumi.ResourceOptions | None = None, secre
 
 
 def prove(settings: Settings, deployed: Deployed, opts: pulumi.ResourceOptions | None = None) -> Verification | None:
-    """Declare the verification of what was deployed; None where the settings turn it off.
-
-    Args:
-        settings: The stack's settings.
-        deployed: What :func:`deploy` declared.
-        opts: Options of the verification, such as ``parent``; None for none.
-    """
+    """Declare the verification of what was deployed; None where the settings turn it off."""
     if settings.verification == "off":
         return None
+    args = replace(
+        deployed.verification,
+        url=settings.public_url,
+        wait_timeout_seconds=settings.verification_timeout_seconds,
+        always=settings.verification == "always",
+    )
     return Verification(
         "verification",
-        VerificationArgs(
-            **deployed.subject,
-            url=settings.url,
-            expected=deployed.expected,
-            wait_timeout_seconds=settings.verification_timeout_seconds,
-            always=settings.verification == "always",
-            triggers=dict(deployed.triggers),
-        ),
+        args,
         pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(deployed.depends_on))),
     )

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pulumi
 
 from components import DataVolume
-
-if TYPE_CHECKING:
-    from settings import Settings
-
+from settings import Settings
+from verification.resource import VerificationArgs
 
 Secrets = Mapping[str, pulumi.Output[str]]
 """By the place of a text in the settings (``adminPassword``, ``valkeyUrl``, ``oidc.clientSecret``,
@@ -34,56 +32,20 @@ def data_volume(settings: Settings, name: str) -> DataVolume:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """Names of what a topology declared, and what is to be proved of it.
+    """What a topology declared.
 
     Attributes:
-        apps: Containers of Open WebUI.
-        migration: Its one-shot container.
-        valkey: Valkey's container; None where somebody else runs it.
-        postgres: Container of the database; None where it is SQLite.
-        gateway: Container of the gateway; None where the application is published itself.
-        expected: By container name: what ``docker inspect`` must show of it.
-        triggers: Ids by container name: when one changes, the checks run again.
+        verification: The arguments of its verification, but for what the settings say of that.
         depends_on: The resources that the checks wait for.
-        door: The public endpoint: address and port on which the gateway is really published, whatever the public URL
-            says. None where the URL says it.
-        ca: Path in the gateway's container of the certificate to trust; None for those everybody trusts.
-        valkey_login: How to ask Valkey; None where it asks for no password.
-        isolation: The gateway's network, and the containers that must not answer from there; None where all share one.
-        app_user: The application's account in Valkey; None where it has none of its own.
-        account: Container and path of the file with the first account; None where none is configured.
         admin_password: Password of the first account, a secret; None where none is configured.
     """
 
-    apps: Sequence[str]
-    migration: str
-    valkey: str | None
-    expected: Mapping[str, dict[str, Any]]
-    triggers: Mapping[str, pulumi.Input[str]]
+    verification: VerificationArgs
     depends_on: Sequence[pulumi.Resource]
-    postgres: str | None = None
-    gateway: str | None = None
-    door: Mapping[str, Any] | None = None
-    ca: str | None = None
-    valkey_login: Mapping[str, str] | None = None
-    isolation: Mapping[str, Any] | None = None
-    app_user: str | None = None
-    account: Mapping[str, str] | None = None
     admin_password: pulumi.Output[str] | None = field(default=None, repr=False)
 
     @property
     def subject(self) -> dict[str, Any]:
-        """What is verified, but for the URL and what is expected; for the verification and for `make verify`."""
-        return {
-            "apps": list(self.apps),
-            "valkey": self.valkey,
-            "postgres": self.postgres,
-            "gateway": self.gateway,
-            "migration": self.migration,
-            "door": self.door,
-            "ca": self.ca,
-            "valkey_login": self.valkey_login,
-            "isolation": self.isolation,
-            "app_user": self.app_user,
-            "account": self.account,
-        }
+        """What is verified, but for the URL and what is expected: for `make verify`."""
+        left_out = {"url", "expected", "wait_timeout_seconds", "always", "triggers"}
+        return {name: value for name, value in vars(self.verification).items() if name not in left_out}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pulumi
 
@@ -25,10 +25,9 @@ from components import (
 )
 from components.limits import database_pools
 from components.open_webui.containers import PORT
+from settings import Settings
 from topologies.deployed import Deployed, Secrets, data_volume, extra_environment
-
-if TYPE_CHECKING:
-    from settings import Settings
+from verification.resource import VerificationArgs
 
 BRIDGE_HOST_NUMBER: Final = 1
 """Docker's own place in a subnet: https://docs.docker.com/engine/network/drivers/bridge/"""
@@ -53,7 +52,7 @@ def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -
         postgres.container_name: postgres,
         **({own.container_name: own} if own else {}),
     }
-    return Deployed(
+    verification = VerificationArgs(
         apps=list(open_webui.container_ids),
         migration=open_webui.migration_name,
         valkey=own.container_name if own else None,
@@ -69,15 +68,15 @@ def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -
             **open_webui.container_ids,
             **{name: component.container_id for name, component in inner.items()},
         },
-        depends_on=[gateway, open_webui, reload, *inner.values()],
         door={"address": settings.ui_bind_address, "port": settings.ui_port, "tls": settings.tls != "off"},
         ca=gateway.ca,
         valkey_login=own.login if own else None,
         isolation={"edge": edge.docker_name, "private": list(inner)},
         app_user=own.app_user if own else None,
         account=open_webui.account,
-        admin_password=open_webui.admin_password,
     )
+    depends_on = [gateway, open_webui, reload, *inner.values()]
+    return Deployed(verification=verification, depends_on=depends_on, admin_password=open_webui.admin_password)
 
 
 def _valkey(

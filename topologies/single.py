@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pulumi
 
 from components import Network, NetworkArgs, OpenWebUI, OpenWebUIArgs, Valkey, ValkeyArgs
+from settings import Settings
 from topologies.deployed import Deployed, Secrets, data_volume, extra_environment
-
-if TYPE_CHECKING:
-    from settings import Settings
+from verification.resource import VerificationArgs
 
 
 def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -> Deployed:
     """Declare the components, each with these options; see :func:`topologies.deploy`."""
     names = settings.names
     network = Network(
-        "network",
-        NetworkArgs(name=names.network, external=settings.network_external, labels=settings.labels),
-        opts,
+        "network", NetworkArgs(name=names.network, external=settings.network_external, labels=settings.labels), opts
     )
     valkey = Valkey(
         "valkey",
@@ -55,11 +50,11 @@ def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -
         ),
         opts,
     )
-    return Deployed(
+    verification = VerificationArgs(
         apps=list(open_webui.container_ids),
         migration=open_webui.migration_name,
         valkey=valkey.container_name,
         expected={valkey.container_name: valkey.expected, **open_webui.expected},
         triggers={"valkey": valkey.container_id, "open_webui": open_webui.container_ids[names.open_webui]},
-        depends_on=[valkey, open_webui],
     )
+    return Deployed(verification=verification, depends_on=[valkey, open_webui])

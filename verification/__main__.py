@@ -7,20 +7,23 @@ import json
 import os
 import shlex
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
+from rich.progress import Progress as Display
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from docker_access.surroundings import print_in_any_encoding
 from verification.ask.detect import Found, detect
 from verification.ask.docker_view import CouldNotAsk, DockerView
 from verification.ask.readiness import require
+from verification.ask.view import Progress
 from verification.checks import CHECKS
-from verification.report import progress
 from verification.report.markdown import as_markdown
 from verification.report.terminal import Report, as_text, print_report, report_unasked
 from verification.run import verify
@@ -75,10 +78,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--url", default="", help="the URL that people open")
     parser.add_argument(
-        "--migration",
-        default="",
-        metavar="CONTAINER",
-        help="the container that migrated the database, and exited",
+        "--migration", default="", metavar="CONTAINER", help="the container that migrated the database, and exited"
     )
     parser.add_argument(
         "--subject",
@@ -176,17 +176,33 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         named = subject(options)
-        asked = named if is_named(named, options) else looked_for(named, options)
+        asked = named if is_named(named, options) else detected_subject(named, options)
     except CouldNotAsk as reason:
         show(report_unasked(Subject(apps=tuple(options.app), valkey=options.valkey), reason, 0.0), options)
         return EXIT_CODES["unknown"]
     except ValueError as error:
         print(error, file=sys.stderr)
         return EXIT_CODES["unknown"]
-    with progress.shown(Console(stderr=True)) as tell:
+    with progress_on(Console(stderr=True)) as tell:
         found = verify(asked, tell, only=options.only)
     show(found, options)
     return EXIT_CODES[found["verdict"]]
+
+
+@contextmanager
+def progress_on(console: Console) -> Iterator[Progress]:
+    """What shows a line of progress: on a terminal one that moves, with the time, and that leaves nothing behind."""
+    if not console.is_terminal:
+        yield lambda line: print(line, file=console.file, flush=True)
+        return
+    columns = (SpinnerColumn("line"), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+    with Display(*columns, console=console, transient=True) as display:
+        task = display.add_task("asking the containers", total=None)
+
+        def tell(line: str) -> None:
+            display.update(task, description=line)
+
+        yield tell
 
 
 def show(found: Report, options: argparse.Namespace) -> None:
@@ -209,7 +225,7 @@ def is_named(named: Subject, options: argparse.Namespace) -> bool:
     return bool(named.apps and said)
 
 
-def looked_for(named: Subject, options: argparse.Namespace) -> Subject:
+def detected_subject(named: Subject, options: argparse.Namespace) -> Subject:
     """The one deployment among this Docker's containers that the options leave, with what they say of it.
 
     Raises:

@@ -226,10 +226,6 @@ RULES: Final[tuple[tuple[str, Fits, str], ...]] = (
         lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value > 0,
         "a number of seconds above 0",
     ),
-    (
-        "expected",
-        lambda value: value is None or isinstance(value, dict),
-        "an object, {container: {path: value}}",
-    ),
+    ("expected", lambda value: value is None or isinstance(value, dict), "an object, {container: {path: value}}"),
 )
 """Input, whether it fits, and what it should be."""

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 from docker_access.polling import Clock
 from verification.ask.docker_view import CouldNotAsk, DockerView
 from verification.ask.observe import observe
 from verification.ask.readiness import require, wait_until_ready
+from verification.ask.view import Progress, View
 from verification.checks import judge
-from verification.report.terminal import report, report_unasked
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-    from verification.ask.view import Progress, View
-    from verification.report.terminal import Report
-    from verification.subject import Subject
+from verification.report.terminal import Report, report, report_unasked
+from verification.subject import Subject
 
 
 def verify(

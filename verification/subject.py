@@ -70,24 +70,16 @@ class AccountFile:
 class Subject:
     """What is to be verified.
 
+    What is not listed here is an input of :class:`verification.resource.VerificationArgs`, which says what it is. Empty
+    text stands for None there.
+
     Attributes:
-        apps: Names of the containers of Open WebUI, one a replica.
-        valkey: Name of Valkey's container; empty where Valkey is none of this Docker's containers.
-        valkey_url: URL to ask such a Valkey by, a secret; empty to ask it through the apps alone.
-        postgres: Name of Postgres' container, empty for none.
-        gateway: Name of the gateway's container, empty for none.
-        migration: Name of the one-shot migration container, empty for none.
-        url: Address people open, for example ``http://127.0.0.1:3000``; empty for none.
+        valkey_url: URL to ask a Valkey by that is none of this Docker's containers, a secret; empty to ask it through
+            the apps alone.
         door: Where the URL is connected to; None for the URL's own host and port. Named as the resource's input, which
             deployed states have.
-        ca: File inside the gateway's container with the CA of its certificate; empty for this host's own CAs.
-        valkey_login: Account to ask Valkey with; None for none (``REDISCLI_AUTH`` of its container counts then).
-        isolation: What must not be reachable from where; None where everything shares a network.
-        app_user: Account of the apps in Valkey, which must have been denied nothing; empty where it has no name.
         proved_at: When the last proof began, in seconds since the epoch: what was denied before does not count. None
             where there was no proof, or none is known.
-        account: Where the administrator's account stands; None for the ``WEBUI_ADMIN_*`` that the apps have, if any.
-        expected: By container name: dotted ``docker inspect`` path to the value asked for.
         wait_seconds: How long the containers may take to answer.
         idle: Whether to keep a websocket through the URL silent until the app's first ping, 25 s as a rule; None for
             where something stands between the URL and the apps.
@@ -125,22 +117,18 @@ def subject_of(inputs: Mapping[str, Any], *, wait_seconds: float = DEFAULT_WAIT_
         wait_seconds: Used where ``wait_timeout_seconds`` is missing.
     """
     door, login, isolation, account = (inputs.get(name) for name in ("door", "valkey_login", "isolation", "account"))
+    words = ("valkey", "postgres", "gateway", "migration", "url", "ca", "app_user")
+    given: dict[str, Any] = {name: inputs.get(name) or "" for name in words}
     return Subject(
+        **given,
         apps=tuple(inputs.get("apps") or ()),
-        valkey=inputs.get("valkey") or "",
-        postgres=inputs.get("postgres") or "",
-        gateway=inputs.get("gateway") or "",
-        migration=inputs.get("migration") or "",
-        url=inputs.get("url") or "",
         door=PublishedPort(address=door["address"], port=int(door["port"]), tls=door.get("tls", True))
         if door
         else None,
-        ca=inputs.get("ca") or "",
         valkey_login=Login(user=login["user"], password_file=login["password_file"], ca_file=login.get("ca_file") or "")
         if login
         else None,
         isolation=Isolation(edge=isolation["edge"], private=tuple(isolation["private"])) if isolation else None,
-        app_user=inputs.get("app_user") or "",
         proved_at=_begin_of_proof(inputs.get("report")),
         account=AccountFile(container=account["container"], path=account["path"]) if account else None,
         expected=inputs.get("expected") or {},

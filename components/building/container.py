@@ -106,9 +106,7 @@ def create_container(
         network_mode=None if spec.networks else "none",
         networks_advanced=[
             docker.ContainerNetworksAdvancedArgs(
-                name=join.network.name,
-                aliases=list(join.aliases) or None,
-                ipv4_address=join.address,
+                name=join.network.name, aliases=list(join.aliases) or None, ipv4_address=join.address
             )
             for join in spec.networks
         ]
@@ -167,8 +165,7 @@ def _uploads(files: Mapping[str, pulumi.Input[str]]) -> list[docker.ContainerUpl
 
 
 def _variables(
-    environment: Mapping[str, str],
-    secrets: pulumi.Output[dict[str, Any]] | None,
+    environment: Mapping[str, str], secrets: pulumi.Output[dict[str, Any]] | None
 ) -> pulumi.Input[list[pulumi.Input[str]]] | None:
     """Docker's ``NAME=value`` lines, sorted; all of them a secret if one is."""
     if secrets is None:
@@ -177,12 +174,6 @@ def _variables(
 
 
 def create_image(resource_name: str, reference: str, *, parent: pulumi.Resource) -> docker.RemoteImage:
-    """Create an image resource. The image stays on the host when the stack is destroyed.
-
-    Args:
-        resource_name: Name of the Pulumi resource.
-        reference: Image reference, as written in the settings.
-        parent: The component the image belongs to.
-    """
+    """Create an image resource. The image stays on the host when the stack is destroyed."""
     options = pulumi.ResourceOptions(parent=parent)
     return docker.RemoteImage(resource_name, name=reference, keep_locally=True, opts=options)

@@ -6,8 +6,6 @@ written. So another container, which is created and never started, mounts the vo
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +14,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.building.container import create_container
-from components.building.spec import ContainerSpec
+from components.building.spec import ContainerSpec, texts_sha256
 from components.building.volume import create_volume
 
 SECRETS_PATH: Final = "/run/secrets"
@@ -81,11 +79,6 @@ def create_files(
     )
     return Files(
         volume=mounted,
-        sha256=pulumi.Output.unsecret(pulumi.Output.all(**contents).apply(files_sha256)),
+        sha256=pulumi.Output.unsecret(pulumi.Output.all(**contents).apply(texts_sha256)),
         container=container,
     )
-
-
-def files_sha256(contents: Mapping[str, str]) -> str:
-    """Hash of files by name and content, independent of their order."""
-    return hashlib.sha256(json.dumps(dict(contents), sort_keys=True).encode()).hexdigest()

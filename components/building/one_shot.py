@@ -9,7 +9,7 @@ import pulumi
 import pulumi_docker as docker
 
 from docker_access import redaction
-from docker_access.last_words import of_the_host
+from docker_access.last_words import host_fault
 
 
 def succeeded(container: docker.Container, *, name: str, secrets: Sequence[pulumi.Input[Any]]) -> pulumi.Output[str]:
@@ -41,11 +41,11 @@ def one_shot_result(
         hidden = {value for secret in secrets if isinstance(secret, str) for value in redaction.values(secret)}
         log = redaction.redact(logs or "", hidden)
         tail = "\n".join(f"    {line}" for line in log.strip().splitlines()[-20:])
-        why = of_the_host(log)
+        why = host_fault(log)
         host = f"  That is, {why}.\n" if why else ""
         raise pulumi.RunError(
             f"container {name} exited with code {exit_code}. Its last lines:\n{tail or '    (it wrote none)'}\n{host}"
             f"  Way out: fix what it says, then run it again: docker rm --volumes {name}, then "
-            f"`make up STACK={stack}` or `pulumi up --stack {stack}`",
+            f"`make up STACK={stack}` or `pulumi up --stack {stack}`"
         )
     return container_id

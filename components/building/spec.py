@@ -145,16 +145,12 @@ class ContainerSpec:
     @property
     def all_labels(self) -> dict[str, str]:
         """The labels that follow from the description alone; :func:`create_container` knows more."""
-        return {
-            **self.labels,
-            labels.ROLE: self.role,
-            labels.ENVIRONMENT_SHA256: environment_sha256(self.environment),
-        }
+        return {**self.labels, labels.ROLE: self.role, labels.ENVIRONMENT_SHA256: texts_sha256(self.environment)}
 
 
-def environment_sha256(environment: Mapping[str, str]) -> str:
-    """Hash of the variables that are no secrets, independent of their order."""
-    return hashlib.sha256(json.dumps(dict(environment), sort_keys=True).encode()).hexdigest()
+def texts_sha256(texts: Mapping[str, str]) -> str:
+    """Hash of variables or files by their names, independent of their order."""
+    return hashlib.sha256(json.dumps(dict(texts), sort_keys=True).encode()).hexdigest()
 
 
 def expected_inspect(spec: ContainerSpec) -> dict[str, Any]:

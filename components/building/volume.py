@@ -28,15 +28,7 @@ class DataVolume:
 def create_volume(
     resource_name: str, *, name: str, owner: Mapping[str, str], parent: pulumi.Resource, keep: bool = False
 ) -> docker.Volume:
-    """Create a volume.
-
-    Args:
-        resource_name: Name of the Pulumi resource.
-        name: Name in Docker.
-        owner: Docker labels of the stack, key to value.
-        parent: The component the volume belongs to.
-        keep: It stays in place when the stack is destroyed.
-    """
+    """Create a volume with the owner's labels; one to ``keep`` stays in place when the stack is destroyed."""
     return docker.Volume(
         resource_name,
         name=name,

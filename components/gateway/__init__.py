@@ -13,8 +13,8 @@ import pulumi
 import pulumi_docker as docker
 
 from components.building.container import create_container, create_image
-from components.building.files import Files, create_files, files_sha256
-from components.building.spec import ContainerSpec, Healthcheck, Join, PublishedPort, expected_inspect
+from components.building.files import Files, create_files
+from components.building.spec import ContainerSpec, Healthcheck, Join, PublishedPort, expected_inspect, texts_sha256
 from components.building.volume import have_volume
 from components.gateway.args import GatewayArgs
 from components.gateway.caddyfile import (
@@ -159,9 +159,7 @@ class Gateway(pulumi.ComponentResource):
         self.expected = expected_inspect(spec)
         self.resources = GatewayResources(image=image, volume=volume, files=files, container=container)
         self._name = name
-        self.register_outputs(
-            {"container_id": self.container_id, "container_name": self.container_name, "ca": self.ca},
-        )
+        self.register_outputs({"container_id": self.container_id, "container_name": self.container_name, "ca": self.ca})
 
     def reload(self, *, after: Sequence[pulumi.Resource]) -> Reload:
         """Have Caddy take over a changed configuration, once new replicas run and before old ones are removed.
@@ -173,6 +171,6 @@ class Gateway(pulumi.ComponentResource):
             f"{self._name}-reload",
             container=self.container_name,
             command=RELOAD,
-            triggers={"configuration": files_sha256(self._configuration), "container": self.container_id},
+            triggers={"configuration": texts_sha256(self._configuration), "container": self.container_id},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.resources.files.container, *after]),
         )

@@ -83,7 +83,8 @@ def caddyfile(args: GatewayArgs) -> str:
         "servers {\n        protocols h1 h2\n" + _trusted_proxies(args.trusted_proxies) + "    }",
     ]
     upstreams = " ".join(f"{name}:{args.upstream_port}" for name in args.upstreams)
-    site = f":{HTTP_PORT}" if args.tls == "off" else f"https://{_site_host(host)}:{HTTPS_PORT}"
+    bracketed = f"[{host}]" if ":" in host else host
+    site = f":{HTTP_PORT}" if args.tls == "off" else f"https://{bracketed}:{HTTPS_PORT}"
     tls = "    tls internal\n" if args.tls == "internal" else ""
     if args.tls == "acme" and args.acme_directory and not args.http_port:
         # Without an HTTP port nothing leads to where http-01 is answered. Caddy begins with any of the challenges, and
@@ -151,8 +152,3 @@ def _hsts(tls: TlsMode, public: SplitResult) -> str:
     if tls == "off" or not own or ":" in host or host.replace(".", "").isdecimal():
         return ""
     return f"    header ?Strict-Transport-Security max-age={HSTS_SECONDS}\n"
-
-
-def _site_host(host: str) -> str:
-    """The host as a site address has it: an IPv6 address in brackets."""
-    return f"[{host}]" if ":" in host else host

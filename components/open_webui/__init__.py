@@ -17,7 +17,7 @@ import pulumi_docker as docker
 from components.building.container import create_container, create_image
 from components.building.files import SECRETS_PATH, Files, create_files
 from components.building.one_shot import succeeded
-from components.building.spec import environment_sha256, expected_inspect
+from components.building.spec import expected_inspect, texts_sha256
 from components.building.volume import have_volume
 from components.open_webui.args import OpenWebUIArgs, Replication
 from components.open_webui.containers import (
@@ -28,12 +28,7 @@ from components.open_webui.containers import (
     replicated_specs,
     single_specs,
 )
-from components.open_webui.variables import (
-    account_variables,
-    embedding_label,
-    secret_variables,
-    valkey_addresses,
-)
+from components.open_webui.variables import account_variables, embedding_label, secret_variables, valkey_addresses
 from components.schema import Schema
 from components.secret import Secret
 from components.valkey.command import CA_FILE
@@ -142,7 +137,7 @@ class OpenWebUI(pulumi.ComponentResource):
             secret_environment = None
             file_labels = {labels.FILES_SHA256: files.sha256}
             replica_labels = {labels.EMBEDDING: embedding_label(args.extra_environment)}
-            environment = environment_sha256(next(iter(specs.values())).environment)
+            environment = texts_sha256(next(iter(specs.values())).environment)
             database = replication.postgres.container_id
             agreed |= {"database": database, "environment": environment, "files": files.sha256}
             migration_labels = {
@@ -249,10 +244,7 @@ def _authority_files(args: OpenWebUIArgs) -> dict[str, pulumi.Input[str]]:
 
 
 def _admin_password(
-    name: str,
-    args: OpenWebUIArgs,
-    replication: Replication,
-    child: pulumi.ResourceOptions,
+    name: str, args: OpenWebUIArgs, replication: Replication, child: pulumi.ResourceOptions
 ) -> tuple[Secret | None, pulumi.Output[str] | None]:
     """The secret of the first account, where one is generated, and its password, where there is an account."""
     if not replication.admin:

@@ -112,9 +112,7 @@ def single_specs(name: str, args: OpenWebUIArgs) -> tuple[ContainerSpec, dict[st
 
 
 def replicated_specs(
-    name: str,
-    args: OpenWebUIArgs,
-    replication: Replication,
+    name: str, args: OpenWebUIArgs, replication: Replication
 ) -> tuple[ContainerSpec, dict[str, ContainerSpec]]:
     """The migration, and the replicas by the names of their resources.
 

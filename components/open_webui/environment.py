@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from components import embedding
 from components.accounts import Oidc
-
-if TYPE_CHECKING:
-    from components.limits import Pools
+from components.limits import Pools
 
 DATA_PATH: Final = "/app/backend/data"
 """Where Open WebUI keeps its uploads, and its database where that is SQLite."""
@@ -35,19 +33,12 @@ def ca_environment(path: str) -> dict[str, str]:
 
     OpenSSL's own variable is aiohttp's and httpx's too, and so that of models and of OpenID Connect; the other one is
     that of requests and of botocore (S3).
-
-    Args:
-        path: The file, in the container.
     """
     return {"SSL_CERT_FILE": path, "REQUESTS_CA_BUNDLE": path}
 
 
 def base_environment(*, log_level: str) -> dict[str, str]:
-    """What makes Valkey the websocket manager, wherever it is.
-
-    Args:
-        log_level: GLOBAL_LOG_LEVEL.
-    """
+    """What makes Valkey the websocket manager, wherever it is."""
     return {
         "ENABLE_WEBSOCKET_SUPPORT": "true",
         "WEBSOCKET_MANAGER": "redis",
@@ -72,16 +63,9 @@ def replicated_environment(
     oidc: Oidc | None,
     compute_threads: int,
 ) -> dict[str, str]:
-    """The environment of replicas behind a gateway, without its secrets.
+    """The environment of replicas behind a gateway, without its secrets, from what :class:`Replication` says of each.
 
-    Args:
-        log_level: GLOBAL_LOG_LEVEL.
-        public_url: Where people open it; cookies are marked secure where that is https.
-        cors_allow_origin: Origins a browser may come from, separated by ``;``.
-        enable_signup: Anybody may ask for an account.
-        pools: Connections to the database.
-        oidc: Sign-in by a provider.
-        compute_threads: Threads that each library which computes may start.
+    Cookies are marked secure where the public URL is https. Each library that computes starts ``compute_threads``.
     """
     secure = "true" if public_url.startswith("https://") else "false"
     environment = {

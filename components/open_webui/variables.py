@@ -17,12 +17,7 @@ from components.open_webui.environment import as_shell
 
 
 def valkey_addresses(valkey: Addressed, *, secret: bool) -> dict[str, pulumi.Input[str]]:
-    """The variables with Valkey's addresses.
-
-    Args:
-        valkey: The Valkey.
-        secret: Those that hold a password, which are outputs; else those that do not.
-    """
+    """The variables with Valkey's addresses: those that hold a secret, which are outputs, or those that do not."""
     addresses = {"WEBSOCKET_REDIS_URL": valkey.url(1), "REDIS_URL": valkey.url(0)}
     return {name: url for name, url in addresses.items() if isinstance(url, str) != secret}
 
@@ -34,9 +29,7 @@ def embedding_label(extra: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str
 
 
 def secret_variables(
-    args: OpenWebUIArgs,
-    replication: Replication,
-    secret_key: pulumi.Output[str],
+    args: OpenWebUIArgs, replication: Replication, secret_key: pulumi.Output[str]
 ) -> pulumi.Output[str]:
     """The file that the migration and every replica read at their start, as shell lines."""
     variables: dict[str, pulumi.Input[str]] = {

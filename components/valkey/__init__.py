@@ -23,14 +23,7 @@ from components.certificate import Certificate
 from components.secret import Secret
 from components.valkey.acl import ACCOUNTS, APP_ACCOUNT, HEALTH_ACCOUNT, VERIFY_ACCOUNT, accounts_file
 from components.valkey.args import Lockdown, ValkeyArgs
-from components.valkey.command import (
-    CA_FILE,
-    HEALTHCHECK,
-    PORT,
-    locked_command,
-    locked_healthcheck,
-    valkey_command,
-)
+from components.valkey.command import CA_FILE, HEALTHCHECK, PORT, locked_command, locked_healthcheck, valkey_command
 from docker_access import labels
 
 DATA_PATH: Final = "/data"
@@ -133,16 +126,10 @@ class Valkey(pulumi.ComponentResource):
             certificate=certificate,
             files=files,
         )
-        self.register_outputs(
-            {"container_id": self.container_id, "container_name": self.container_name, "ca": self.ca},
-        )
+        self.register_outputs({"container_id": self.container_id, "container_name": self.container_name, "ca": self.ca})
 
     def _secrets(
-        self,
-        name: str,
-        args: ValkeyArgs,
-        lockdown: Lockdown,
-        image: docker.RemoteImage,
+        self, name: str, args: ValkeyArgs, lockdown: Lockdown, image: docker.RemoteImage
     ) -> tuple[dict[str, Secret], Certificate | None, Files]:
         child = pulumi.ResourceOptions(parent=self)
         passwords = {

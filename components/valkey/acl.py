@@ -41,11 +41,9 @@ pattern but those that stand here.
 
 
 def accounts_file(passwords: Mapping[str, str], rights: Sequence[str] = ()) -> str:
-    """The ACL file: nobody gets in without a password, and the file holds the SHA-256 of each.
+    """The ACL file: nobody gets in without the account's password, and the file holds the SHA-256 of each.
 
-    Args:
-        passwords: By account: its password.
-        rights: Further rights of Open WebUI's account; see :class:`Lockdown`.
+    The rights are further ones of Open WebUI's account; see :class:`Lockdown`.
     """
     lines = ["user default off resetpass resetkeys resetchannels -@all"]
     for account in ACCOUNTS:

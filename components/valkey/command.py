@@ -35,10 +35,7 @@ HEALTHCHECK: Final = Healthcheck(
 
 
 def valkey_command(save: Sequence[tuple[int, int]]) -> list[str]:
-    """The command line of an open server.
-
-    Args:
-        save: Pairs of seconds and changes: a snapshot is written after so many seconds if so many keys changed.
+    """The command line of an open server, which saves after so many seconds if so many keys changed.
 
     Source: https://valkey.io/topics/persistence/
     """

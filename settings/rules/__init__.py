@@ -9,7 +9,7 @@ from settings.models import ONLY_REPLICATED
 from settings.rules import entry, production, sizes
 from settings.rules.problem import Problem
 from settings.stack import StackSettings
-from settings.variables import owned
+from settings.variables import why_owned
 
 NOT_REPLICATED: Final[Mapping[str, str]] = {
     "tutorialNames": "the tutorial has one container of each kind, and replicas need names of their own",
@@ -44,7 +44,7 @@ def problems(settings: StackSettings) -> Iterator[Problem]:
 
 def _variables(settings: StackSettings) -> Iterator[Problem]:
     for name in settings.extra_environment:
-        if reason := owned(name, replicated=settings.replicated):
+        if reason := why_owned(name, replicated=settings.replicated):
             yield Problem(key="extraEnvironment", path=(name,), rule=reason, example=None, about=("topology",))
 
 
@@ -143,7 +143,7 @@ def _sign_in(settings: StackSettings) -> Iterator[Problem]:
             yield Problem(key="extraEnvironment", path=(name,), rule=rule, example=example, about=about)
 
 
-def no_secret(settings: StackSettings) -> dict[str, str]:
+def absent_secrets(settings: StackSettings) -> dict[str, str]:
     """Secrets that a stack does not generate, of those that ``rotated`` can replace, and why."""
     absent = {}
     if settings.valkey_url:
@@ -159,7 +159,7 @@ def no_secret(settings: StackSettings) -> dict[str, str]:
 
 
 def _rotated(settings: StackSettings) -> Iterator[Problem]:
-    for name, reason in no_secret(settings).items():
+    for name, reason in absent_secrets(settings).items():
         if name in settings.rotated:
             yield Problem(
                 key="rotated",

@@ -6,7 +6,6 @@ import ipaddress
 from collections.abc import Iterator
 
 from components import limits
-from settings.references import is_slim
 from settings.rules.problem import Problem
 from settings.stack import StackSettings
 
@@ -52,14 +51,7 @@ def limit_problems(settings: StackSettings) -> Iterator[Problem]:
             about=("topology", "valkeyUrl"),
         )
     for role, of_role in settings.limits.items():
-        for one in limits.contradictions(
-            role,
-            of_role,
-            max_clients=settings.valkey_max_clients,
-            max_connections=settings.postgres_max_connections,
-            replicas_max=settings.replicas_max if settings.replicated else 1,
-            slim=is_slim(settings.open_webui_image),
-        ):
+        for one in settings.contradictions(role, of_role):
             is_given = one.field in settings.given_limits.by_role.get(role, {})
             default = "" if is_given else f"its default, {getattr(of_role, one.field):g}, does not do: "
             yield Problem(

@@ -99,7 +99,7 @@ def example(tmp_path_factory: pytest.TempPathFactory, downloads: None) -> Iterat
     stack_file = made.directory / f"Pulumi.{made.stack}.yaml"
     stack_file.write_text(yaml.safe_dump({"config": {"shop:port": made.port}}), encoding="utf-8")
     # The README's `python3 -m venv` and pip, by the installer that is here on every machine, from its cache.
-    program = str(uv(print))
+    program = str(uv())
     for command in (
         [program, "venv", "--quiet", "--seed", "--python", sys.executable, ".venv"],
         [program, "pip", "install", "--quiet", "--python", ".venv", "-r", "requirements.txt", "-c",

@@ -22,7 +22,7 @@ from pulumi.runtime.proto.source_pb2 import StackTrace
 from pulumi.runtime.stack import run_pulumi_func
 
 from docker_access import labels
-from settings import SECRET_KEYS
+from settings.models import SECRET_KEYS
 
 MARKS = {labels.STATE: "5afe5afe", labels.ORIGIN: "ann@chat-host:/srv/web"}
 CONTAINER = "docker:index/container:Container"

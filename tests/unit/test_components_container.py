@@ -6,15 +6,14 @@ from unittest.mock import Mock
 import pulumi
 import pytest
 
-from components.building.files import files_sha256
 from components.building.one_shot import one_shot_result
 from components.building.spec import (
     ContainerSpec,
     Healthcheck,
     Join,
     PublishedPort,
-    environment_sha256,
     expected_inspect,
+    texts_sha256,
 )
 from components.limits import Limits
 from docker_access import labels
@@ -31,19 +30,14 @@ def expected(**changes: Any) -> dict[str, Any]:
     return expected_inspect(spec(**changes))
 
 
-def test_the_environment_hash_ignores_order_and_sees_values() -> None:
-    assert environment_sha256({"A": "1", "B": "2"}) == environment_sha256({"B": "2", "A": "1"})
-    assert environment_sha256({"A": "1"}) != environment_sha256({"A": "2"})
-
-
-def test_the_hash_of_files_ignores_order_and_sees_names_and_contents() -> None:
-    found = files_sha256({"/a": "1", "/b": "2"})
-    assert found == files_sha256({"/b": "2", "/a": "1"})
-    assert len({found, files_sha256({"/a": "2", "/b": "1"}), files_sha256({"/a": "1", "/c": "2"})}) == 3
+def test_the_hash_ignores_order_and_sees_names_and_texts() -> None:
+    found = texts_sha256({"/a": "1", "/b": "2"})
+    assert found == texts_sha256({"/b": "2", "/a": "1"})
+    assert len({found, texts_sha256({"/a": "2", "/b": "1"}), texts_sha256({"/a": "1", "/c": "2"})}) == 3
 
 
 def test_where_a_name_ends_and_a_content_begins_is_in_the_hash() -> None:
-    assert files_sha256({"/a": "b1"}) != files_sha256({"/ab": "1"})
+    assert texts_sha256({"/a": "b1"}) != texts_sha256({"/ab": "1"})
 
 
 def test_the_expectation_names_every_variable_and_every_label() -> None:

@@ -72,8 +72,8 @@ class Docker:
         pass
 
 
-def refuse(docker: Any, owner: Owner = OURS, *, begun: bool = True, take_over: bool = False) -> None:
-    refuse_anothers(docker, OWNERSHIP, owner, begun=begun, take_over=take_over)
+def refuse(docker: Any, owner: Owner = OURS, *, begun: bool = True) -> None:
+    refuse_anothers(docker, OWNERSHIP, owner, begun=begun)
 
 
 @pytest.mark.parametrize("kind", ["", "container", "network", "volume"])
@@ -126,13 +126,12 @@ def test_what_a_state_has_begun_with_and_is_not_re_created_is_its_own_wherever_i
 
 
 def test_who_says_so_takes_over_what_another_state_has_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
-    refuse(Docker("container", THEIRS), take_over=True)
     monkeypatch.setenv("TAKE_OVER", "1")
-    refuse_anothers(Docker("container", THEIRS), OWNERSHIP, OURS, begun=True)  # type: ignore[arg-type]
+    refuse(Docker("container", THEIRS))
     for other in ("0", "no", "false", ""):
         monkeypatch.setenv("TAKE_OVER", other)
         with pytest.raises(AnothersDeploymentError):
-            refuse_anothers(Docker("container", THEIRS), OWNERSHIP, OURS, begun=True)  # type: ignore[arg-type]
+            refuse(Docker("container", THEIRS))
 
 
 def test_a_shared_backend_is_named_without_its_password() -> None:

@@ -13,7 +13,7 @@ import pytest
 from docker.errors import DockerException
 
 from docker_access.client import api_client
-from docker_access.versions import NEWEST_API, TRIED, TooNewError, api_to_ask_in, refused, untried
+from docker_access.versions import NEWEST_API, TRIED, TooNewError, api_to_ask_in, engine_refusal, version_advice
 from tests.integration.deployment import PROJECT
 from tooling.engine.docker_provider import DockerProvider
 from tooling.engine.provider import ProviderError
@@ -121,7 +121,7 @@ def test_what_is_no_version_is_not_taken_for_one(told: dict[str, str]) -> None:
     "version", ["20.10.24+dfsg1", "23.0.6", "26.1.5+dfsg1", "28.5.2", "29.7.2", "29.99.0-dev", *TRIED]
 )
 def test_nothing_is_said_of_a_docker_between_those_tried(version: str) -> None:
-    assert untried({"Version": version, "Components": [{"Name": "Engine"}]}) == ""
+    assert version_advice({"Version": version, "Components": [{"Name": "Engine"}]}) == ""
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_nothing_is_said_of_a_docker_between_those_tried(version: str) -> None:
 def test_a_docker_that_is_older_or_newer_and_another_engine_are_told_with_those_tried(
     told: dict[str, Any], said: str
 ) -> None:
-    assert untried(told).startswith(said)
-    assert ", ".join(TRIED) in untried(told)
+    assert version_advice(told).startswith(said)
+    assert ", ".join(TRIED) in version_advice(told)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_docker_that_is_older_or_newer_and_another_engine_are_told_with_those_
     [([{"Name": "Podman Engine"}, {"Name": "Conmon"}], True), ([{"Name": "Engine"}, {"Name": "containerd"}], False)],
 )
 def test_podman_is_named_and_refused(components: list[dict[str, str]], is_refused: bool) -> None:  # noqa: FBT001 - a case
-    said = refused({"Version": "5.4.2", "Components": components})
+    said = engine_refusal({"Version": "5.4.2", "Components": components})
     assert bool(said) is is_refused
     assert not said or said.startswith("Podman Engine 5.4.2 answers in Docker's place. ")
 

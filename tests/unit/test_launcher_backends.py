@@ -17,7 +17,7 @@ from docker_access.deployments import Owner
 from tooling.errors import ToolError
 from tooling.launcher import __main__ as command_line
 from tooling.launcher import engines, recovery
-from tooling.launcher.foreground import foreground
+from tooling.launcher.engines import foreground
 from tooling.pulumi_cli import backends, stacks
 from tooling.pulumi_files.project import Project, load_project
 from tooling.pulumi_files.secrets import Secrets

@@ -11,7 +11,7 @@ import pytest
 
 from tooling.errors import ToolError
 from tooling.launcher import engines
-from tooling.launcher.foreground import foreground
+from tooling.launcher.engines import foreground
 from tooling.machine import negative_cache
 from tooling.pulumi_cli import usable
 from tooling.pulumi_files.project import Project, load_project

@@ -9,7 +9,7 @@ import pytest
 from docker.errors import APIError, ImageNotFound
 
 from docker_access import labels
-from settings import KEYS
+from settings.models import KEYS
 from tests.unit.test_settings import read
 from tooling.launcher.pin import CONFIG_KEYS, pin
 from tooling.pulumi_files.project import Project, load_project

@@ -19,6 +19,7 @@ from tooling.launcher import __main__ as command_line
 from tooling.launcher import deploy, python_env, stack
 from tooling.launcher.verify import subject
 from topologies.deployed import Deployed
+from verification.resource import VerificationArgs
 from verification.subject import subject_of
 
 
@@ -46,13 +47,14 @@ def test_an_unknown_stack_is_refused_with_those_there_are(capsys: pytest.Capture
 
 @pytest.mark.parametrize("tls", [True, False])
 def test_the_verification_reads_what_the_outputs_say(monkeypatch: pytest.MonkeyPatch, tls: bool) -> None:  # noqa: FBT001 - a case
-    described = Deployed(
+    verified = VerificationArgs(
         apps=["web-1", "web-2"], migration="migration", valkey="valkey", postgres="postgres", gateway="gateway",
         door={"address": "127.0.0.1", "port": 3443.0, "tls": tls}, ca="/data/root.crt", app_user="openwebui",
         valkey_login={"user": "verify", "password_file": "/run/secrets/verify", "ca_file": "/run/secrets/ca.pem"},
         isolation={"edge": "web-edge", "private": ["valkey", "postgres"]},
-        account={"container": "migration", "path": "/migration/account.env"}, expected={}, triggers={}, depends_on=[],
-    ).subject  # fmt: skip
+        account={"container": "migration", "path": "/migration/account.env"},
+    )  # fmt: skip
+    described = Deployed(verification=verified, depends_on=[]).subject
     report = {"verdict": "proved", "asked_at": "2026-11-30T10:00:00Z", "seconds": 2.0}
     outputs = {
         "subject": described, "url": "https://chat.example.org", "expected": {"web-1": {"Config.Image": "1"}},
@@ -85,7 +87,7 @@ def test_the_virtual_environment_is_left_alone_while_the_requirements_stay_the_s
     monkeypatch.setattr(python_env, "LOCK", lock)
     monkeypatch.setattr(python_env, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(python_env, "_STAMP", tmp_path / ".venv/stamp")
-    monkeypatch.setattr(python_env, "uv", lambda _say: Path("/uv"))
+    monkeypatch.setattr(python_env, "uv", lambda: Path("/uv"))
     monkeypatch.setattr(python_env, "_install", install)
     assert [python_env.main(), python_env.main()] == [0, 0]
     assert len(installs) == 1
@@ -115,7 +117,7 @@ def test_the_virtual_environment_is_made_again_for_another_python_that_is_named(
 
     monkeypatch.setattr(python_env, "VENV", tmp_path)
     monkeypatch.setattr(python_env, "_STAMP", tmp_path / "stamp")
-    monkeypatch.setattr(python_env, "uv", lambda _say: Path("/uv"))
+    monkeypatch.setattr(python_env, "uv", lambda: Path("/uv"))
     monkeypatch.setattr(python_env, "_install", install)
     assert python_env.main() == 0
     assert installs == []

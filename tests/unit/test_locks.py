@@ -81,7 +81,7 @@ def test_a_build_takes_what_is_locked_and_another_version_as_it_resolves(
         return SimpleNamespace(returncode=0)
 
     monkeypatch.setattr(subprocess, "run", run)
-    monkeypatch.setattr(uv, "uv", lambda _: Path("/uv"))
+    monkeypatch.setattr(uv, "uv", lambda: Path("/uv"))
     context: Any = SimpleNamespace(
         distribution=SimpleNamespace(architecture="amd64"), work=tmp_path, stage=SimpleNamespace(text="")
     )
@@ -172,7 +172,7 @@ def test_uv_is_installed_by_its_hash(attempt: Any, monkeypatch: pytest.MonkeyPat
         return ""
 
     monkeypatch.setattr(uv, "run", run)
-    assert attempt(tmp_path, print) == ""
+    assert attempt(tmp_path) == ""
     assert ran[-1][-3:] == ["--require-hashes", "--requirement", str(uv.LOCK)]
 
 

@@ -22,7 +22,7 @@ from pulumi.runtime.settings import set_root_resource
 
 from plugin.__main__ import Package, declared
 from plugin.open_webui_stack import PACKAGE, TYPE, OpenWebUIStack, configuration
-from settings import KEYS
+from settings.models import KEYS
 from tests.unit.recorder import VARIANTS, Recorder, config_in, in_the_open, opened, record, variant
 
 EXAMPLE = Path("examples/yaml/Pulumi.yaml")

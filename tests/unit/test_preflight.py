@@ -27,7 +27,8 @@ from preflight.ports import Listener, low_ports, overlap, port_problems, process
 from preflight.subnets import Taken, pool_problems, subnet_problems, taken_subnets
 from preflight.versions import downgrade_problems, postgres_problems, software_problems
 from preflight.volumes import used_by_others
-from settings import OPEN_WEBUI_TRIED, Settings
+from settings import Settings
+from settings.references import OPEN_WEBUI_TRIED
 from tests.unit.test_settings import read
 
 OURS = {labels.PROJECT: "open-webui", labels.STACK: "team", labels.ROLE: "valkey"}

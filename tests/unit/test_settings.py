@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from components.accounts import Oidc
 from components.authority import generate
 from components.limits import DEFAULTS, DEFAULTS_OF_SINGLE, Limits
-from settings import KEYS, SECRET_KEYS, Settings
+from settings import Settings
+from settings.models import KEYS, SECRET_KEYS
 from settings.references import parse_pinned
 from settings.values import Invalid, authorities_in_file, save_policy
 from tooling.images import version
@@ -232,7 +233,7 @@ def test_no_secret_is_in_what_settings_print() -> None:
 )
 def test_the_public_url_is_what_a_browser_sends_as_origin(given: Mapping[str, str], url: str) -> None:
     settings = read({**REPLICATED, **given})
-    assert settings.public_url == settings.url == settings.cors_allow_origin == url
+    assert settings.public_url == settings.cors_allow_origin == url
 
 
 def stack_file(file: Path) -> tuple[str, dict[str, Any]]:
@@ -291,7 +292,7 @@ def test_a_debug_port_of_zero_publishes_nothing() -> None:
     ],
 )
 def test_the_url_is_one_that_this_host_can_open(address: str, url: str) -> None:
-    assert read({"uiBindAddress": address}).url == url
+    assert read({"uiBindAddress": address}).public_url == url
 
 
 @pytest.mark.parametrize(

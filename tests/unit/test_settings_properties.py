@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from settings import KEYS, SECRET_KEYS, Settings, SettingsError
+from settings import Settings, SettingsError
 from settings.blocks import ACKNOWLEDGEMENTS, SECRET_NAMES
-from settings.models import FIELDS
+from settings.models import FIELDS, KEYS, SECRET_KEYS
 from settings.refusal import decoded
 from settings.values import Invalid
 from tests.properties import TRIED

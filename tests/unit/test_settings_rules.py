@@ -14,11 +14,11 @@ from components.accounts import Oidc
 from components.authority import generate
 from components.limits import Pools
 from components.open_webui.environment import base_environment, ca_environment, replicated_environment
-from settings import OPEN_WEBUI_TRIED
 from settings.blocks import ACKNOWLEDGEMENTS
 from settings.models import ONLY_SINGLE
+from settings.references import OPEN_WEBUI_TRIED
 from settings.rules import NOT_REPLICATED
-from settings.variables import owned
+from settings.variables import why_owned
 from tests.unit.test_settings import PROJECT, REPLICATED, as_config, read, refusal
 
 PRODUCTION = {
@@ -520,6 +520,6 @@ def test_no_variable_this_project_sets_can_be_set_beside_it() -> None:
     admin = ("WEBUI_ADMIN_EMAIL", "WEBUI_ADMIN_PASSWORD", "WEBUI_ADMIN_NAME")
     # What embeds documents, and whether its model is looked for: there are reasons to set those otherwise.
     free = {*embedding.DEFAULTS, "RAG_EMBEDDING_MODEL_AUTO_UPDATE", "RAG_RERANKING_MODEL_AUTO_UPDATE"}
-    assert {name for name in (*environment, *secret, *admin) if not owned(name, replicated=True)} == free
+    assert {name for name in (*environment, *secret, *admin) if not why_owned(name, replicated=True)} == free
     of_single = (*base_environment(log_level="INFO"), *ca_environment(""), *secret[:4])
-    assert {name for name in of_single if not owned(name, replicated=False)} == free
+    assert {name for name in of_single if not why_owned(name, replicated=False)} == free

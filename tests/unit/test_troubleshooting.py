@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 from verification.__main__ import parser
 from verification.checks import CHECKS
-from verification.checks.causes import CAUSES
+from verification.checks.causes import CAUSES, Role, Trouble, cause_of
 from verification.subject import Subject, subject_of
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,11 @@ def headings() -> list[str]:
 
 def test_every_cause_has_one_section_and_every_section_is_a_cause() -> None:
     assert sorted(headings()) == sorted(CAUSES)
+
+
+def test_every_trouble_of_every_role_is_a_cause() -> None:
+    named = {cause_of(role, trouble) for role in get_args(Role) for trouble in get_args(Trouble)}
+    assert named - {*CAUSES} == set()
 
 
 def test_every_section_says_something() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from verification.checks import judge
 from verification.evidence.container import Container
 from verification.inside.runner import source
 from verification.report.terminal import report
+from verification.resource import VerificationArgs
 from verification.subject import Isolation, Subject, subject_of
 
 OPEN_WEBUI = "ghcr.io/open-webui/open-webui:main"
@@ -86,7 +88,9 @@ class Docker:
     def read_file(self, name: str, path: str) -> str | None:
         return self.files.get(f"{name}:{path}")
 
-    def execute(self, name: str, command: list[str], *, seconds: float) -> Executed:
+    def execute(
+        self, name: str, command: list[str], *, seconds: float, environment: Mapping[str, str] | None = None
+    ) -> Executed:
         assert command[2] == source("app_valkey_urls")
         return Executed(output=self.process if isinstance(self.process, str) else json.dumps(self.process))
 
@@ -341,7 +345,7 @@ PROCESS = {"WEBSOCKET_REDIS_URL": "rediss://openwebui:***@redis:6379/1?ssl_ca_ce
 
 
 def test_a_stack_of_ours_is_found_as_its_own_outputs_describe_it() -> None:
-    described = Deployed(
+    verified = VerificationArgs(
         apps=["prod-1", "prod-2"], migration="prod-migration", valkey="prod-valkey", postgres="prod-postgres",
         gateway="prod-gateway", door={"address": "127.0.0.1", "port": 3443, "tls": True}, ca=GATEWAY_CA,
         valkey_login={
@@ -350,8 +354,8 @@ def test_a_stack_of_ours_is_found_as_its_own_outputs_describe_it() -> None:
         },
         isolation={"edge": "prod-edge", "private": ["prod-postgres", "prod-valkey"]}, app_user=APP_ACCOUNT,
         account={"container": "prod-migration", "path": ACCOUNT_FILE},
-        expected={}, triggers={}, depends_on=[],
-    ).subject  # fmt: skip
+    )  # fmt: skip
+    described = Deployed(verification=verified, depends_on=[]).subject
 
     (one,) = found(*replicated(), files=FILES, process=PROCESS)
     (named,) = found(*replicated(), apps=("prod-1", "prod-2"), files=FILES, process=PROCESS)

@@ -16,9 +16,8 @@ from verification.ask.background import bounded
 from verification.ask.connectivity import TRIES, TRY
 from verification.ask.docker_view import CouldNotAsk, Executed
 from verification.ask.observe import ask_app as run_probe
-from verification.ask.observe import observe
+from verification.ask.observe import observe, secrets_in_files
 from verification.ask.readiness import HEALTH, READY, require, wait_until_ready
-from verification.ask.secret_files import secrets_in_files
 from verification.ask.through_url import ask_url
 from verification.ask.valkey_client import ask_valkey as run_ping
 from verification.ask.valkey_client import ping, read_statistics, statistics_of

@@ -21,8 +21,7 @@ from redis import exceptions
 
 from components.authority import generate
 from tests.unit import passing_time
-from verification.inside import app_http, live_events, runner, sentinel
-from verification.inside.app_http import upgrade
+from verification.inside import live_events, probe, runner, sentinel
 from verification.inside.connector import (
     Connector,
     is_fickle,
@@ -34,6 +33,7 @@ from verification.inside.connector import (
 from verification.inside.environment import APP_PROCESS, mask
 from verification.inside.errors import one_line, problem_of
 from verification.inside.live_events import LiveEvents
+from verification.inside.probe import upgrade
 from verification.inside.schema import database_url, migrations_in, revisions_in, schema
 from verification.inside.sentinel import NoPrimaryError, primary_address, sentinels_of
 
@@ -510,7 +510,7 @@ def test_an_app_that_refuses_the_origin_says_with_what() -> None:
 
 
 def test_a_websocket_on_which_the_app_says_nothing_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_http, "HTTP_SECONDS", 0.2)
+    monkeypatch.setattr(probe, "HTTP_SECONDS", 0.2)
 
     answer = asked_of(silent=True)
 

@@ -13,13 +13,12 @@ import pytest
 from rich.console import Console
 
 from tests.unit.test_verification_checks import app, behind_gateway, container, evidence, probe, probed, valkey
-from verification.__main__ import main
+from verification.__main__ import main, progress_on
 from verification.checks import CHECKS, judge
 from verification.evidence import Evidence
 from verification.evidence.container import Container, Image
 from verification.evidence.inside import Live
 from verification.report.markdown import as_markdown, prose
-from verification.report.progress import shown
 from verification.report.terminal import Report, as_text, print_report, redact, report
 
 
@@ -352,7 +351,7 @@ def test_nothing_in_prose_calls_somebody_or_leaves_its_code(text: str) -> None:
 def test_what_is_waited_for_is_told_in_plain_lines_where_there_is_no_terminal() -> None:
     sink = io.StringIO()
 
-    with shown(Console(file=sink)) as tell:
+    with progress_on(Console(file=sink)) as tell:
         tell("open-webui: starting, 4 s [health: starting]")
 
     assert sink.getvalue() == "open-webui: starting, 4 s [health: starting]\n"
@@ -361,7 +360,7 @@ def test_what_is_waited_for_is_told_in_plain_lines_where_there_is_no_terminal() 
 def test_what_is_waited_for_leaves_nothing_behind_on_a_terminal() -> None:
     sink = io.StringIO()
 
-    with shown(Console(file=sink, force_terminal=True, width=60)) as tell:
+    with progress_on(Console(file=sink, force_terminal=True, width=60)) as tell:
         tell("open-webui: starting, 4 s [health: starting]")
 
     assert "starting, 4 s [health: starting]" in sink.getvalue()

@@ -43,12 +43,7 @@ def declarations() -> str:
     config = {}
     for key, schema in properties().items():
         items = {"items": {"type": "string"}} if schema["type"] == "array" else {}
-        config[key] = {
-            "type": schema["type"],
-            **items,
-            "description": description(key),
-            "default": schema["default"],
-        }
+        config[key] = {"type": schema["type"], **items, "description": description(key), "default": schema["default"]}
     return yaml.safe_dump({"config": config}, sort_keys=False, allow_unicode=True, width=sys.maxsize)
 
 

@@ -36,7 +36,7 @@ class Fix:
     update: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Difference:
     """One way in which what is there differs from what was made.
 
@@ -78,9 +78,7 @@ def missing_one_shots(known: Recorded, seen: Observed) -> list[str]:
 
 def _unfinished(known: Recorded) -> Iterator[Difference]:
     for urn in known.unfinished:
-        yield Difference(
-            kind="update", name=urn.rpartition("::")[2], property="state", expected="finished", seen="interrupted"
-        )
+        yield Difference("update", urn.rpartition("::")[2], "state", expected="finished", seen="interrupted")
 
 
 def _container(known: Container, stack: Recorded, observed: Observed) -> Iterator[Difference]:
@@ -216,31 +214,17 @@ def _network(known: Network, observed: Observed) -> Iterator[Difference]:
     if not real:
         yield _missing("network", known.name)
     elif real["Id"] != known.id:
-        leave = [_command("docker network disconnect", known.name, guest) for guest in guests]
         away = Fix(
-            first=tuple(leave),
+            first=tuple(_command("docker network disconnect", known.name, guest) for guest in guests),
             remove=tuple(sorted(ours[key] for key in joined if key in ours)),
             then=(_command("docker network rm", known.name),),
         )
-        yield Difference(
-            kind="network",
-            name=known.name,
-            property="id",
-            expected=known.id[:12],
-            seen=str(real["Id"])[:12],
-            fix=away,
-        )
+        yield Difference("network", known.name, "id", expected=known.id[:12], seen=str(real["Id"])[:12], fix=away)
     elif known.internal:
         # On a network that leads out a neighbour may be meant, on an internal one nobody else is.
         for guest in guests:
-            yield Difference(
-                kind="network",
-                name=known.name,
-                property=f"guest {guest}",
-                expected="not joined",
-                seen="joined",
-                fix=_one_command("docker network disconnect", known.name, guest),
-            )
+            leave = _one_command("docker network disconnect", known.name, guest)
+            yield Difference("network", known.name, f"guest {guest}", expected="not joined", seen="joined", fix=leave)
 
 
 def _volumes(known: Recorded, observed: Observed) -> Iterator[Difference]:
@@ -255,7 +239,7 @@ def _images(known: Recorded, observed: Observed) -> Iterator[Difference]:
         if not found:
             yield _missing("image", reference)
         elif found != image:
-            yield Difference(kind="image", name=reference, property="content", expected=image, seen=found)
+            yield Difference("image", reference, "content", expected=image, seen=found)
 
 
 def _strays(observed: Observed) -> Iterator[Difference]:
@@ -267,15 +251,15 @@ def _strays(observed: Observed) -> Iterator[Difference]:
 
 def _stray(kind: Kind, name: str, fix: Fix) -> Difference:
     seen = "has this stack's labels, and its state does not know it"
-    return Difference(kind=kind, name=name, property="existence", expected="not there", seen=seen, fix=fix)
+    return Difference(kind, name, "existence", expected="not there", seen=seen, fix=fix)
 
 
 def _missing(kind: Kind, name: str) -> Difference:
-    return Difference(kind=kind, name=name, property="existence", expected="there", seen="gone")
+    return Difference(kind, name, "existence", expected="there", seen="gone")
 
 
 def _difference(known: Container, what: str, expected: Any, seen: Any, fix: Fix | None = None) -> Difference:
-    return Difference(kind="container", name=known.name, property=what, expected=expected, seen=seen, fix=fix or Fix())
+    return Difference("container", known.name, what, expected=expected, seen=seen, fix=fix or Fix())
 
 
 def _one_command(words: str, *arguments: str) -> Fix:

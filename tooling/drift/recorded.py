@@ -58,8 +58,6 @@ class Recorded:
     """Everything of a stack that can be compared.
 
     Attributes:
-        containers: Its containers.
-        networks: Its networks.
         volumes: Names of its volumes.
         images: References of its images, and the id each had.
         unfinished: URNs of what an interrupted update was changing.

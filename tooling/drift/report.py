@@ -46,11 +46,7 @@ def fix_line(found: Iterable[Difference], stack: str) -> str:
 def as_text(found: Sequence[Difference], known: Recorded, stack: str, gone: Sequence[str] = ()) -> str:
     """A line for each difference, then the line that fixes them.
 
-    Args:
-        found: The differences.
-        known: What was compared.
-        stack: The stack.
-        gone: Of :func:`tooling.drift.compare.missing_one_shots`.
+    ``known`` was compared; ``gone`` is what :func:`tooling.drift.compare.missing_one_shots` found.
     """
     note = [f"note: {_note(gone)}"] if gone else []
     if not found:

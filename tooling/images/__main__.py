@@ -37,18 +37,16 @@ def main(arguments: list[str] | None = None) -> int:
         client = docker_client(BUILD_SECONDS)
         for reference in options.references:
             say(ensure(client, reference, rebuild=options.rebuild, bytecode=options.bytecode))
+        return 0
     except ImageError as error:
         say(f"error: {error}")
-        return 1
     except docker.errors.APIError as error:
         say(f"error: Docker refused: {error.explanation or error}")
-        return 1
     except docker.errors.DockerException as error:
         say(f"error: Docker does not answer: {failure_text(error)}. Start it, or set DOCKER_HOST.")
-        return 1
     except KeyboardInterrupt:
         return 130
-    return 0
+    return 1
 
 
 if __name__ == "__main__":

@@ -10,23 +10,20 @@ import json
 import shlex
 import subprocess
 import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final
 
 import docker
 import docker.errors
 
 from docker_access import labels
 from docker_access.pulls import error_of
+from settings.references import Reference
 from tooling.images.debian import Distribution, Source, mmdebstrap
 from tooling.images.errors import ImageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from tooling.images.reference import Reference
-    from tooling.machine.progress import Stage
+from tooling.machine.progress import Stage
 
 _HOOKS: Final = Path("/usr/share/mmdebstrap/hooks")
 _UNWANTED: Final = (
@@ -54,20 +51,9 @@ _STEPS: Final = {
     "running --extract-hook": "completing the root file system",
 }
 BASE_PACKAGES: Final = (
-    "base-files",
-    "base-passwd",
-    "dash",
-    "coreutils",
-    "debianutils",
-    "findutils",
-    "grep",
-    "gzip",
-    "hostname",
-    "libc-bin",
-    "mawk",
-    "sed",
-    "tar",
-)
+    "base-files", "base-passwd", "dash", "coreutils", "debianutils", "findutils", "grep", "gzip", "hostname",
+    "libc-bin", "mawk", "sed", "tar",
+)  # fmt: skip
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

@@ -14,16 +14,13 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tooling.images import pypi
-from tooling.images.build import ImageSpec
+from tooling.images.build import BuildContext, ImageSpec
 from tooling.images.version import VersionConstraint
 from tooling.machine.host import run
 from tooling.machine.progress import say
-
-if TYPE_CHECKING:
-    from tooling.images.build import BuildContext
 
 _FILES: Final = Path(__file__).parent / "files"
 _SOURCE: Final = _FILES / "caddy"

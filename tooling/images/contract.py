@@ -29,12 +29,7 @@ DOCKER_SECONDS: Final = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """An item that an image does not keep.
-
-    Attributes:
-        item: What the official image has.
-        found: What this one has.
-    """
+    """An item that an image does not keep, and what was found there."""
 
     item: Item
     found: str
@@ -125,7 +120,7 @@ def _short(text: str) -> str:
     return repr(text if len(text) <= 300 else f"{text[:300]}...")  # noqa: PLR2004 - a line or two
 
 
-def hold(client: docker.DockerClient, references: Iterable[str], *, software: str = "") -> int:
+def check_all(client: docker.DockerClient, references: Iterable[str], *, software: str = "") -> int:
     """Check images and print what comes of it; 1 where one breaks its contract or cannot be checked, else 0."""
     code = 0
     for reference in references:
@@ -152,7 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--as", dest="software", default="", metavar="NAME", help="the contract to use, such as valkey")
     options = parser.parse_args(arguments)
     try:
-        return hold(docker_client(DOCKER_SECONDS), options.references, software=options.software)
+        return check_all(docker_client(DOCKER_SECONDS), options.references, software=options.software)
     except docker.errors.APIError as error:
         say(f"error: Docker refused: {error.explanation or error}")
     except docker.errors.DockerException as error:

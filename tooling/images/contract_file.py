@@ -12,9 +12,9 @@ from typing import Any, Final
 import yaml
 
 from docker_access import labels
+from settings.references import Reference
 from tooling.images import version
 from tooling.images.differences import DIFFERENCES, Difference
-from tooling.images.reference import Reference
 
 CONTRACTS: Final = Path(__file__).parent / "contracts"
 
@@ -54,12 +54,7 @@ class Item:
 
 
 class Contract:
-    """The content of a contract's file.
-
-    Args:
-        content: The file, parsed.
-        names: What stands for the names in braces.
-    """
+    """The content of a contract's file, and what stands for the names in braces."""
 
     def __init__(self, content: dict[str, Any], names: Mapping[str, str]) -> None:
         self.sources: dict[str, str] = content["sources"]
@@ -91,13 +86,7 @@ class Contract:
 
 
 def load_contract(software: str, reference: Reference, environment: Mapping[str, str]) -> Contract:
-    """The contract of an image.
-
-    Args:
-        software: Name of the contract's file.
-        reference: The image's, whose tag says the version.
-        environment: The image's own variables.
-    """
+    """The contract of a software, for the version in an image's tag and the image's own variables."""
     text = (CONTRACTS / f"{software}.yaml").read_text(encoding="utf-8")
     return Contract(yaml.safe_load(text), braced_names(reference, environment))
 

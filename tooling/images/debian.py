@@ -10,14 +10,13 @@ import platform
 import re
 import shlex
 import shutil
-import subprocess
 from dataclasses import dataclass, field, replace
 from email import message_from_string
 from pathlib import Path
 from typing import Final
 
 from tooling.images.errors import ImageError
-from tooling.machine.host import apt_install, root_prefix
+from tooling.machine.host import apt_install, captured, root_prefix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,8 +216,7 @@ def this_machine(work: Path) -> Distribution:
 
 def output(command: list[str], folder: Path | None = None) -> str:
     """What a command prints, empty where it fails."""
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False, cwd=folder)
-    return done.stdout
+    return captured(command, cwd=folder).stdout
 
 
 def mmdebstrap() -> list[str]:

@@ -104,12 +104,7 @@ _CALLED: Final = {"open-webui": "Open WebUI", "valkey": "Valkey", "pgvector": "P
 
 
 def difference_names(image: str, image_labels: Mapping[str, str]) -> list[str]:
-    """Names of the differences that a local build has.
-
-    Args:
-        image: Name of its recipe, such as ``pgvector``.
-        image_labels: Its labels.
-    """
+    """Names of the differences that a local build has, by the name of its recipe and its labels."""
     return [
         name
         for name, known in DIFFERENCES.items()

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import docker
 
 from docker_access import daemon
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import docker
-
-    from tooling.images.reference import Reference
+from settings.references import Reference
 
 GB: Final = 10**9
 PULL_BYTES: Final = {"open-webui": 6 * GB}
@@ -41,13 +38,9 @@ def to_build(reference: Reference) -> int:
 
 
 def shortage(client: docker.DockerClient, reference: Reference, need: int, *, building: bool = False) -> str:
-    """What is missing, with the way out; empty where there is room, or nothing is known.
+    """What an image lacks of the bytes it needs, with the way out; empty where there is room, or nothing is known.
 
-    Args:
-        client: The Docker daemon.
-        reference: The image.
-        need: Bytes it takes.
-        building: It is built here: that takes a temporary folder too.
+    An image that is built here takes a temporary folder too.
     """
     for folder, what in _folders(client, building=building):
         try:

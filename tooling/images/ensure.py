@@ -11,13 +11,15 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import docker
 import docker.errors
+from docker.models.images import Image
 
 from docker_access import labels
 from docker_access.pulls import way_out
+from settings.references import Reference
 from tooling.images import debian, version
 from tooling.images.build import BuildContext, build
 from tooling.images.differences import difference_names
@@ -25,13 +27,10 @@ from tooling.images.disk import shortage, to_build
 from tooling.images.errors import ImageError
 from tooling.images.pull import Pulled, pull
 from tooling.images.recipes import RECIPES, Recipe
-from tooling.images.reference import Reference, parse
+from tooling.images.reference import parse
 from tooling.machine.negative_cache import recent_failure
 from tooling.machine.progress import progress, say
 from tooling.machine.uv import CACHE
-
-if TYPE_CHECKING:
-    from docker.models.images import Image
 
 BYTECODE: Final = "IMAGE_BYTECODE"
 BUILD: Final = "BUILD_IMAGES"
@@ -92,11 +91,6 @@ def _present(client: docker.DockerClient, reference: Reference) -> Image | None:
 
 def switch(variable: str, yes: str, no: str) -> bool | None:
     """Whether an environment variable switches something on (1) or off (0); None where it is not set.
-
-    Args:
-        variable: Its name.
-        yes: What 1 means, for the message.
-        no: What 0 means.
 
     Raises:
         ImageError: It is another word.

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import docker
 import docker.errors
 import requests.exceptions
+from docker.models.containers import Container
+from docker.models.images import Image
 
 from docker_access import labels
 from docker_access.commands import run_inside
 from docker_access.polling import poll
 from tooling.images.archive import ABSENT, Files
 from tooling.images.contract_file import Contract, Item, as_text
-
-if TYPE_CHECKING:
-    from docker.models.containers import Container
-    from docker.models.images import Image
-
-    from tooling.machine.progress import Stage
+from tooling.machine.progress import Stage
 
 READY_SECONDS: Final = 60
 """How long a container may take until it answers, where its contract does not say."""
@@ -30,13 +27,7 @@ _NOT_SET: Final = "not set"
 
 
 class Examination:
-    """One image under examination.
-
-    Args:
-        client: The Docker daemon.
-        image: The image.
-        stage: Tells people what is going on.
-    """
+    """One image under examination; ``stage`` tells people what is going on."""
 
     def __init__(self, client: docker.DockerClient, image: Image, stage: Stage) -> None:
         self._client = client

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tooling.images import open_webui
-from tooling.images.pypi import lock_of, never
+from tooling.images.pypi import lock_of, overrides_without
 from tooling.images.recipes import RECIPES
 from tooling.machine import uv
 from tooling.machine.progress import say
@@ -37,11 +37,11 @@ _FITS: Final = re.compile(
 
 def main() -> int:
     """Write the lock of every package in :data:`REQUIREMENTS`; 1 where one cannot be resolved."""
-    program = uv.uv(say)
+    program = uv.uv()
     for package, (requirement, left_out) in REQUIREMENTS.items():
         with tempfile.TemporaryDirectory() as folder:
             overrides, resolved = Path(folder) / "overrides.txt", Path(folder) / "pylock.toml"
-            overrides.write_text(never(left_out), encoding="utf-8")
+            overrides.write_text(overrides_without(left_out), encoding="utf-8")
             done = subprocess.run(
                 [program, "pip", "compile", "--quiet", "--no-config", "--universal", "--python-version", "3.11",
                  "--only-binary", ":all:", "--override", overrides, "--output-file", resolved, "-"],

@@ -13,48 +13,24 @@ import csv
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from docker_access import labels
 from tooling.images import pypi
-from tooling.images.build import BASE_PACKAGES, PATH, ImageSpec
+from tooling.images.build import BASE_PACKAGES, PATH, BuildContext, ImageSpec
 from tooling.images.errors import ImageError
 from tooling.images.packages import newest
 from tooling.images.version import VersionConstraint
 
-if TYPE_CHECKING:
-    from tooling.images.build import BuildContext
-
 LEFT_OUT: Final = (
-    "accelerate",
-    "ctranslate2",
-    "faster-whisper",
-    "kubernetes",
-    "onnxruntime",
-    "opencv-python",
-    "opencv-python-headless",
-    "pyarrow",
-    "rapidocr",
-    "scikit-learn",
-    "scipy",
-    "sentence-transformers",
-    "torch",
+    "accelerate", "ctranslate2", "faster-whisper", "kubernetes", "onnxruntime", "opencv-python",
+    "opencv-python-headless", "pyarrow", "rapidocr", "scikit-learn", "scipy", "sentence-transformers", "torch",
     "transformers",
-)
+)  # fmt: skip
 """Packages imported only when one of those features is used (kubernetes: by a distributed Chroma)."""
 
 _FILES: Final = Path(__file__).parent / "files"
-_PACKAGES: Final = (
-    "bash",
-    "ca-certificates",
-    "curl",
-    "jq",
-    "libgomp1",
-    "libstdc++6",
-    "openssl",
-    "python3",
-    "tzdata",
-)
+_PACKAGES: Final = ("bash", "ca-certificates", "curl", "jq", "libgomp1", "libstdc++6", "openssl", "python3", "tzdata")
 _PIP: Final = VersionConstraint("26")
 _HEALTHCHECK: Final = (
     "curl --silent --fail http://localhost:${PORT:-8080}/health | jq -ne 'input.status == true' || exit 1"

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from tooling.images.build import BASE_PACKAGES, PATH, ImageSpec
+from tooling.images.build import BASE_PACKAGES, PATH, BuildContext, ImageSpec
 from tooling.images.errors import ImageError
 from tooling.images.packages import choose, newest
 from tooling.images.version import VersionConstraint
-
-if TYPE_CHECKING:
-    from tooling.images.build import BuildContext
 
 _FILES: Final = Path(__file__).parent / "files"
 DATA: Final = "/var/lib/postgresql/data"
@@ -97,12 +94,7 @@ def image_spec(constraint: VersionConstraint, context: BuildContext) -> ImageSpe
             "PG_VERSION": server.package,
             "PGDATA": DATA,
         },
-        instructions=(
-            'ENTRYPOINT ["docker-entrypoint.sh"]',
-            'CMD ["postgres"]',
-            "EXPOSE 5432",
-            f"VOLUME {DATA}",
-        ),
+        instructions=('ENTRYPOINT ["docker-entrypoint.sh"]', 'CMD ["postgres"]', "EXPOSE 5432", f"VOLUME {DATA}"),
         # Fast shutdown; after SIGTERM the server would wait for its clients to leave.
         stop_signal="SIGINT",
         stands_in_for="" if VersionConstraint(pgvector).matches(extension.upstream) else constraint.version,

@@ -16,9 +16,9 @@ import requests.exceptions
 
 from docker_access import logins
 from docker_access.pulls import Layers, error_of, is_unreachable
+from settings.references import Reference
 from tooling.images.disk import shortage, to_pull
 from tooling.images.errors import ImageError
-from tooling.images.reference import Reference
 from tooling.machine.negative_cache import remember_failure
 from tooling.machine.progress import progress, say
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from tooling.images.build import BuildContext
+from tooling.images.debian import Release
 from tooling.images.errors import ImageError
+from tooling.images.version import VersionConstraint
 from tooling.machine import uv
-from tooling.machine.progress import say
-
-if TYPE_CHECKING:
-    from tooling.images.build import BuildContext
-    from tooling.images.debian import Release
-    from tooling.images.version import VersionConstraint
+from tooling.machine.host import captured
 
 PLATFORMS: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 """Processors that wheels are taken for: Debian's name of it and Python's."""
@@ -29,7 +26,7 @@ def lock_of(package: str) -> Path:
     return LOCKS / f"{package}.txt"
 
 
-def never(left_out: tuple[str, ...]) -> str:
+def overrides_without(left_out: tuple[str, ...]) -> str:
     """Overrides by which uv installs none of these packages, nor what only they need."""
     return "".join(f"{name} ; sys_platform == 'never'\n" for name in left_out)
 
@@ -77,9 +74,9 @@ def install(
             "Bring the image with `docker load`."
         )
     overrides = context.work / f"{package}-overrides.txt"
-    overrides.write_text(never(left_out), encoding="utf-8")
+    overrides.write_text(overrides_without(left_out), encoding="utf-8")
     try:
-        program = uv.uv(say)
+        program = uv.uv()
     except uv.UvError as error:
         raise ImageError(str(error)) from None
     pin = f"=={constraint.version}" if constraint.exact else f"=={constraint.version}.*"
@@ -95,10 +92,7 @@ def install(
         command += ["--require-hashes", "--no-deps", "--requirements", str(lock_of(package))]
     else:
         command += ["--override", str(overrides), f"{package}{f'[{extra}]' if extra else ''}{pin}"]
-    done = subprocess.run(
-        command, capture_output=True, encoding="utf-8", errors="replace", check=False,
-        env=uv.environment(os.environ), umask=0o022,
-    )  # fmt: skip
+    done = captured(command, env=uv.environment(os.environ), umask=0o022)
     if done.returncode != 0:
         raise ImageError(_failure(done.stderr, f"{software} {constraint.version}", package, program, release))
     (metadata,) = target.glob(f"{package.replace('-', '_')}-*.dist-info")
@@ -115,10 +109,7 @@ def _failure(printed: str, what: str, package: str, program: Path, release: Rele
 
 def _available_versions(package: str, program: Path, release: Release) -> str:
     """A sentence on the versions there are: uv lists them when asked for one that cannot be."""
-    asked = subprocess.run(
-        [program, "pip", "compile", "--no-config", "--no-deps", "--python-version", release.python, "-"],
-        input=f"{package}>=99999", capture_output=True, encoding="utf-8", errors="replace", check=False,
-        env=uv.environment(os.environ),
-    )  # fmt: skip
+    command = [str(program), "pip", "compile", "--no-config", "--no-deps", "--python-version", release.python, "-"]
+    asked = captured(command, input=f"{package}>=99999", env=uv.environment(os.environ))
     match = re.search(r"only ([^,]*?)\s+(?:is|are) available", " ".join(asked.stderr.split()))
     return f"It has {match[1]}. " if match else ""

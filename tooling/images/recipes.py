@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from settings.references import Reference
 from tooling.images import caddy, open_webui, postgres, valkey, version
+from tooling.images.build import BuildContext, ImageSpec
 from tooling.images.errors import ImageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tooling.images.build import BuildContext, ImageSpec
-    from tooling.images.reference import Reference
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Image references, as the settings read them: repository, tag, digest."""
+"""Image references, as the settings read them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from settings import references
 from settings.references import Reference
 from settings.values import Invalid
 from tooling.images.errors import ImageError
-
-__all__ = ["Reference", "parse"]
 
 
 def parse(text: str) -> Reference:

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from tooling.images.build import BASE_PACKAGES, ImageSpec
+from tooling.images.build import BASE_PACKAGES, BuildContext, ImageSpec
 from tooling.images.packages import choose
-
-if TYPE_CHECKING:
-    from tooling.images.build import BuildContext
-    from tooling.images.version import VersionConstraint
+from tooling.images.version import VersionConstraint
 
 _FILES: Final = Path(__file__).parent / "files"
 _TOOLS: Final = ("benchmark", "check-aof", "check-rdb", "cli", "server")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import docker.errors
 import requests.exceptions
@@ -30,25 +30,13 @@ from tooling.launcher.verify import verify
 from tooling.machine.progress import say
 from tooling.pulumi_cli import stacks
 from tooling.pulumi_files.project import load_project, stack_names
-
-if TYPE_CHECKING:
-    from tooling.pulumi_files.stack import Stack
+from tooling.pulumi_files.stack import Stack
 
 INTERRUPTED: Final = 130
 COMMANDS: Final = (
-    "setup",
-    "image-contract",
-    "up",
-    "preview",
-    "refresh",
-    "verify",
-    "outputs",
-    "destroy",
-    "pin",
-    "rotate",
-    "cancel",
+    "setup", "image-contract", "up", "preview", "refresh", "verify", "outputs", "destroy", "pin", "rotate", "cancel",
     "drift",
-)
+)  # fmt: skip
 
 EPILOG: Final = """\
 example:    python -m tooling.launcher drift --stack prod
@@ -89,21 +77,18 @@ def main(arguments: list[str] | None = None) -> int:
         return _image_contract(options.stack) if options.command == "image-contract" else _run(options)
     except (ToolError, SettingsError, PreflightError) as error:
         say(f"error: {error}")
-        return 1
     except docker.errors.APIError as error:
         say(f"error: Docker refused: {error.explanation or error}")
-        return 1
     except requests.exceptions.RequestException as error:
         say(f"error: Docker stopped answering: {failure_text(error)}. Run it again once `docker info` answers.")
-        return 1
     except OSError as error:
         if error.filename is None:
             raise
         say(f"error: {error.filename}: {error.strerror}. Make it accessible to user {user_name()}.")
-        return 1
     except KeyboardInterrupt:
         say("interrupted")
         return INTERRUPTED
+    return 1
 
 
 def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
@@ -171,7 +156,7 @@ def _image_contract(name: str) -> int:
 
     names = [name] if name else stack_names(load_project(PROJECT_FOLDER))
     references = (image for one in names for image in settings_for("auto", open_stack(one)).images.values())
-    return contract.hold(ensure_docker(), dict.fromkeys(references))
+    return contract.check_all(ensure_docker(), dict.fromkeys(references))
 
 
 if __name__ == "__main__":

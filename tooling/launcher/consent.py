@@ -7,10 +7,14 @@ terminal an update goes on as it was asked for, and so does the destruction of a
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from settings import SettingsError
+import docker
+
+from docker_access.deployments import Owner
+from settings import Settings, SettingsError
 from tooling.errors import ToolError
 from tooling.launcher import engines
 from tooling.launcher.recovery import strays
@@ -19,15 +23,7 @@ from tooling.machine.progress import progress, say
 from tooling.preview_report.meaning import HOLDS, ONE_SHOTS, has_data, meanings
 from tooling.preview_report.steps import CONTAINER, NETWORK, VOLUME, Preview, PreviewError, Step, read
 from tooling.pulumi_cli.stacks import deployment
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    import docker
-
-    from docker_access.deployments import Owner
-    from settings import Settings
-    from tooling.pulumi_files.stack import Stack
+from tooling.pulumi_files.stack import Stack
 
 WORDS: Final = {"delete": "deletes", "replace": "replaces", "update": "updates", "create": "creates"}
 
@@ -55,12 +51,6 @@ def confirm_update(engine: engines.Engine, client: docker.DockerClient, stack: S
 
 def confirm_destroy(client: docker.DockerClient, stack: Stack, owner: Owner, settings: Callable[[], Settings]) -> None:
     """Have the end of a stack agreed to: at a terminal, and in production by ``YES=1`` alone.
-
-    Args:
-        client: Docker.
-        stack: The stack.
-        owner: Its state.
-        settings: Reads its settings.
 
     Raises:
         NotAgreedError: It was not.
@@ -117,11 +107,7 @@ def _kind(step: Step) -> str:
 
 
 def removals(recorded: Mapping[str, Any]) -> Iterator[str]:
-    """What goes and what stays when a deployment is destroyed.
-
-    Args:
-        recorded: The state, as ``pulumi stack export`` has it.
-    """
+    """What goes and what stays when a deployment, as ``pulumi stack export`` has it, is destroyed."""
     found: dict[str, list[Mapping[str, Any]]] = {CONTAINER: [], NETWORK: [], VOLUME: []}
     for resource in recorded.get("resources") or ():
         found.get(resource["type"], []).append(resource)
@@ -146,8 +132,8 @@ def _name(resource: Mapping[str, Any]) -> str:
 def _left_behind(client: docker.DockerClient, stack: Stack, owner: Owner) -> Iterator[str]:
     """What a run that was cut short, or a lost state, left and would be cleaned up or taken over first."""
     for one in strays(client.api, stack, owner):
-        status = f" ({one.made.status})" if one.made.status else ""
-        yield f"removes or takes over {one.made}{status}, {one.why}"
+        status = f" ({one.object.status})" if one.object.status else ""
+        yield f"removes or takes over {one.object}{status}, {one.why}"
     for container in failed_one_shots(client, stack):
         code = container.attrs["State"]["ExitCode"]
         yield f"removes container {container.name}, which failed (exit code {code}), so that it runs again"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ipaddress
 import json
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import docker
 
 from docker_access import daemon, labels
-from docker_access.deployments import TAKE_OVER, is_kept_here, takes_over
+from docker_access.deployments import TAKE_OVER, Owner, is_kept_here, takes_over
 from docker_access.ssh import destination
 from preflight import look, refuse_local_build
+from settings import Settings
 from tooling.images.ensure import ensure
 from tooling.launcher import engines
 from tooling.launcher.consent import confirm_destroy, confirm_update
@@ -22,23 +25,12 @@ from tooling.launcher.recovery import remove_strays
 from tooling.launcher.stack import kept_volumes, remove_failed_one_shots
 from tooling.machine.progress import say
 from tooling.pulumi_cli import stacks
-
-if TYPE_CHECKING:
-    import docker
-
-    from docker_access.deployments import Owner
-    from settings import Settings
-    from tooling.pulumi_files.config import PlainConfig
-    from tooling.pulumi_files.stack import Stack
+from tooling.pulumi_files.config import PlainConfig
+from tooling.pulumi_files.stack import Stack
 
 
 def settings_for(engine: str, stack: Stack) -> Settings:
-    """The settings; what only the Pulumi CLI can read is asked of it, where it is the engine that would run.
-
-    Args:
-        engine: One of :data:`tooling.launcher.engines.CHOICES`.
-        stack: The stack.
-    """
+    """The settings; what only the Pulumi CLI can read is asked of it, where it is the engine that would run."""
 
     def ask_the_cli() -> PlainConfig | None:
         return stacks.configuration(stack) if engines.choose(engine, stack).name == "pulumi" else None
@@ -53,13 +45,7 @@ def have_images(client: docker.DockerClient, settings: Settings) -> None:
 
 
 def deploy(engine: engines.Engine, command: engines.Command, stack: Stack, *, yes: bool = False) -> int:
-    """Run a command of an engine; its exit code.
-
-    Args:
-        engine: The engine.
-        command: Not ``outputs``.
-        stack: The stack.
-        yes: Ask nothing.
+    """Run a command of an engine, any but ``outputs``; its exit code. With ``yes``, nobody is asked.
 
     Raises:
         ToolError: It cannot begin, or was not agreed to.

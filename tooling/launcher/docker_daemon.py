@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import docker
 import docker.errors
@@ -19,15 +20,12 @@ from docker_access import daemon, elsewhere
 from docker_access.client import docker_client, failure_text
 from docker_access.logins import LoginError
 from docker_access.polling import poll
-from docker_access.versions import TooNewError, engine_of, refused
+from docker_access.versions import TooNewError, engine_of, engine_refusal
 from tooling.errors import ToolError
 from tooling.launcher.consent import agreed, at_a_terminal
 from tooling.machine.host import apt_install, root_prefix, run
 from tooling.machine.progress import progress, say
 from tooling.machine.uv import CACHE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 CALL_SECONDS: Final = 900
 """Timeout of one call: the import of an image answers only at its end."""
@@ -61,7 +59,7 @@ def ensure_docker() -> docker.DockerClient:
         at = "" if daemon.kind() == "local" else f" at {daemon.address()}"
         answer = client.version()
         say(f"docker: {_engine_and_version(answer)} answers{at}")
-        if why := refused(answer):
+        if why := engine_refusal(answer):
             raise ToolError(why)
         if other := elsewhere.of_context():
             say(f"docker: {other.what} is not used; to use its Docker: {other.line}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from tooling.drift import report
 from tooling.drift.compare import differences, missing_one_shots
@@ -14,12 +14,10 @@ from tooling.launcher.stack import own_labels
 from tooling.pulumi_cli.stacks import exported
 from tooling.pulumi_files.checkpoint import Checkpoint, load, salt_of
 from tooling.pulumi_files.lock import held
+from tooling.pulumi_files.stack import Stack
 from tooling.pulumi_files.stack_file import secrets_provider
 from tooling.pulumi_files.workspace import Workspace
 from verification.ask.docker_view import CouldNotAsk, DockerView
-
-if TYPE_CHECKING:
-    from tooling.pulumi_files.stack import Stack
 
 CLEAN: Final = 0
 COULD_NOT_ASK: Final = 1

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
 from typing import Final, Literal
 
 from tooling.engine.refusals import refuse_project
 from tooling.errors import ToolError
-from tooling.launcher.foreground import foreground
 from tooling.machine.progress import say
 from tooling.pulumi_cli import backends, stacks
 from tooling.pulumi_cli.stacks import NO_STACK
@@ -106,11 +109,9 @@ def outputs(engine: Engine, stack: Stack, *, show_secrets: bool = False) -> str:
 
 
 def cancel(stack: Stack, *, force: bool) -> int:
-    """Remove the stack's lock; its exit code.
+    """Remove the stack's lock, whichever engine locked it; the exit code.
 
-    Args:
-        stack: The stack, whichever engine locked it.
-        force: Also a lock whose process runs, or cannot be seen from this machine.
+    With ``force``, also a lock whose process runs, or cannot be seen from this machine.
 
     Raises:
         ToolError: The backend is a shared one, whose locks cannot be looked at, and ``force`` is not given.
@@ -146,3 +147,33 @@ _EMBEDDED: Final = (sys.executable, "-m", "tooling.engine")
 def _embedded(command: Command, stack: Stack) -> list[str]:
     words = ["stack", "output", "--json"] if command == "outputs" else [command]
     return [*_EMBEDDED, *words, "--stack", stack.name]
+
+
+def foreground(
+    command: list[str], folder: Path, variables: dict[str, str], edit: Callable[[str], str] | None = None
+) -> int:
+    """Run a command as if it had been called instead of us; its exit code, 128 + N if signal N ended it.
+
+    Ctrl-C reaches it from the terminal, once; it decides what to do, and we wait for it. Its standard error is
+    looked at only where there is ``edit``, which says what to print for a line.
+    """
+    sys.stdout.flush()
+
+    def leave_it_to_the_child(_number: int, _frame: FrameType | None) -> None:
+        pass
+
+    before = signal.signal(signal.SIGINT, leave_it_to_the_child)
+    try:
+        errors = subprocess.PIPE if edit else None
+        with subprocess.Popen(
+            command, cwd=folder, env=variables, stderr=errors, encoding="utf-8", errors="replace"
+        ) as child:
+            signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+            if edit and child.stderr:
+                for line in child.stderr:
+                    say(edit(line).rstrip("\n"))
+            code = child.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return code if code >= 0 else 128 - code

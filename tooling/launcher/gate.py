@@ -6,7 +6,8 @@ thereby say the same words, and an update that is refused leaves the state file 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from settings import Settings
 from tooling.engine.errors import only_the_cli
@@ -14,12 +15,8 @@ from tooling.pulumi_cli.backends import refuse_wrong_passphrase
 from tooling.pulumi_files.checkpoint import sealed_by
 from tooling.pulumi_files.config import PlainConfig, load_config
 from tooling.pulumi_files.project import passphrase
+from tooling.pulumi_files.stack import Stack
 from tooling.pulumi_files.stack_file import begun, needs_the_cli, read_salt, secrets_provider
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from tooling.pulumi_files.stack import Stack
 
 
 def read_settings(stack: Stack, ask_the_cli: Callable[[], PlainConfig | None] | None = None) -> Settings:
@@ -67,11 +64,8 @@ def _secret_parts(sealed: Mapping[str, Any]) -> Iterator[str]:
 def refuse_unusable_state(stack: Stack, export: Callable[[], Mapping[str, Any]]) -> None:
     """Have the state read and its passphrase tried, where the engine is about to be the Pulumi CLI.
 
-    The CLI's own words name neither the file nor a way out.
-
-    Args:
-        stack: The stack.
-        export: Asks a shared backend for the document of ``pulumi stack export``.
+    The CLI's own words name neither the file nor a way out. ``export`` asks a shared backend for the document of
+    ``pulumi stack export``.
 
     Raises:
         PulumiFilesError: The state file cannot be read, or the passphrase does not open it.

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 import sys
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import docker
 
 from docker_access import one_shots
 from docker_access.polling import poll
 from tooling.launcher.stack import own_labels
 from tooling.machine.progress import INTERVAL_SECONDS, say
 from tooling.pulumi_files.lock import held
-
-if TYPE_CHECKING:
-    import docker
-
-    from tooling.pulumi_files.stack import Stack
+from tooling.pulumi_files.stack import Stack
 
 POLL_SECONDS: Final = 0.5
 UNWATCHED_SECONDS: Final = 60.0

@@ -6,14 +6,16 @@ with. The Pulumi CLI saves what such a refresh found even so; with nothing begun
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import docker
 import requests.exceptions
 from docker.errors import DockerException
 
 from docker_access.client import api_client
-from docker_access.deployments import AnothersDeploymentError, Owner, made, origin, refuse_anothers
+from docker_access.deployments import AnothersDeploymentError, Owner, origin, refuse_anothers, stack_objects
 from docker_access.identity import OtherDockerHostError, refuse_another
 from tooling.errors import ToolError
 from tooling.launcher.stack import own_labels
@@ -21,13 +23,7 @@ from tooling.machine.progress import say
 from tooling.preview_report.steps import CONTAINER, DOCKER_HOST
 from tooling.pulumi_cli.stacks import deployment
 from tooling.pulumi_files.project import BACKEND_VARIABLE
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import docker
-
-    from tooling.pulumi_files.stack import Stack
+from tooling.pulumi_files.stack import Stack
 
 
 def checked_owner(stack: Stack) -> Owner:
@@ -71,7 +67,7 @@ def _may_have_made(client: docker.APIClient, own: Mapping[str, str], resources: 
     known = {resource.get("id") for resource in resources if resource.get("type") == CONTAINER}
     if not known:
         return bool(resources)
-    return any(one.id in known for one in made(client, own))
+    return any(one.id in known for one in stack_objects(client, own))
 
 
 def state_origin(stack: Stack) -> str:

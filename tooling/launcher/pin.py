@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import docker
 import docker.errors
@@ -11,13 +11,11 @@ import requests.exceptions
 from docker_access import labels
 from docker_access.client import failure_text
 from docker_access.logins import LoginError, login
+from settings import Settings
 from tooling.images.reference import parse
 from tooling.machine.progress import say
+from tooling.pulumi_files.stack import Stack
 from tooling.pulumi_files.stack_file import set_value
-
-if TYPE_CHECKING:
-    from settings import Settings
-    from tooling.pulumi_files.stack import Stack
 
 CONFIG_KEYS: Final = {
     "open-webui": "openWebuiImage",
@@ -55,15 +53,11 @@ def pin(stack: Stack, settings: Settings, client: docker.DockerClient) -> int:
             say(f"pinned already: {reference}")
         else:
             set_value(stack, CONFIG_KEYS[role], digested)
-            say(f"pinned: {CONFIG_KEYS[role]}: {digested}{_previous(reference)}")
+            before = parse(reference).digest
+            say(f"pinned: {CONFIG_KEYS[role]}: {digested}{f' (it was {before})' if before else ''}")
     if not pinned:
         say(f"error: no image of stack {settings.stack} could be pinned; its stack file was not changed.")
     return 0 if pinned else 1
-
-
-def _previous(reference: str) -> str:
-    before = parse(reference).digest
-    return f" (it was {before})" if before else ""
 
 
 def _digest(client: docker.DockerClient, reference: str) -> str:

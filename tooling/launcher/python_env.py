@@ -16,16 +16,14 @@ if sys.version_info < (3, 11):  # noqa: UP036 - this file is what finds out
 import hashlib
 import os
 import re
-import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from tooling.machine.host import captured
 from tooling.machine.progress import progress, say
 from tooling.machine.uv import UvError, environment, uv
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 VENV: Final = PROJECT / ".venv"
@@ -47,7 +45,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         return 0
     began = time.monotonic()
     try:
-        failure = _install(uv(say), create=not usable)
+        failure = _install(uv(), create=not usable)
     except UvError as error:
         failure = str(error)
     if failure:
@@ -74,14 +72,7 @@ def _install(uv_program: Path, *, create: bool) -> str:
     venv = ["venv", "--quiet", "--clear", "--python", sys.executable, str(VENV)]
     for command in [venv, sync] if create else [sync]:
         with progress("installing the Python requirements"):
-            done = subprocess.run(
-                [str(uv_program), *command],
-                env=variables,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                check=False,
-            )
+            done = captured([uv_program, *command], env=variables)
         if done.returncode != 0:
             return (
                 f"the Python requirements could not be installed into {VENV.name}:\n{done.stderr.strip()}\n"

@@ -7,36 +7,28 @@ its user says that nobody is at work, which cannot be seen from here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import docker
 
 from docker_access import labels, one_shots
-from docker_access.deployments import Made, Owner, made, takes_over
+from docker_access.deployments import Owner, StackObject, stack_objects, takes_over
 from tooling.errors import ToolError
 from tooling.launcher.stack import own_labels
 from tooling.machine.progress import say
 from tooling.pulumi_cli.stacks import deployment
 from tooling.pulumi_files.lock import locked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    import docker
-
-    from tooling.pulumi_files.stack import Stack
+from tooling.pulumi_files.stack import Stack
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stray:
-    """A container or network of a stack that its state does not know.
+    """A container or network of a stack that its state does not know, and where it comes from, as a clause."""
 
-    Attributes:
-        made: It.
-        why: What it is, as in ``which was made from the state in bob@laptop:/home/bob/web``.
-    """
-
-    made: Made
+    object: StackObject
     why: str
 
 
@@ -51,7 +43,7 @@ def strays(api: docker.APIClient, stack: Stack, owner: Owner) -> list[Stray]:
         return []
     known = set(_ids(deployment(stack)))
     own = {owner.identity} if stack.shared else {owner.identity, ""}
-    there = [one for one in made(api, own_labels(stack)) if one.kind != "volume"]
+    there = [one for one in stack_objects(api, own_labels(stack)) if one.kind != "volume"]
     found = []
     for one in there:
         anothers = one.labels.get(labels.STATE, "") not in own or (stack.shared and not known)
@@ -61,11 +53,11 @@ def strays(api: docker.APIClient, stack: Stack, owner: Owner) -> list[Stray]:
             _refuse_guests(api, one, {other.id for other in there})
         where = one.labels.get(labels.ORIGIN, "a place that is not known")
         why = f"was made from another state, in {where}" if anothers else "this stack made and its state does not know"
-        found.append(Stray(made=one, why=f"which {why}"))
+        found.append(Stray(object=one, why=f"which {why}"))
     return found
 
 
-def _refuse_guests(api: docker.APIClient, network: Made, ours: set[str]) -> None:
+def _refuse_guests(api: docker.APIClient, network: StackObject, ours: set[str]) -> None:
     """Stop before anything is removed: Docker keeps a network that is in use, and no engine makes a second one."""
     joined = api.inspect_network(network.id)["Containers"] or {}
     guests = sorted(one["Name"] for id_, one in joined.items() if id_ not in ours)
@@ -86,11 +78,6 @@ def remove_strays(client: docker.DockerClient, stack: Stack, owner: Owner) -> li
     just made, and not recorded yet, is no stray. On a shared backend that cannot be known, and nothing of the stack's
     own is removed.
 
-    Args:
-        client: Docker.
-        stack: The stack.
-        owner: Its state.
-
     Returns:
         What was removed, as in ``container open-webui-team, which this stack made and its state does not know``.
 
@@ -101,8 +88,8 @@ def remove_strays(client: docker.DockerClient, stack: Stack, owner: Owner) -> li
     """
     with nullcontext() if stack.shared else locked(stack.backend):
         found = strays(client.api, stack, owner)
-        gone = set(_remove(client.api, (one.made for one in found)))
-    return [f"{one.made}, {one.why}" for one in found if one.made.id in gone]
+        gone = set(_remove(client.api, (one.object for one in found)))
+    return [f"{one.object}, {one.why}" for one in found if one.object.id in gone]
 
 
 def remove_unfinished(
@@ -110,13 +97,8 @@ def remove_unfinished(
 ) -> list[str]:
     """Remove the stack's containers and networks whose creation was cut short, so that their names are free again.
 
-    Only while nobody else changes the stack.
-
-    Args:
-        client: Docker.
-        stack: The stack.
-        owner: Its state.
-        recorded: Its deployment of ``pulumi stack export``; what was being created is among the pending operations.
+    Only while nobody else changes the stack. What was being created is among the pending operations of its deployment,
+    as ``pulumi stack export`` has it.
 
     Returns:
         What was removed, as in ``container open-webui-team``.
@@ -129,7 +111,7 @@ def remove_unfinished(
     known, own = set(_ids(recorded)), {owner.identity, ""}
     found = [
         one
-        for one in made(client.api, own_labels(stack))
+        for one in stack_objects(client.api, own_labels(stack))
         if one.kind != "volume" and one.id not in known
         if one.name in names and one.labels.get(labels.STATE, "") in own
     ]
@@ -137,7 +119,7 @@ def remove_unfinished(
     return [str(one) for one in found if one.id in gone]
 
 
-def _remove(api: docker.APIClient, found: Iterable[Made]) -> Iterator[str]:
+def _remove(api: docker.APIClient, found: Iterable[StackObject]) -> Iterator[str]:
     """Remove containers and then networks; the ids of those that are gone."""
     for one in found:
         if one.kind == "container":

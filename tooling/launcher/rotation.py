@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from settings.rules import no_secret
+from settings import Settings
+from settings.rules import absent_secrets
 from tooling.errors import ToolError
+from tooling.pulumi_files.stack import Stack
 from tooling.pulumi_files.stack_file import set_value
-
-if TYPE_CHECKING:
-    from settings import Settings
-    from tooling.pulumi_files.stack import Stack
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rotatable:
-    """A secret that a stack generates.
-
-    Attributes:
-        what: What it is.
-        recreates: What is re-created when it is replaced, and what people notice.
-    """
+    """A secret that a stack generates: what it is, what is re-created with it, and what people notice."""
 
     what: str
     recreates: str
@@ -46,7 +39,7 @@ def secrets_of(settings: Settings) -> list[str]:
     """Names of the secrets that a stack with these settings can replace."""
     if not settings.replicated:
         return []
-    absent = no_secret(settings)
+    absent = absent_secrets(settings)
     return [name for name in SECRETS if name not in absent]
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import docker
+from docker.models.containers import Container
+from docker.models.volumes import Volume
 
 from docker_access import labels
 from docker_access.one_shots import ROLES
 from tooling.errors import ToolError
 from tooling.pulumi_files.project import load_project, stack_names
 from tooling.pulumi_files.stack import Stack, find_stack
-
-if TYPE_CHECKING:
-    import docker
-    from docker.models.containers import Container
-    from docker.models.volumes import Volume
 
 PROJECT_FOLDER: Final = Path(__file__).resolve().parents[2]
 
@@ -40,17 +39,12 @@ def own_labels(stack: Stack) -> dict[str, str]:
     return {labels.PROJECT: stack.project.name, labels.STACK: stack.name}
 
 
-def _label_filter(stack: Stack) -> list[str]:
-    return [f"{key}={value}" for key, value in own_labels(stack).items()]
-
-
 def failed_one_shots(client: docker.DockerClient, stack: Stack) -> list[Container]:
     """One-shot containers of the stack that failed."""
+    exited = {**labels.filters(own_labels(stack)), "status": "exited"}
     return [
         container
-        for container in client.containers.list(
-            all=True, filters={"label": _label_filter(stack), "status": "exited"}, ignore_removed=True
-        )
+        for container in client.containers.list(all=True, filters=exited, ignore_removed=True)
         if container.labels.get(labels.ROLE) in ROLES and container.attrs["State"]["ExitCode"] != 0
     ]
 
@@ -66,4 +60,4 @@ def remove_failed_one_shots(client: docker.DockerClient, stack: Stack) -> list[s
 
 def kept_volumes(client: docker.DockerClient, stack: Stack) -> list[Volume]:
     """The stack's data volumes that are still there, by name."""
-    return sorted(client.volumes.list(filters={"label": _label_filter(stack)}), key=lambda volume: str(volume.name))
+    return sorted(client.volumes.list(filters=labels.filters(own_labels(stack))), key=lambda one: str(one.name))

@@ -6,17 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from tooling.errors import ToolError
 from tooling.launcher import engines
 from tooling.launcher.docker_daemon import ensure_docker
 from tooling.launcher.ownership import checked_owner
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tooling.pulumi_files.stack import Stack
+from tooling.pulumi_files.stack import Stack
 
 IDLE: Final = {None: [], True: ["--idle"], False: ["--no-idle"]}
 """Flags of the verification, by whether an idle websocket is to be kept open; None leaves that to it."""

@@ -8,20 +8,22 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from tooling.machine.progress import progress, say
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+
+def captured(command: Sequence[str | Path], **options: Any) -> subprocess.CompletedProcess[str]:
+    """What came of a command that was run out of sight, as text; the options are those of :func:`subprocess.run`."""
+    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False, **options)
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
     """Run a command; empty on success, else the command with the end of what it printed."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, encoding="utf-8", errors="replace", check=False, env=environment
-        )
+        done = captured(command, env=environment)
     except OSError as error:
         return f"{' '.join(command)}: {error}"
     if done.returncode == 0:

@@ -10,16 +10,14 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from docker_access.surroundings import home
 from tooling.machine.host import apt_install, run
-from tooling.machine.progress import say as say_it
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from tooling.machine.progress import say
 
 LOCK: Final = Path(__file__).with_name("uv.txt")
 """The version of uv that is installed where none is on PATH, with the hashes of its files; pip takes no other."""
@@ -33,16 +31,14 @@ class UvError(Exception):
     """uv cannot be had; the text is for the user: what, the value seen, the way out."""
 
 
-def uv(say: Callable[[str], None]) -> Path:
+def uv() -> Path:
     """Path of uv: the one on PATH, else one installed into ``.cache/uv`` through pip.
 
     Raises:
         UvError: Neither ``python3 -m venv`` nor pip works here and they cannot be installed.
     """
     on_path = shutil.which("uv")
-    if on_path:
-        return Path(on_path)
-    return _installed() or _install(say)
+    return Path(on_path) if on_path else _installed() or _install()
 
 
 def _installed() -> Path | None:
@@ -52,13 +48,13 @@ def _installed() -> Path | None:
     return None
 
 
-def _install(say: Callable[[str], None]) -> Path:
+def _install() -> Path:
     version = re.findall(r"^uv==(\S+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE)[0]
     say(f"uv: installing {version} into .cache/uv (none on PATH)")
     folder = CACHE / "uv"
     tried: list[str] = []
     for attempt in (_by_venv, _by_pip, _by_venv_after_apt):
-        tried.append(attempt(folder, say))
+        tried.append(attempt(folder))
         path = _installed()
         if path is not None:
             return path
@@ -69,19 +65,19 @@ def _install(say: Callable[[str], None]) -> Path:
     )
 
 
-def _by_venv(folder: Path, _: Callable[[str], None]) -> str:
+def _by_venv(folder: Path) -> str:
     made = run([sys.executable, "-m", "venv", str(folder)])
     return made or run([str(folder / "bin/python"), "-m", "pip", "install", "--quiet", *_LOCKED])
 
 
-def _by_pip(folder: Path, _: Callable[[str], None]) -> str:
+def _by_pip(folder: Path) -> str:
     target = str(folder / "lib")
     return run([sys.executable, "-m", "pip", "install", "--quiet", "--target", target, *_LOCKED])
 
 
-def _by_venv_after_apt(folder: Path, say: Callable[[str], None]) -> str:
+def _by_venv_after_apt(folder: Path) -> str:
     say("uv: python3 has neither venv nor pip; installing python3-venv")
-    return apt_install("python3-venv") or _by_venv(folder, say)
+    return apt_install("python3-venv") or _by_venv(folder)
 
 
 def environment(current: Mapping[str, str]) -> dict[str, str]:
@@ -152,7 +148,7 @@ def pip_settings(current: Mapping[str, str]) -> dict[str, str]:
 
 if __name__ == "__main__":
     try:
-        program = uv(say_it)
+        program = uv()
     except UvError as failure:
         sys.exit(f"error: {failure}")
     os.execve(program, [str(program), *sys.argv[1:]], environment(os.environ))  # noqa: S606 - becomes uv

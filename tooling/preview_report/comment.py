@@ -54,12 +54,7 @@ def shortened(body: str) -> str:
 
 
 def found(listing: str, body: str) -> int | None:
-    """Id of the first comment that begins as ``body`` does.
-
-    Args:
-        listing: A comment a line, as JSON with ``id`` and ``body``.
-        body: The comment to be written; its first line marks it.
-    """
+    """Id of the first comment whose first line is that of ``body``; in the listing, each is a line of JSON."""
     marker = body.partition("\n")[0]
     comments = (json.loads(line) for line in listing.splitlines() if line)
     return next((int(one["id"]) for one in comments if (one["body"] or "").partition("\n")[0].strip() == marker), None)

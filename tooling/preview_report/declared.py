@@ -68,13 +68,7 @@ class Sealed(Secrets):
 
 
 class Declared(Workspace):
-    """A stack, with a state of what its program declares.
-
-    Args:
-        directory: The project's directory.
-        stack: The stack's name.
-        state: Directory of the state.
-    """
+    """A stack, with a state of what its program declares in a directory of its own."""
 
     sealed = True
 
@@ -147,10 +141,7 @@ def declare(directory: Path, stack: str, state: Path) -> bool:
 def compare(base: Path, directory: Path, stack: str) -> dict[str, Any]:
     """What a stack's program changes of what it was, as ``python -m tooling.engine preview --json`` has it.
 
-    Args:
-        base: A checkout of the program as it was; where it has not this stack, all of it is new.
-        directory: The program's.
-        stack: The stack's name.
+    ``base`` is a checkout of the program as it was; where it has not this stack, all of it is new.
 
     Raises:
         ToolError: One of the two cannot be run.

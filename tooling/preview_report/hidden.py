@@ -31,22 +31,15 @@ def without_secrets(errors: Iterable[str], stack: str) -> tuple[str, ...]:
 
     What the program says of another Docker host is never withheld: it needs none of the stack's secrets.
 
-    Args:
-        errors: What an engine printed.
-        stack: The stack, of the project in the current directory; empty where its secrets were not to be had.
+    The stack is one of the project in the current directory; empty where its secrets were not to be had.
     """
-    hidden, known = secrets_of_environment(os.environ), True
+    hidden, known = redaction.values_within([f"{name}={value}" for name, value in os.environ.items()]), True
     try:
         hidden |= secrets_of_stack(stack) if stack else set()
     except (ToolError, OSError, ValueError):
         known = False
     shown = (redaction.redact(error, hidden) if known or other_host_refusal(error) else WITHHELD for error in errors)
     return tuple(dict.fromkeys(shown))
-
-
-def secrets_of_environment(variables: Mapping[str, str]) -> set[str]:
-    """Secrets among the variables of a process, by their names."""
-    return redaction.values_within([f"{name}={value}" for name, value in variables.items()])
 
 
 def secrets_of_stack(name: str) -> set[str]:

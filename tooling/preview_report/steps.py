@@ -98,11 +98,9 @@ def other_host_refusal(error: str) -> str:
 
 
 def read(text: str, stack: str = "") -> Preview:
-    """Read a preview.
+    """Read what ``pulumi preview --json`` or ``python -m tooling.engine preview --json`` printed.
 
-    Args:
-        text: What ``pulumi preview --json`` or ``python -m tooling.engine preview --json`` printed.
-        stack: Name of the stack, where the preview names none.
+    The stack's name counts where the preview names none.
 
     Raises:
         PreviewError: It is something else.
@@ -111,7 +109,8 @@ def read(text: str, stack: str = "") -> Preview:
         document = json.loads(text)
     except ValueError:
         document = None
-    if not isinstance(document, dict) or not isinstance(document.get("steps", []), list) or not _looks_right(document):
+    is_preview = isinstance(document, dict) and not {"changeSummary", "diagnostics"}.isdisjoint(document)
+    if not is_preview or not isinstance(document.get("steps", []), list):
         raise PreviewError(
             f"this is no preview as JSON, but {len(text)} other characters. Give the output of `pulumi preview --json` "
             "or `python -m tooling.engine preview --json`; if that is empty, the preview failed, and standard error "
@@ -125,10 +124,6 @@ def read(text: str, stack: str = "") -> Preview:
         errors=tuple(_errors(document.get("diagnostics") or ())),
         declared=document.get("declared") is True,
     )
-
-
-def _looks_right(document: Mapping[str, Any]) -> bool:
-    return bool({"changeSummary", "diagnostics"} & document.keys())
 
 
 def _one_step_each(steps: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -149,7 +144,7 @@ def _one_step_each(steps: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, 
 def _steps(raw: Iterable[Mapping[str, Any]]) -> Iterator[Step]:
     for step in raw:
         type_, parents = _type(step["urn"]), step["urn"].split("::")[2].split("$")[:-1]
-        if type_ == STACK or type_.startswith("pulumi:providers:") or _is_component(type_):
+        if type_ == STACK or type_.startswith(("pulumi:providers:", "openwebui:components:")):
             continue
         yield Step(
             op=step["op"],
@@ -163,10 +158,6 @@ def _steps(raw: Iterable[Mapping[str, Any]]) -> Iterator[Step]:
 
 def _type(urn: str) -> str:
     return str(urn).split("::")[2].rpartition("$")[2]
-
-
-def _is_component(type_: str) -> bool:
-    return type_.startswith("openwebui:components:")
 
 
 def _keys(step: Mapping[str, Any]) -> Iterator[str]:

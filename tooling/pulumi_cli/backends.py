@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from tooling.errors import ToolError
@@ -18,12 +19,8 @@ from tooling.pulumi_files.project import (
     passphrase,
     passphrase_file,
 )
+from tooling.pulumi_files.stack import Stack
 from tooling.pulumi_files.stack_file import read_salt, secrets_provider
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from tooling.pulumi_files.stack import Stack
 
 _LOCK: Final = re.compile(r"locked by \d+ lock.*?created by (\S+)@(\S+) \(pid (\d+)\) at (\S+)", re.DOTALL)
 """The CLI's words for a lock it met: whose, on which machine, of which process, since when.
@@ -49,11 +46,7 @@ def without_password(text: str, url: str) -> str:
 
 
 def refuse_embedded(stack: Stack, why: str) -> None:
-    """Refuse to begin what the embedded engine cannot do.
-
-    Args:
-        stack: The stack.
-        why: Why it would be the one, as in ``no Pulumi CLI on PATH``.
+    """Refuse to begin what the embedded engine cannot do. ``why`` it would be the one is in the text.
 
     Raises:
         ToolError: The backend is a shared one.
@@ -89,9 +82,7 @@ def environment(stack: Stack) -> dict[str, str]:
 def refuse_wrong_passphrase(stack: Stack, export: Callable[[], Mapping[str, Any]]) -> None:
     """Try the passphrase before the CLI runs, which would write another salt into a stack file that has none.
 
-    Args:
-        stack: The stack.
-        export: Asks for the document of ``pulumi stack export``; empty where the backend has no such stack.
+    ``export`` asks for the document of ``pulumi stack export``, empty where the backend has no such stack.
 
     Raises:
         PulumiFilesError: It does not open the stack's secrets.

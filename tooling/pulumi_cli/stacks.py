@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tooling.errors import ToolError
+from tooling.machine import host
 from tooling.pulumi_cli import backends
 from tooling.pulumi_cli.usable import NO_CLI
 from tooling.pulumi_files.checkpoint import latest_of
@@ -36,10 +37,8 @@ def variables(stack: Stack) -> dict[str, str]:
 
 def captured(command: Sequence[str], stack: Stack) -> subprocess.CompletedProcess[str]:
     """What a command of an engine prints; the backend's password is taken out of its standard error."""
-    done = subprocess.run(
-        command, capture_output=True, encoding="utf-8", errors="replace", check=False, cwd=stack.project.directory,
-        env={**variables(stack), "PYTHONIOENCODING": "utf-8"},
-    )  # fmt: skip
+    own = {**variables(stack), "PYTHONIOENCODING": "utf-8"}
+    done = host.captured(command, cwd=stack.project.directory, env=own)
     done.stderr = backends.without_password(done.stderr.strip(), stack.backend_url)
     return done
 

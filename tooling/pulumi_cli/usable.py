@@ -11,6 +11,7 @@ from typing import Final
 
 from docker_access.surroundings import home
 from tooling.errors import ToolError
+from tooling.machine.host import captured
 from tooling.machine.negative_cache import recent_failure, remember_failure
 from tooling.machine.progress import progress
 
@@ -21,11 +22,9 @@ PLUGIN_SECONDS: Final = 120
 
 
 def obstacle_to_cli(project: Path, *, asked: bool) -> str:
-    """Why the Pulumi CLI cannot run this project; empty if it can.
+    """Why the Pulumi CLI cannot run the project in a directory; empty if it can.
 
-    Args:
-        project: The project's directory.
-        asked: Whether the user named the CLI: then a recent failure of the Docker plugin's source is not remembered.
+    Where the user ``asked`` for it by name, a recent failure of the Docker plugin's source is not remembered.
     """
     if not (cli := shutil.which("pulumi")):
         return NO_CLI
@@ -58,9 +57,7 @@ def _install_plugin(name: str, version: str) -> str:
     command = ["pulumi", "plugin", "install", "resource", "docker", version]
     with progress(f"installing {name}"):
         try:
-            done = subprocess.run(
-                command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=PLUGIN_SECONDS
-            )
+            done = captured(command, timeout=PLUGIN_SECONDS)
         except subprocess.TimeoutExpired:
             failure = f"no answer within {PLUGIN_SECONDS} s"
         else:
@@ -74,11 +71,5 @@ def _install_plugin(name: str, version: str) -> str:
 
 def version() -> str:
     """Version of the Pulumi CLI, such as ``3.259.0``."""
-    done = subprocess.run(
-        ["pulumi", "version"],
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
-    )
+    done = captured(["pulumi", "version"], env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"})
     return done.stdout.strip().removeprefix("v")

@@ -6,6 +6,7 @@ import shlex
 import time
 from typing import Final
 
+from verification.ask.containers import app_port
 from verification.ask.view import View
 from verification.evidence.container import Container
 from verification.evidence.inside import Account
@@ -13,7 +14,6 @@ from verification.inside import runner
 from verification.subject import Subject
 
 VARIABLES: Final = ("WEBUI_ADMIN_EMAIL", "WEBUI_ADMIN_PASSWORD")
-PORT: Final = "8080"
 SECONDS: Final = 38.0
 """Longer than the probe gives itself (ASK_SECONDS and CLEAN_SECONDS there), so that it can leave nothing behind."""
 
@@ -30,7 +30,7 @@ def ask_account(view: View, subject: Subject) -> Account:
             why = "is gone until the next update" if text is None else f"holds no {' and '.join(VARIABLES)}"
             return Account(problem="none", error=f"{where} {why}")
     first, *others = (view.container(name) for name in subject.apps)
-    addresses = {first.name: f"http://127.0.0.1:{port_of(first)}"}
+    addresses = {first.name: f"http://127.0.0.1:{app_port(first)}"}
     addresses |= {other.name: address_of(other, first) for other in others}
     asked = {"replicas": addresses}
     executed = runner.run(view, first.name, "account_probe", asked, seconds=SECONDS, environment=variables)
@@ -62,9 +62,4 @@ def address_of(container: Container, seen_from: Container) -> str:
     if not found:
         return ""
     host = f"[{found[0]}]" if ":" in found[0] else found[0]
-    return f"http://{host}:{port_of(container)}"
-
-
-def port_of(container: Container) -> str:
-    """TCP port Open WebUI listens on in its container."""
-    return container.variables.get("PORT") or PORT
+    return f"http://{host}:{app_port(container)}"

@@ -39,6 +39,11 @@ def is_open_webui(container: Container) -> bool:
     return named or not {"WEBSOCKET_MANAGER", WEBSOCKET_URL}.isdisjoint(container.variables)
 
 
+def app_port(container: Container) -> str:
+    """TCP port Open WebUI listens on in its container."""
+    return container.variables.get("PORT") or "8080"
+
+
 def image_name(container: Container) -> str:
     """Last part of its image's name, without registry, tag and digest."""
     reference = str(container.config.get("Image", ""))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import urlsplit
 
 from docker_access import daemon, labels
 from docker_access.ports import connected
-from verification.ask.containers import deployer_of, image_name, is_open_webui
-from verification.ask.docker_view import CouldNotAsk, Executed
+from verification.ask.containers import app_port, deployer_of, image_name, is_open_webui
+from verification.ask.docker_view import CouldNotAsk
 from verification.ask.own_stack import account_file, subject_behind_gateway
+from verification.ask.view import ContainerView
 from verification.checks.name_resolution import is_loopback
 from verification.evidence.container import Container
 from verification.evidence.inside import STATE_URL, WEBSOCKET_URL, port_of
@@ -21,29 +22,12 @@ from verification.subject import Subject
 VALKEYS: Final = frozenset({"valkey", "valkey-bundle", "redis", "redis-stack", "redis-stack-server", "keydb"})
 """Last part of the names of images that answer as Valkey does."""
 
-PORT: Final = "8080"
 NO_NETWORK: Final = frozenset({"none"})
 HOST_NETWORK: Final = "host"
 ANY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what Docker tells, nothing listens here
 
 ASK_SECONDS: Final = 8.0
 TRY_SECONDS: Final = 1.0
-
-
-class View(Protocol):
-    """What is asked of Docker here."""
-
-    def names(self) -> list[str]:
-        """Names of all containers."""
-
-    def container(self, name: str) -> Container:
-        """One container."""
-
-    def read_file(self, name: str, path: str) -> str | None:
-        """Text of a file in a container."""
-
-    def execute(self, name: str, command: list[str], *, seconds: float) -> Executed:
-        """Run a command in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +57,9 @@ class Found:
         return f"{', '.join(subject.apps)} with {', '.join([valkey, *others])}{where}{deployer}{note}"
 
 
-def detect(view: View, apps: Sequence[str] = (), *, connects: Callable[[str, int], bool] | None = None) -> list[Found]:
+def detect(
+    view: ContainerView, apps: Sequence[str] = (), *, connects: Callable[[str, int], bool] | None = None
+) -> list[Found]:
     """Every deployment of Open WebUI among the containers.
 
     Args:
@@ -114,12 +100,12 @@ def _without_leftovers(group: list[Container]) -> list[Container]:
 
 def _is_kept(container: Container) -> bool:
     """Somebody deployed it as one of several, and it is meant to run."""
-    policy = (container.inspect.get("HostConfig") or {}).get("RestartPolicy") or {}
+    policy = container.host_config.get("RestartPolicy") or {}
     return bool(deployer_of(container)) and (policy.get("Name") not in {"", "no", None} or container.exit_code != 0)
 
 
 def _describe(
-    view: View,
+    view: ContainerView,
     apps: list[Container],
     containers: list[Container],
     urls: Mapping[str, str],
@@ -141,7 +127,8 @@ def _describe(
         subject = replace(described, account=account_file(migration))
     else:
         database, address = host_of(first.variables.get("DATABASE_URL", "")), published_url(first)
-        silent = bool(address) and not connects(*_host_and_port(address))
+        place = urlsplit(address)
+        silent = bool(address) and not connects(place.hostname or "", place.port or 80)
         note = f"{address} is left out: nothing answers there from here" if silent else ""
         named = next(_containers_named(first, database, containers), None) if database else None
         subject = replace(subject, postgres=_name(postgres or named), url="" if silent else address)
@@ -161,7 +148,7 @@ def _with_role(app: Container, role: str, containers: list[Container]) -> Contai
 # --- its Valkey -------------------------------------------------------------------------------------------------------
 
 
-def valkey_url(view: View, app: Container) -> str:
+def valkey_url(view: ContainerView, app: Container) -> str:
     """The URL that carries the app's live events, its password masked or not; empty when there is none.
 
     Where Docker was not given it, the app's own process is asked: its entrypoint may have read it from a file.
@@ -205,7 +192,7 @@ def _is_beside(app: Container, other: Container, url: str) -> bool:
 
 def _containers_named(app: Container, host: str, containers: list[Container]) -> Iterator[Container]:
     """The containers a host means to an app, likeliest first: by what Docker resolves, then by name alone."""
-    extra = (app.inspect.get("HostConfig") or {}).get("ExtraHosts") or []
+    extra = app.host_config.get("ExtraHosts") or []
     address = dict(line.split(":", 1) for line in extra if ":" in line).get(host, host)
     known = [item for item in containers if item.name != app.name and address in _names_seen_by(app, item)]
     alone = [item for item in containers if item.name != app.name and item.name == host]
@@ -221,7 +208,7 @@ def _names_seen_by(app: Container, other: Container) -> set[str]:
     for network in shared - {"bridge"}:  # on the default one names mean nothing
         settings = other.networks[network]
         found |= {other.name, *(settings.get("Aliases") or ()), *(settings.get("DNSNames") or ())}
-    links = (app.inspect.get("HostConfig") or {}).get("Links") or []
+    links = app.host_config.get("Links") or []
     for target, _, alias in (link.partition(":") for link in links):
         if target.lstrip("/") == other.name:
             found |= {other.name, alias.rpartition("/")[2]}
@@ -233,22 +220,16 @@ def _names_seen_by(app: Container, other: Container) -> set[str]:
 
 def published_url(app: Container) -> str:
     """Address on which a container of Open WebUI is published; empty when it is not."""
-    port = app.variables.get("PORT") or PORT
+    port = app_port(app)
     # Over ssh the Docker host's own loopback is asked; over TCP nobody gets there.
     at_any = (daemon.name() if daemon.kind() == "tcp" else "") or "127.0.0.1"
     if HOST_NETWORK in app.networks:
         return f"http://{at_any}:{port}"
-    ports = (app.inspect.get("NetworkSettings") or {}).get("Ports") or {}
-    for binding in ports.get(f"{port}/tcp") or []:
+    for binding in app.ports.get(f"{port}/tcp") or []:
         address = binding["HostIp"]
         host = at_any if address in ANY_ADDRESS else address
         return f"http://[{host}]:{binding['HostPort']}" if ":" in host else f"http://{host}:{binding['HostPort']}"
     return ""
-
-
-def _host_and_port(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    return parts.hostname or "", parts.port or 80
 
 
 def _connects(host: str, port: int) -> bool:

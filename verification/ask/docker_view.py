@@ -5,7 +5,6 @@ The daemon is the one ``DOCKER_HOST`` names, with ``DOCKER_TLS_VERIFY`` and ``DO
 
 from __future__ import annotations
 
-import io
 import json
 import socket
 import tarfile
@@ -20,7 +19,7 @@ import requests
 
 from docker_access import daemon, elsewhere, labels
 from docker_access.client import api_client, failure_text
-from docker_access.commands import run_inside, through
+from docker_access.commands import files_in, run_inside, through
 from docker_access.versions import TooNewError
 from verification.ask.background import bounded
 from verification.checks.causes import Cause
@@ -34,13 +33,7 @@ MOST_BYTES: Final = 1 << 20
 
 
 class CouldNotAsk(Exception):  # noqa: N818 - it is an outcome of the verification, not a programming error
-    """Nothing could be verified.
-
-    Attributes:
-        cause: Cause code.
-        seen: What was seen.
-        fix: The way out.
-    """
+    """Nothing could be verified: by which cause, what was seen, and the way out."""
 
     def __init__(self, cause: Cause, seen: str, fix: str) -> None:
         super().__init__(f"{seen}\n{fix}")
@@ -102,23 +95,20 @@ class DockerView:
 
     def container(self, name: str) -> Container:
         """One container; its ``inspect`` is empty when there is none of that name."""
-        try:
-            return Container(name=name, inspect=self._require_answer(self._api.inspect_container, name))
-        except docker.errors.NotFound:
-            return Container(name=name)
+        return Container(name=name, inspect=self._inspected(self._api.inspect_container, name))
 
     def siblings(self, container: Container) -> list[str]:
         """Names of running containers of the same stack and role; none where no stack of this project has made it."""
         if not container.is_own:
             return []
-        same = [f"{key}={container.labels[key]}" for key in (labels.PROJECT, labels.STACK, labels.ROLE)]
-        found = self._require_answer(self._api.containers, filters={"label": same})
+        same = {key: container.labels[key] for key in (labels.PROJECT, labels.STACK, labels.ROLE)}
+        found = self._require_answer(self._api.containers, filters=labels.filters(same))
         names = {name.lstrip("/") for item in found for name in item["Names"]}
         return sorted(names - {container.name})
 
     def labelled(self, wanted: Mapping[str, str]) -> tuple[list[str], list[str]]:
         """Names of the containers, running or not, and of the networks that carry these labels."""
-        filters = {"label": [f"{key}={value}" for key, value in wanted.items()]}
+        filters = labels.filters(wanted)
         containers = self._require_answer(self._api.containers, all=True, filters=filters)
         networks = self._require_answer(self._api.networks, filters=filters)
         found = {name.lstrip("/") for item in containers for name in item["Names"] if name.count("/") == 1}
@@ -167,29 +157,15 @@ class DockerView:
 
     def read_file(self, name: str, path: str) -> str | None:
         """Text of a file in a container, whatever is or is not installed there; None where there is no such file."""
-        try:
-            chunks, _ = self._ask(self._api.get_archive, name, path)
-            with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
-                file = archive.extractfile(archive.next() or "")
-                return file.read().decode(errors="replace") if file else None
-        except (docker.errors.APIError, tarfile.TarError, KeyError):
-            return None
+        return next(iter(self.read_files(name, path)), None)
 
     def read_files(self, name: str, path: str) -> list[str]:
         """Texts of a file, or of all files below a folder, in a container that need not run.
 
         None where there is no such file, and where one is larger than any that somebody wrote.
         """
-        content = b""
         try:
-            chunks, _ = self._ask(self._api.get_archive, name, path)
-            for chunk in chunks:
-                content += chunk
-                if len(content) > MOST_BYTES:
-                    return []
-            with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-                files = (archive.extractfile(member) for member in archive if member.isfile())
-                return [file.read().decode(errors="replace") for file in files if file]
+            return list(self._ask(files_in, self._api, name, path, MOST_BYTES))
         except (docker.errors.APIError, tarfile.TarError):
             return []
 
@@ -234,14 +210,7 @@ class DockerView:
     def execute(
         self, name: str, command: list[str], *, seconds: float, environment: Mapping[str, str] | None = None
     ) -> Executed:
-        """Run a command inside a container, as :func:`run_inside` does; never longer than ``seconds``, whatever hangs.
-
-        Args:
-            name: The container.
-            command: The command; everybody on this host can read it.
-            seconds: How long it may take.
-            environment: Variables on top of the container's: the place for secrets, which Docker does not show.
-        """
+        """Run a command inside a container, as :func:`run_inside` does, for ``seconds`` at the most."""
         try:
             ran = bounded(lambda: run_inside(self._api, name, command, environment=environment), seconds)
             return Executed(exit_code=ran.exit_code, output=ran.output, error=ran.error)

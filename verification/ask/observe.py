@@ -11,12 +11,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from docker_access import redaction
 from docker_access.polling import Clock, poll
 from verification.ask.account import ask_account
 from verification.ask.background import in_background
 from verification.ask.connectivity import ask_connectivity
 from verification.ask.readiness import PROGRESS_SECONDS, has_ended
-from verification.ask.secret_files import secrets_in_files
 from verification.ask.through_url import UrlAnswers, ask_idle_socket, ask_url, ask_url_event, has_proxy
 from verification.ask.valkey_client import ask_statistics, ask_valkey
 from verification.ask.valkey_url import ask_elsewhere
@@ -38,6 +38,8 @@ LIVE_SECONDS: Final = 75.0
 Source: https://github.com/open-webui/open-webui/blob/v0.12.4/backend/open_webui/socket/redis_room_channels.py
 """
 PROBE_MARGIN_SECONDS: Final = 25.0
+SECRETS_PATH: Final = "/run/secrets"
+"""Where containers have files with secrets: this project's, Compose's and Swarm's."""
 
 T = TypeVar("T")
 
@@ -125,13 +127,8 @@ def await_answers(
 ) -> None:
     """Wait until all have answered, or a container has ended: each question is bounded in time by itself.
 
-    Args:
-        view: Docker.
-        subject: What is verified.
-        probes: The answers from inside the apps, by container.
-        others: Other answers, by what is said while they are waited for.
-        progress: Is told what is waited for.
-        clock: Time.
+    ``probes`` are the answers from inside the apps, by container, and ``others`` by what is said while they are waited
+    for.
     """
     start = clock.now()
     next_line = start + PROGRESS_SECONDS
@@ -156,11 +153,7 @@ def await_answers(
 def ask_app(view: View, subject: Subject, name: str, shared: Mapping[str, Any]) -> Probe:
     """Run the probe inside one app container.
 
-    Args:
-        view: Docker.
-        subject: What is verified.
-        name: The container.
-        shared: What all of them are told: the ``salt``, and the addresses of ``valkey`` where it is a container here.
+    ``shared`` is what all of them are told: the ``salt``, and the addresses of ``valkey`` where it is a container here.
     """
     asked = {
         **shared,
@@ -189,10 +182,7 @@ def has_log_line(view: View, name: str) -> bool | None:
 def described(view: View, name: str, first: Container | None = None) -> Container:
     """A container with its image, and with its last log lines where something is wrong with it.
 
-    Args:
-        view: Docker.
-        name: Its name.
-        first: The container as it was before the questions were asked.
+    ``first`` is the container as it was before the questions were asked.
     """
     container = view.container(name)
     if not container.inspect:
@@ -203,3 +193,22 @@ def described(view: View, name: str, first: Container | None = None) -> Containe
         container = replace(container, last_exit=view.last_exit(container))
     sound = container.status == "running" and container.health in {"healthy", "none"} and not container.restarts
     return replace(container, image=view.image(container), log_tail=() if sound else view.log_tail(name))
+
+
+def secrets_in_files(view: View, subject: Subject) -> frozenset[str]:
+    """Each value in each of the files, which no report may show."""
+    names = [*subject.services, *filter(None, [subject.migration])]
+    places = [(name, SECRETS_PATH) for name in names]
+    for name in names:
+        variables = view.container(name).variables.items()
+        places += [(name, path) for variable, path in variables if _names_secret_file(variable, path)]
+    if subject.account:
+        places.append((subject.account.container, subject.account.path))
+    texts = {text for name, path in places for text in view.read_files(name, path)}
+    return frozenset().union(*map(redaction.values, texts))
+
+
+def _names_secret_file(variable: str, path: str) -> bool:
+    """Whether a variable names a file with a secret for another's value, as many images take it; others name a log."""
+    name = variable.removesuffix("_FILE")
+    return name != variable and path.startswith("/") and bool(redaction.names_a_secret(name) or name.endswith("URL"))

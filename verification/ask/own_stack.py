@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+from verification.ask.view import FileReader
 from verification.evidence.container import Container
 from verification.subject import AccountFile, Isolation, Login, PublishedPort, Subject
 
@@ -20,23 +21,10 @@ HTTPS_PORT: Final = "8443/tcp"
 """Where stacks of this project keep these things; of other containers that is not known."""
 
 
-class View(Protocol):
-    """What is asked of Docker here."""
-
-    def read_file(self, name: str, path: str) -> str | None:
-        """Text of a file in a container."""
-
-
-def subject_behind_gateway(view: View, found: Subject, app: Container, valkey_url: str, gateway: Container) -> Subject:
-    """The subject as the stack's outputs describe it.
-
-    Args:
-        view: Docker.
-        found: The names of its containers.
-        app: A replica.
-        valkey_url: The app's.
-        gateway: The gateway.
-    """
+def subject_behind_gateway(
+    view: FileReader, found: Subject, app: Container, valkey_url: str, gateway: Container
+) -> Subject:
+    """The subject as the stack's outputs describe it; what was found has the names of its containers."""
     login = _login(view, found.valkey) if found.valkey else None
     private = tuple(filter(None, (found.postgres, found.valkey)))
     edge = next(iter(gateway.networks), "")
@@ -65,7 +53,7 @@ def _ca_file(caddyfile: str) -> str:
     return ACME_ROOT if ACME_ROOT in caddyfile else ""
 
 
-def _login(view: View, valkey: str) -> Login | None:
+def _login(view: FileReader, valkey: str) -> Login | None:
     if view.read_file(valkey, f"{SECRETS}/{VERIFY_ACCOUNT}") is None:
         return None
     ca = VALKEY_CA if view.read_file(valkey, VALKEY_CA) is not None else ""
@@ -73,7 +61,7 @@ def _login(view: View, valkey: str) -> Login | None:
 
 
 def _published_port(gateway: Container) -> PublishedPort | None:
-    ports: dict[str, Any] = (gateway.inspect.get("HostConfig") or {}).get("PortBindings") or {}
+    ports: dict[str, Any] = gateway.host_config.get("PortBindings") or {}
     port = HTTPS_PORT if ports.get(HTTPS_PORT) else next((key for key, bindings in ports.items() if bindings), "")
     for binding in ports.get(port) or []:
         return PublishedPort(address=binding["HostIp"], port=int(binding["HostPort"]), tls=port == HTTPS_PORT)

@@ -21,14 +21,7 @@ from websockets.frames import Opcode
 from docker_access.daemon import OutOfReach
 from docker_access.ports import connected
 from verification.ask.websocket import WebSocket
-from verification.evidence.url import (
-    DEFAULT_PORTS,
-    UPGRADE_PATH,
-    HttpAnswer,
-    IdleSocket,
-    UrlEvent,
-    authority_of,
-)
+from verification.evidence.url import DEFAULT_PORTS, UPGRADE_PATH, HttpAnswer, IdleSocket, UrlEvent, authority_of
 from verification.subject import PublishedPort
 
 SECONDS: Final = 5.0

@@ -98,12 +98,7 @@ def ask_valkey(view: View, name: str, login: Login | None) -> Valkey:
 def ask_statistics(view: View, valkey: Valkey, login: Login | None, expected: int, clock: Clock) -> Valkey:
     """Subscribers, denials and INFO, asked in Valkey's own container.
 
-    Args:
-        view: Docker.
-        valkey: What PING was answered.
-        login: The account to ask with.
-        expected: How many are to subscribe; asked again for a moment where it is another number.
-        clock: Time.
+    Where the subscribers are not as many as ``expected``, it is asked again for a moment.
     """
     if valkey.problem:
         return valkey

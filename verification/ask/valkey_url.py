@@ -13,6 +13,7 @@ from typing import Any, Final
 from docker_access.polling import Clock, poll
 from verification.ask.background import bounded
 from verification.ask.valkey_client import SETTLE_SECONDS
+from verification.ask.view import CommandRunner
 from verification.evidence.inside import Probe
 from verification.evidence.valkey import Denial, Valkey
 from verification.inside import runner, valkey_by_url
@@ -26,7 +27,7 @@ UNREACHED: Final = frozenset({"resolve", "refused", "timeout", "tls", "other"})
 Keys = list[tuple[int, str]]
 
 
-def ask_elsewhere(view: runner.View, url: str, probes: Mapping[str, Probe], expected: int, clock: Clock) -> Valkey:
+def ask_elsewhere(view: CommandRunner, url: str, probes: Mapping[str, Probe], expected: int, clock: Clock) -> Valkey:
     """What Valkey says to the URL; asked again for a moment where the number of subscribers is not the expected one."""
     known: Valkey | None = None
     for _ in poll(SETTLE_SECONDS, clock=clock):
@@ -39,14 +40,10 @@ def ask_elsewhere(view: runner.View, url: str, probes: Mapping[str, Probe], expe
     return found
 
 
-def ask_by_url(view: runner.View, url: str, probes: Mapping[str, Probe], *, keys: bool = True) -> Valkey:
+def ask_by_url(view: CommandRunner, url: str, probes: Mapping[str, Probe], *, keys: bool = True) -> Valkey:
     """What Valkey says to the URL.
 
-    Args:
-        view: Docker.
-        url: The URL.
-        probes: What was answered inside the apps, by container.
-        keys: Whether to look for the keys that the apps have left; they are there once.
+    With ``keys``, the keys are looked for that the apps have left, as their ``probes`` say. They are there once.
     """
     left = left_by(probes.values()) if keys else []
     found = read_answer(from_here(url, left), mask(url), HERE)
@@ -75,7 +72,7 @@ def from_here(url: str, keys: Keys) -> dict[str, Any]:
         return {"problem": "timeout", "error": f"no answer within {ASK_SECONDS:.0f} s"}
 
 
-def from_container(view: runner.View, name: str, url: str, keys: Keys) -> dict[str, Any]:
+def from_container(view: CommandRunner, name: str, url: str, keys: Keys) -> dict[str, Any]:
     """Ask from inside a container of Open WebUI, with its libraries."""
     secret = {valkey_by_url.URL_VARIABLE: url}
     executed = runner.run(view, name, "valkey_by_url", {"keys": keys}, seconds=ASK_SECONDS, environment=secret)

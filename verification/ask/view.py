@@ -1,30 +1,53 @@
-"""What is asked of Docker to verify a deployment; :class:`verification.ask.docker_view.DockerView` in earnest."""
+"""What is asked of Docker to verify a deployment; :class:`verification.ask.docker_view.DockerView` in earnest.
+
+It is divided by who asks: each is shown only what it needs.
+"""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from verification.ask.docker_view import Executed
 from verification.evidence.container import Container, Image
-from verification.inside import runner
 
 Progress = Callable[[str], None]
 """Called with one line at a time that says what is being waited for."""
 
 
-class View(runner.View, Protocol):
-    """Docker, looked at."""
+class FileReader(Protocol):
+    """Docker, asked for files."""
 
-    def close(self) -> None:
-        """Close the connections to the daemon."""
+    def read_file(self, name: str, path: str) -> str | None:
+        """Text of a file in a container, which need not run; None where there is no such file."""
+
+
+class CommandRunner(Protocol):
+    """Docker, asked to run commands."""
+
+    def execute(
+        self, name: str, command: list[str], *, seconds: float, environment: Mapping[str, str] | None = None
+    ) -> Executed:
+        """Run a command in a container, with variables that ``docker inspect`` does not show."""
+
+
+class ContainerView(FileReader, CommandRunner, Protocol):
+    """Docker, asked for its containers."""
 
     def names(self) -> list[str]:
         """Names of all containers."""
 
     def container(self, name: str) -> Container:
         """One container."""
+
+
+class View(ContainerView, Protocol):
+    """Docker, asked everything."""
+
+    def close(self) -> None:
+        """Close the connections to the daemon."""
 
     def siblings(self, container: Container) -> list[str]:
         """Names of running containers of the same stack and role."""
@@ -34,9 +57,6 @@ class View(runner.View, Protocol):
 
     def internal(self, network: str) -> bool:
         """Whether a network has no way out of this host."""
-
-    def read_file(self, name: str, path: str) -> str | None:
-        """Text of a file in a container, which need not run; None where there is no such file."""
 
     def read_files(self, name: str, path: str) -> list[str]:
         """Texts of a file, or of all files below a folder, in a container."""

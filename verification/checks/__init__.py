@@ -66,12 +66,7 @@ CHECKS: Final = (
 
 
 def judge(evidence: Evidence, only: Collection[str] = ()) -> list[CheckResult]:
-    """Run the checks on the evidence.
-
-    Args:
-        evidence: What was seen.
-        only: Ids of the checks to run; a check asked for by name must hold. Empty for all.
-    """
+    """Run the checks on the evidence: all of them, or only those with these ids, which must hold then."""
     return [
         CheckResult(
             id=check.id,

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from verification.checks.causes import Cause
-from verification.checks.finding import UPDATE, Finding, failed, first_failure, listed, passed, unanswered, unknown
+from verification.checks.finding import UPDATE, Finding, combined, failed, listed, passed, unanswered, unknown
 from verification.evidence import App, Evidence
 from verification.evidence.url import UPGRADE_PATH, HttpAnswer, UrlEvent, origin_of
 
@@ -39,8 +39,7 @@ def _answers_200(evidence: Evidence, path: str, cause: Cause) -> Finding:
             findings.append(_http(name, answer, cause, "app-no-answer", f"docker logs {name}"))
     if path in evidence.url_answers and not evidence.url_answers[path].out_of_reach:
         findings.append(_through_url(evidence, path, evidence.url_answers[path], cause))
-    slowest = max(finding.seconds for finding in findings)
-    return first_failure(findings, passed("200 " + listed(finding.evidence for finding in findings), slowest))
+    return combined(findings, "200 ")
 
 
 def _http(where: str, answer: HttpAnswer, cause: Cause, silent: Cause, fix: str) -> Finding:

@@ -6,7 +6,7 @@ Each has a section of that name in docs/troubleshooting.md, and a test holds the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal, get_args
+from typing import Final, Literal, cast, get_args
 
 Cause = Literal[
     # Nothing could be asked at all.
@@ -153,36 +153,15 @@ Cause = Literal[
 
 CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
 
+Role = Literal["app", "valkey", "postgres", "gateway"]
 Trouble = Literal["missing", "paused", "restarting", "exited", "unhealthy"]
 
-OF_APP: Final[Mapping[Trouble, Cause]] = {
-    "missing": "app-missing",
-    "paused": "app-paused",
-    "restarting": "app-restarting",
-    "exited": "app-exited",
-    "unhealthy": "app-unhealthy",
-}
-OF_VALKEY: Final[Mapping[Trouble, Cause]] = {
-    "missing": "valkey-missing",
-    "paused": "valkey-paused",
-    "restarting": "valkey-restarting",
-    "exited": "valkey-exited",
-    "unhealthy": "valkey-unhealthy",
-}
-OF_POSTGRES: Final[Mapping[Trouble, Cause]] = {
-    "missing": "postgres-missing",
-    "paused": "postgres-paused",
-    "restarting": "postgres-restarting",
-    "exited": "postgres-exited",
-    "unhealthy": "postgres-unhealthy",
-}
-OF_GATEWAY: Final[Mapping[Trouble, Cause]] = {
-    "missing": "gateway-missing",
-    "paused": "gateway-paused",
-    "restarting": "gateway-restarting",
-    "exited": "gateway-exited",
-    "unhealthy": "gateway-unhealthy",
-}
+
+def cause_of(role: Role, trouble: Trouble) -> Cause:
+    """The cause that names the trouble of a container by its role, such as ``valkey-paused``."""
+    return cast("Cause", f"{role}-{trouble}")
+
+
 OF_PROBE: Final[Mapping[str, Cause]] = {
     "not-asked": "not-asked",
     "paused": "probe-paused",

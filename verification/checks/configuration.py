@@ -15,31 +15,23 @@ from verification.checks.finding import (
     DRIFT,
     UPDATE,
     Finding,
+    combined,
     failed,
     first_failure,
     listed,
     passed,
-    re_created_by_update,
+    re_create_commands,
     unanswered,
     unknown,
 )
 from verification.evidence import App, Evidence
 from verification.evidence.container import Container
-from verification.evidence.inside import STATE_URL, WEBSOCKET_URL, Connection
+from verification.evidence.inside import STATE_URL, WEBSOCKET_URL
 
 
 def environment(evidence: Evidence) -> Finding:
     """The app's own process runs with the manager set, both URLs, and what was asked for."""
-    return first_failure(
-        (_app_environment(app, evidence) for app in evidence.apps),
-        passed(
-            listed(
-                f"{app.container.name}: redis over {app.probe.connections[WEBSOCKET_URL].url}"
-                for app in evidence.apps
-                if WEBSOCKET_URL in app.probe.connections
-            )
-        ),
-    )
+    return combined(_app_environment(app, evidence) for app in evidence.apps)
 
 
 def _app_environment(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 - one a variable
@@ -59,27 +51,23 @@ def _app_environment(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 
         seen = "WEBSOCKET_MANAGER is not set" if manager is None else f"WEBSOCKET_MANAGER is {manager!r}"
         return wrong("manager-not-redis", seen, "WEBSOCKET_MANAGER=redis    # the word stays redis for Valkey")
     for variable, missing in MISSING.items():
-        connection = app.probe.connections.get(variable, Connection(problem="unset"))
+        connection = app.probe.connection(variable)
         host = evidence.valkey.container.name if evidence.valkey and evidence.valkey.container else "HOST"
         line = f"{variable}=redis://{host}:6379/{1 if variable == WEBSOCKET_URL else 0}"
         if connection.problem == "unset":
             return wrong(missing, f"{variable} is not set", line)
         if connection.problem == "scheme":
             return wrong(
-                "scheme-unsupported",
-                f"{variable} has {connection.error}",
-                line + "    # redis:// or rediss://",
+                "scheme-unsupported", f"{variable} has {connection.error}", line + "    # redis:// or rediss://"
             )
     for variable, value in _expected_variables(evidence.expected.get(name, {})).items():
         if app.probe.digests.get(variable) != _digest(evidence.salt, str(value)):
             cause: Cause = "url-differs-from-intended" if variable in MISSING else "environment-differs"
             seen = variables.get(variable, "another value" if variable in app.probe.digests else "not set")
             return failed(
-                cause,
-                f"{variable} is not what was asked for ({seen}) {where}",
-                f"{UPDATE}    # replaces the container",
+                cause, f"{variable} is not what was asked for ({seen}) {where}", f"{UPDATE}    # replaces the container"
             )
-    return passed(name)
+    return passed(f"{name}: redis over {app.probe.connection(WEBSOCKET_URL).url}")
 
 
 MISSING: Final[Mapping[str, Cause]] = {WEBSOCKET_URL: "websocket-redis-url-missing", STATE_URL: "redis-url-missing"}
@@ -114,11 +102,7 @@ def replicas_agree(evidence: Evidence) -> Finding:
 
 SHARED: Final[tuple[tuple[str, Cause, str], ...]] = (
     ("WEBUI_SECRET_KEY", "secret-key-differs", "whoever signs in at one is not signed in at the other"),
-    (
-        "WEBSOCKET_REDIS_ROOM_CHANNELS",
-        "room-channels-differ",
-        "one publishes where the other does not listen",
-    ),
+    ("WEBSOCKET_REDIS_ROOM_CHANNELS", "room-channels-differ", "one publishes where the other does not listen"),
     ("REDIS_KEY_PREFIX", "key-prefix-differs", "they do not see each other's sessions"),
 )
 """Variables that must be the same on all replicas, the cause when they are not, and what then breaks."""
@@ -161,7 +145,7 @@ def _least_fix(found: list[tuple[Container, str, Any, Any]]) -> str:
     there = [one for one in found if one[0].inspect]
     re_created = [item for item, path, _, _ in there if not path.startswith((*UPDATED, NETWORKS))]
     if re_created:
-        return re_created_by_update(re_created)
+        return re_create_commands(re_created)
     joins = [(item.name, {*wanted}, {*(joined or ())}) for item, path, wanted, joined in there if path == NETWORKS]
     if any(wanted - joined for _, wanted, joined in joins):
         return f"{DRIFT}    # prints the line that joins the network again, by the names it had there"

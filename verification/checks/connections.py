@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from verification.checks.causes import OF_URL, Cause
-from verification.checks.finding import Finding, failed, first_failure, listed, passed, unanswered, unknown
+from verification.checks.finding import Finding, combined, failed, listed, passed, unanswered, unknown
 from verification.checks.name_resolution import is_loopback
 from verification.checks.refusals import REFUSED, info_words, refusal_fix
 from verification.checks.rights import live_events_fix
@@ -25,18 +25,13 @@ def connect_redis_url(evidence: Evidence) -> Finding:
 
 
 def _all_connect(evidence: Evidence, variable: str) -> Finding:
-    findings = [
-        _connects(app, variable, app.probe.connections.get(variable, Connection(problem="unset")), evidence)
-        if not app.probe.problem
-        else unanswered(app)
-        for app in evidence.apps
-    ]
-    slowest = max((finding.seconds for finding in findings), default=0.0)
-    return first_failure(findings, passed("PONG from " + listed(finding.evidence for finding in findings), slowest))
+    return combined((_connects(app, variable, evidence) for app in evidence.apps), "PONG from ")
 
 
-def _connects(app: App, variable: str, connection: Connection, evidence: Evidence) -> Finding:
-    name = app.container.name
+def _connects(app: App, variable: str, evidence: Evidence) -> Finding:
+    if app.probe.problem:
+        return unanswered(app)
+    name, connection = app.container.name, app.probe.connection(variable)
     if not connection.problem:
         primary = f", by Sentinel {connection.primary}," if connection.primary else ""
         return passed(f"{connection.url}{primary} at {name}", connection.seconds)

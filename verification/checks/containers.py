@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
-from docker_access.last_words import of_the_host
-from verification.checks.causes import OF_APP, OF_GATEWAY, OF_POSTGRES, OF_VALKEY, Cause, Trouble
+from docker_access.last_words import host_fault
+from verification.checks.causes import Role, cause_of
 from verification.checks.configuration import environment
 from verification.checks.connections import connect, connect_redis_url
-from verification.checks.finding import UPDATE, Finding, Judge, failed, first_failure, listed, passed, unknown
+from verification.checks.finding import UPDATE, Finding, Judge, combined, failed, listed, passed, unknown
 from verification.checks.name_resolution import name_resolution
 from verification.checks.valkey import valkey_pong
 from verification.evidence import App, Evidence
@@ -26,14 +26,14 @@ def containers_running(evidence: Evidence) -> Finding:
     # In the order in which one brings the next one down.
     findings = []
     if evidence.postgres:
-        findings.append(_running(evidence.postgres, OF_POSTGRES))
+        findings.append(_running(evidence.postgres, "postgres"))
     if evidence.valkey and evidence.valkey.container:
-        found = _running(evidence.valkey.container, OF_VALKEY)
+        found = _running(evidence.valkey.container, "valkey")
         findings.append(_with_root_cause(found, {"valkey-pong": valkey_pong}, evidence))
     findings += [_with_root_cause(_app_running(app), ROOTS_OF_APP, evidence) for app in evidence.apps]
     if evidence.gateway:
         findings.append(_gateway_running(evidence.gateway, evidence))
-    return first_failure(findings, passed(listed(finding.evidence for finding in findings)))
+    return combined(findings)
 
 
 ROOTS_OF_APP: Final[Mapping[str, Judge]] = {
@@ -62,11 +62,11 @@ def _with_root_cause(finding: Finding, judges: Mapping[str, Judge], evidence: Ev
 
 def _app_running(app: App) -> Finding:
     container, probe = app.container, app.probe
-    finding = _running(container, OF_APP)
+    finding = _running(container, "app")
     if finding.status == "failed" or probe.http.get("/health", HttpAnswer()).status == HTTPStatus.OK:
         return finding
     if container.restarts:
-        return _restarting(container, OF_APP)
+        return _restarting(container, "app")
     if container.health == "starting" and not probe.problem:
         seen = f"{container.name} does not answer yet, its health is still starting{_log_lines(container)}"
         return failed("app-not-ready", seen, "give it longer: --timeout, or verificationTimeoutSeconds of the stack")
@@ -74,34 +74,34 @@ def _app_running(app: App) -> Finding:
 
 
 def _gateway_running(container: Container, evidence: Evidence) -> Finding:
-    finding = _running(container, OF_GATEWAY)
+    finding = _running(container, "gateway")
     # One that exits over its configuration is up for a moment each time, and looks as if it ran.
     silent = any(not answer.status for answer in evidence.url_answers.values())
-    return _restarting(container, OF_GATEWAY) if silent and container.restarts else finding
+    return _restarting(container, "gateway") if silent and container.restarts else finding
 
 
-def _restarting(container: Container, causes: Mapping[Trouble, Cause]) -> Finding:
+def _restarting(container: Container, role: Role) -> Finding:
     code = container.last_exit if container.status == "running" else container.exit_code
     last = "" if code is None else f", last exit code {code}"
     times = f"{container.restarts} times so far{last}"
     seen = f"{container.name} does not stay up, Docker has restarted it {times}{_log_lines(container)}"
-    return failed(causes["restarting"], seen, f"docker logs {container.name}")
+    return failed(cause_of(role, "restarting"), seen, f"docker logs {container.name}")
 
 
-def _running(container: Container, causes: Mapping[Trouble, Cause]) -> Finding:
+def _running(container: Container, role: Role) -> Finding:
     name, status = container.name, container.status
     log = _log_lines(container)
     if status in GONE:
-        return failed(causes["missing"], f"{name}: {GONE[status]}", UPDATE)
+        return failed(cause_of(role, "missing"), f"{name}: {GONE[status]}", UPDATE)
     if status == "paused":
-        return failed(causes["paused"], f"{name} is paused", f"docker unpause {name}")
+        return failed(cause_of(role, "paused"), f"{name} is paused", f"docker unpause {name}")
     if status == "restarting" or (status == "running" and container.unsteady):
-        return _restarting(container, causes)
+        return _restarting(container, role)
     if status != "running":
         killed = " (killed: out of memory)" if container.state.get("OOMKilled") else ""
         error = f", {container.state['Error']}" if container.state.get("Error") else ""
         return failed(
-            causes["exited"],
+            cause_of(role, "exited"),
             f"{name} is {status}, exit code {container.exit_code}{killed}{error}{log}",
             f"docker start {name}    # after fixing what the log says",
         )
@@ -109,7 +109,7 @@ def _running(container: Container, causes: Mapping[Trouble, Cause]) -> Finding:
         probe = ((container.state.get("Health") or {}).get("Log") or [{}])[-1]
         said = " ".join(str(probe.get("Output", "")).split())[:200]
         return failed(
-            causes["unhealthy"],
+            cause_of(role, "unhealthy"),
             f"{name} is unhealthy; its healthcheck exits {probe.get('ExitCode')}: {said}{log}",
             f"docker logs {name}",
         )
@@ -117,7 +117,7 @@ def _running(container: Container, causes: Mapping[Trouble, Cause]) -> Finding:
 
 
 def _log_lines(container: Container) -> str:
-    why = of_the_host("\n".join(container.log_tail or ()))
+    why = host_fault("\n".join(container.log_tail or ()))
     lines = [*(container.log_tail or ["(no log lines)"]), *([f"({why})"] if why else [])]
     return "".join(f"\n  {line}" for line in lines)
 

@@ -8,12 +8,12 @@ from typing import Final
 from verification.checks.configuration import environment
 from verification.checks.connections import connect
 from verification.checks.containers import containers_running
-from verification.checks.finding import Finding, Judge, failed, first_failure, listed, passed, unanswered, unknown
+from verification.checks.finding import Finding, Judge, combined, failed, listed, passed, unanswered, unknown
 from verification.checks.name_resolution import is_direct, is_replica_of_sentinels, name_resolution
 from verification.checks.rights import valkey_acl
 from verification.checks.valkey import valkey_pong
 from verification.evidence import App, Evidence
-from verification.evidence.inside import WEBSOCKET_URL, Connection
+from verification.evidence.inside import WEBSOCKET_URL
 from verification.evidence.valkey import Valkey
 
 
@@ -21,7 +21,9 @@ def pubsub_subscribers(evidence: Evidence) -> Finding:
     """As many processes listen to the socketio channel as the app has."""
     for app in evidence.apps:
         if app.probe.problem or _unsupported(app):
-            unsupported = unknown("url-unsupported", f"{app.container.name}: {_websocket(app).error}")
+            unsupported = unknown(
+                "url-unsupported", f"{app.container.name}: {app.probe.connection(WEBSOCKET_URL).error}"
+            )
             return unanswered(app) if app.probe.problem else unsupported
     valkey = evidence.valkey or Valkey()
     if any(is_replica_of_sentinels(app, valkey) for app in evidence.apps):
@@ -73,20 +75,14 @@ SETTINGS: Final[Mapping[str, Judge]] = {
 """Checks by name whose failure explains why an app does not listen; no restart fixes it."""
 
 
-def _websocket(app: App) -> Connection:
-    return app.probe.connections.get(WEBSOCKET_URL, Connection())
-
-
 def _unsupported(app: App) -> bool:
     """Whether its Valkey cannot be asked in the way the app does it."""
-    return _websocket(app).problem == "unsupported"
+    return app.probe.connection(WEBSOCKET_URL).problem == "unsupported"
 
 
 def live_event(evidence: Evidence) -> Finding:
     """An event published through Valkey reaches a socket.io client connected to each replica, by both paths."""
-    findings = [_app_live_event(app, evidence) for app in evidence.apps]
-    slowest = max((finding.seconds for finding in findings), default=0.0)
-    return first_failure(findings, passed(listed(finding.evidence for finding in findings), slowest))
+    return combined(_app_live_event(app, evidence) for app in evidence.apps)
 
 
 def _app_live_event(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 - one a cause
@@ -104,16 +100,11 @@ def _app_live_event(app: App, evidence: Evidence) -> Finding:  # noqa: PLR0911 -
         if root.status == "failed" and root.cause and root.cause != "redis-url-missing":
             return failed(root.cause, f"{words}; because of what `{check}` found", root.fix, seen.seconds)
     if seen.decoy_received:
-        return failed(
-            "decoy-received",
-            words,
-            "report this: the app passes on what it must not",
-            seen.seconds,
-        )
+        return failed("decoy-received", words, "report this: the app passes on what it must not", seen.seconds)
     if not seen.connected:
         return failed("upgrade-blocked", words, f"docker logs {name}", seen.seconds)
     if _unsupported(app):
-        return unknown("url-unsupported", f"{words}: {_websocket(app).error}", applies=True)
+        return unknown("url-unsupported", f"{words}: {app.probe.connection(WEBSOCKET_URL).error}", applies=True)
     return failed("event-not-received", words, f"docker restart {name}    # its listener has stopped", seen.seconds)
 
 
@@ -123,10 +114,7 @@ def sending(evidence: Evidence) -> Finding:
         return unknown("not-asked", "not asked: live-event says why nothing arrives")
     if evidence.account.sound:
         return passed("what an account posted on each replica arrived: see account", evidence.account.seconds)
-    return first_failure(
-        (_sending(app) for app in evidence.apps),
-        passed("seen on Valkey, of " + listed(_sending(app).evidence for app in evidence.apps)),
-    )
+    return combined((_sending(app) for app in evidence.apps), "seen on Valkey, of ")
 
 
 def _sending(app: App) -> Finding:

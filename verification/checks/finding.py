@@ -61,18 +61,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """A check's finding, as reported.
-
-    Attributes:
-        id: The check's name.
-        question: What it asked.
-        weight: Its class; ``unknown`` when it could not be asked and does not count.
-        status: As in :class:`Finding`.
-        cause: As in :class:`Finding`.
-        evidence: As in :class:`Finding`.
-        fix: As in :class:`Finding`.
-        seconds: As in :class:`Finding`.
-    """
+    """A check and its :class:`Finding`, as reported. Its weight is ``unknown`` where the question does not count."""
 
     id: str
     question: str
@@ -109,6 +98,13 @@ def first_failure(findings: Iterable[Finding], otherwise: Finding) -> Finding:
     return otherwise
 
 
+def combined(findings: Iterable[Finding], words: str = "") -> Finding:
+    """The first finding that did not pass; else all as one: ``words``, what each saw, and the longest time."""
+    found = list(findings)
+    seen = listed(finding.evidence for finding in found if finding.evidence)
+    return first_failure(found, passed(words + seen, max((finding.seconds for finding in found), default=0.0)))
+
+
 def for_stack(fix: str, stack: str) -> str:
     """A fix whose commands name this stack; in words where there is none: `make up` alone updates another stack."""
     for command in (UPDATE, DRIFT):
@@ -116,7 +112,7 @@ def for_stack(fix: str, stack: str) -> str:
     return fix
 
 
-def re_created_by_update(containers: Iterable[Container]) -> str:
+def re_create_commands(containers: Iterable[Container]) -> str:
     """The commands that have an update re-create containers, each with the time it needs to stop.
 
     Anonymous volumes go with them, but not those of a container that somebody else made: its only data may be there.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
-from verification.checks.finding import UPDATE, Finding, failed, listed, passed, re_created_by_update, unknown
+from verification.checks.finding import UPDATE, Finding, failed, listed, passed, re_create_commands, unknown
 from verification.evidence import Connectivity, Evidence
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 TOOLS: Final = "name an image of the gateway that has sh and nc (gatewayImage of the stack)"
 
@@ -32,7 +30,7 @@ def isolation(evidence: Evidence) -> Finding:  # noqa: PLR0911 - one a fault
     if published:
         seen = listed(f"{item.name} at {address}" for item in published for address in item.published)
         return failed(
-            "private-published", f"published on this host: {seen}", re_created_by_update(published), reach.seconds
+            "private-published", f"published on this host: {seen}", re_create_commands(published), reach.seconds
         )
     open_networks = [network for network, internal in reach.internal.items() if not internal]
     if open_networks:

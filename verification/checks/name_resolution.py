@@ -66,9 +66,7 @@ def _resolves_to_container(app: App, variable: str, connection: Connection, valk
         network = min(valkey.networks, default="NETWORK")
         fix = line if shared else f"docker network connect {network} {name}    # they share no network"
         return failed(
-            "name-does-not-resolve",
-            f"{host} ({variable}) does not resolve inside {name}: {connection.error}",
-            fix,
+            "name-does-not-resolve", f"{host} ({variable}) does not resolve inside {name}: {connection.error}", fix
         )
     if is_loopback(host) or not connection.addresses or not own:
         return unknown(
@@ -109,13 +107,13 @@ def _names_loopback(app: App, variable: str, connection: Connection, fix: str) -
 
 def is_direct(app: App, valkey: Container) -> bool:
     """Whether an app's live events go to an address of Valkey's own, which then sees them come from the app's."""
-    connection = app.probe.connections.get(WEBSOCKET_URL, Connection())
+    connection = app.probe.connection(WEBSOCKET_URL)
     return not set(connection.addresses) - valkey.addresses
 
 
 def is_replica_of_sentinels(app: App, valkey: Valkey) -> bool:
     """Whether Sentinel sends the app to another server than the one that was named, as it may after a failover."""
-    connection = app.probe.connections.get(WEBSOCKET_URL, Connection())
+    connection = app.probe.connection(WEBSOCKET_URL)
     if not (connection.primary and valkey.container) or is_direct(app, valkey.container):
         return False
     return not connection.server or connection.server != valkey.info.get("run_id")

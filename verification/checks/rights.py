@@ -7,7 +7,7 @@ from typing import Final
 
 from verification.checks.finding import UPDATE, Finding, failed, first_failure, listed, passed, unknown
 from verification.evidence import App, Evidence
-from verification.evidence.inside import WEBSOCKET_URL, Connection
+from verification.evidence.inside import WEBSOCKET_URL
 from verification.evidence.valkey import Denial, Valkey
 
 DENIALS_SHOWN: Final = 5
@@ -32,7 +32,7 @@ def valkey_acl(evidence: Evidence) -> Finding:
 
 
 def _account_rights(app: App, evidence: Evidence) -> Finding:
-    connection = app.probe.connections.get(WEBSOCKET_URL, Connection(problem="unset"))
+    connection = app.probe.connection(WEBSOCKET_URL)
     if app.probe.problem or connection.problem:
         return unknown("not-connected", f"{app.container.name}: not asked")
     if app.probe.live.denied:

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from verification.checks.causes import Cause
 from verification.checks.connections import connect, connect_redis_url, connection_fault
-from verification.checks.finding import UPDATE, Finding, failed, first_failure, listed, passed, unanswered, unknown
+from verification.checks.finding import UPDATE, Finding, combined, failed, first_failure, passed, unanswered, unknown
 from verification.checks.refusals import info_words, own_refusal, refusal_fix
 from verification.checks.rights import rights_fix
 from verification.evidence import App, Evidence
-from verification.evidence.inside import STATE_URL, WEBSOCKET_URL, Connection
+from verification.evidence.inside import STATE_URL, WEBSOCKET_URL
 from verification.evidence.valkey import Valkey
 
 
@@ -69,21 +69,15 @@ def _no_pong(valkey: Valkey, evidence: Evidence) -> Finding:  # noqa: PLR0911 - 
 
 def valkey_writes(evidence: Evidence) -> Finding:
     """Over both URLs of each app, Valkey takes a key and deletes it, and what it takes gets to its disk."""
-    findings = [
-        _writes(app, variable, app.probe.connections.get(variable, Connection(problem="unset")), evidence)
-        if not app.probe.problem
-        else unanswered(app)
-        for app in evidence.apps
-        for variable in (WEBSOCKET_URL, STATE_URL)
-    ]
-    if evidence.valkey:
-        findings.append(_saves_to_disk(evidence.valkey))
-    slowest = max(finding.seconds for finding in findings)
-    return first_failure(findings, passed(listed(item.evidence for item in findings if item.evidence), slowest))
+    written = [_writes(app, variable, evidence) for app in evidence.apps for variable in (WEBSOCKET_URL, STATE_URL)]
+    return combined([*written, *([_saves_to_disk(evidence.valkey)] if evidence.valkey else [])])
 
 
-def _writes(app: App, variable: str, connection: Connection, evidence: Evidence) -> Finding:
-    name, problem = app.container.name, connection.write_problem
+def _writes(app: App, variable: str, evidence: Evidence) -> Finding:
+    if app.probe.problem:
+        return unanswered(app)
+    name, connection = app.container.name, app.probe.connection(variable)
+    problem = connection.write_problem
     if not problem:
         return passed(f"{variable} at {name}", connection.write_seconds)
     if problem == "not-asked":

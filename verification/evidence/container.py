@@ -86,6 +86,11 @@ class Container:
         return self.inspect.get("Config") or {}
 
     @property
+    def host_config(self) -> dict[str, Any]:
+        """Docker's ``HostConfig``."""
+        return self.inspect.get("HostConfig") or {}
+
+    @property
     def labels(self) -> dict[str, str]:
         """Its labels."""
         return self.config.get("Labels") or {}
@@ -131,17 +136,23 @@ class Container:
 
     def listens_at(self, host: str, port: int) -> bool:
         """Whether that is where this host leads to it, or where it is itself."""
-        itself = host in self.addresses or (self.inspect.get("HostConfig") or {}).get("NetworkMode") == "host"
+        itself = host in self.addresses or self.host_config.get("NetworkMode") == "host"
         return itself or any(address.endswith(f":{port}") for address in self.published)
+
+    @property
+    def ports(self) -> dict[str, list[dict[str, str]] | None]:
+        """Where this host publishes it, by its own port and protocol, for example ``8080/tcp``."""
+        return (self.inspect.get("NetworkSettings") or {}).get("Ports") or {}
 
     @property
     def published(self) -> list[str]:
         """Addresses of this host that lead to it, for example ``0.0.0.0:6379``."""
-        ports = (self.inspect.get("NetworkSettings") or {}).get("Ports") or {}
-        return sorted(f"{it['HostIp']}:{it['HostPort']}" for bindings in ports.values() for it in bindings or [])
+        places = (place for bindings in self.ports.values() for place in bindings or [])
+        return sorted(f"{place['HostIp']}:{place['HostPort']}" for place in places)
 
     def port_behind(self, port: int) -> int | None:
         """Its own TCP port that a port of this host leads to; None where it leads to none of its."""
-        ports = (self.inspect.get("NetworkSettings") or {}).get("Ports") or {}
-        found = (own for own, bindings in ports.items() if any(it["HostPort"] == str(port) for it in bindings or []))
+        found = (
+            own for own, bindings in self.ports.items() if any(it["HostPort"] == str(port) for it in bindings or [])
+        )
         return next((int(own.removesuffix("/tcp")) for own in found if own.endswith("/tcp")), None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -160,6 +159,10 @@ class Probe:
     schema: Schema = field(default_factory=lambda: Schema(error="not asked"))
     seconds: float = 0.0
 
+    def connection(self, variable: str) -> Connection:
+        """The URL in a variable, as it was tried; ``unset`` where the app has none."""
+        return self.connections.get(variable, Connection(problem="unset"))
+
     @property
     def workers(self) -> int:
         """Number of app processes in the container (``UVICORN_WORKERS``, default 1)."""
@@ -175,15 +178,12 @@ class Probe:
             process=str(answer.get("process", "")),
             environment=dict(answer.get("environment", {})),
             digests=dict(answer.get("digests", {})),
-            connections={
-                name: _from_json(Connection, value | {"addresses": tuple(value.get("addresses", ()))})
-                for name, value in answer.get("connections", {}).items()
-            },
+            connections={name: _from_json(Connection, it) for name, it in answer.get("connections", {}).items()},
             http={path: _from_json(HttpAnswer, value) for path, value in answer.get("http", {}).items()},
             upgrade=_from_json(HttpAnswer, answer["upgrade"]) if "upgrade" in answer else None,
             live=_from_json(Live, answer.get("live", {})),
             subscribers=answer.get("subscribers"),
-            schema=_from_json(Schema, _with_tuples(answer.get("schema", {"error": "no answer"}))),
+            schema=_from_json(Schema, answer.get("schema", {"error": "no answer"})),
             seconds=float(answer.get("seconds", 0.0)),
         )
 
@@ -233,7 +233,7 @@ class Account:
     @classmethod
     def from_json(cls, answer: dict[str, Any]) -> Account:
         """Read what the probe printed; keys that this version does not know are left out."""
-        return _from_json(cls, _with_tuples(answer))
+        return _from_json(cls, answer)
 
 
 def port_of(url: str) -> int:
@@ -244,10 +244,7 @@ def port_of(url: str) -> int:
         return VALKEY_PORT
 
 
-def _with_tuples(answer: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in answer.items()}
-
-
 def _from_json(kind: type[_T], values: dict[str, Any]) -> _T:
     known = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]  # only dataclasses come
-    return kind(**{name: value for name, value in values.items() if name in known})
+    found = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return kind(**{name: value for name, value in found.items() if name in known})

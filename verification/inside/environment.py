@@ -9,24 +9,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-SHOWN: Final = frozenset(
-    {
-        "CORS_ALLOW_ORIGIN",
-        "ENABLE_DB_MIGRATIONS",
-        "ENABLE_WEBSOCKET_SUPPORT",
-        "GLOBAL_LOG_LEVEL",
-        "HOST",
-        "PORT",
-        "REDIS_CLUSTER",
-        "REDIS_KEY_PREFIX",
-        "REDIS_SENTINEL_HOSTS",
-        "UVICORN_WORKERS",
-        "WEBSOCKET_MANAGER",
-        "WEBSOCKET_REDIS_CLUSTER",
-        "WEBSOCKET_REDIS_ROOM_CHANNELS",
-        "WEBSOCKET_SENTINEL_HOSTS",
-    }
-)
+SHOWN: Final = frozenset({
+    "CORS_ALLOW_ORIGIN", "ENABLE_DB_MIGRATIONS", "ENABLE_WEBSOCKET_SUPPORT", "GLOBAL_LOG_LEVEL", "HOST", "PORT",
+    "REDIS_CLUSTER", "REDIS_KEY_PREFIX", "REDIS_SENTINEL_HOSTS", "UVICORN_WORKERS", "WEBSOCKET_MANAGER",
+    "WEBSOCKET_REDIS_CLUSTER", "WEBSOCKET_REDIS_ROOM_CHANNELS", "WEBSOCKET_SENTINEL_HOSTS",
+})  # fmt: skip
 """Variables that hold no secret."""
 URLS: Final = ("WEBSOCKET_REDIS_URL", "REDIS_URL")
 """Variables with a URL of Valkey; shown with its password masked."""

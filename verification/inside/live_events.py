@@ -228,10 +228,7 @@ class LiveEvents:
 async def receive_events(events: LiveEvents, *, hopeful: bool, patience: float) -> None:
     """Publish until all arrive or patience ends: after an outage of Valkey the app's listener backs off up to 60 s.
 
-    Args:
-        events: Records what was seen.
-        hopeful: Whether nothing that is known already says that none will arrive.
-        patience: Seconds to try, where there is hope.
+    It is tried for seconds of patience only where nothing that is known already says that none will arrive.
     """
     started = time.monotonic()
     answer, connector = events.answer, events.connector

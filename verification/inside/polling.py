@@ -10,14 +10,7 @@ T = TypeVar("T")
 
 
 async def poll(ask: Callable[[], Awaitable[T]], good: Callable[[T], bool], *, seconds: float, every: float) -> T:
-    """The first good answer, or the last one within the time.
-
-    Args:
-        ask: Asks once.
-        good: Whether an answer is good.
-        seconds: How long to ask again.
-        every: Seconds between an answer and the next question.
-    """
+    """The first good answer, or the last one within so many seconds; ``every`` is the pause after an answer."""
     now = asyncio.get_running_loop().time
     end = now() + seconds
     while not good(answer := await ask()) and now() + every < end:  # noqa: ASYNC110 - what it waits for sets no event

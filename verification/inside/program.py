@@ -12,11 +12,9 @@ from typing import Any
 
 
 def print_answer(ask: Callable[[dict[str, Any]], Coroutine[Any, Any, dict[str, Any]]], *, seconds: float) -> None:
-    """Print as one line of JSON what ``ask`` finds, and end the process.
+    """Print as one line of JSON what ``ask`` makes of the program's only argument, and end the process.
 
-    Args:
-        ask: Takes the program's only argument, read from JSON.
-        seconds: When the process is killed if ``ask`` has not ended; the argument's ``patience`` comes on top.
+    It is killed after so many seconds, and the argument's ``patience`` on top, if ``ask`` has not ended.
     """
     config = json.loads(sys.argv[1])
     signal.alarm(int(config.get("patience", 0) + seconds))

@@ -12,10 +12,7 @@ from verification.inside.program import print_answer
 
 
 async def publish(config: dict[str, Any]) -> dict[str, Any]:
-    """Publish over the app's own URL.
-
-    Args:
-        config: ``nonces``: by the id of a socket that somebody else has opened, what its event carries.
+    """Publish over the app's own URL the ``nonces``: by the id of a socket that somebody else has opened.
 
     Returns:
         ``receivers``: how many subscribers the event with the fewest had, absent where none was published; ``rooms``:

@@ -12,21 +12,13 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from verification.ask.docker_view import Executed
+from verification.ask.view import CommandRunner
 
 IMPORT: Final = re.compile(r"^from (?:__future__|verification\.inside\.(\w+)) import (?:\([^)]*\)|.*)\n", re.MULTILINE)
 """What a text that stands alone cannot import, or may only at its beginning."""
-
-
-class View(Protocol):
-    """What is asked of Docker here."""
-
-    def execute(
-        self, name: str, command: list[str], *, seconds: float, environment: Mapping[str, str] | None = None
-    ) -> Executed:
-        """Run a command in a container, with variables that ``docker inspect`` does not show."""
 
 
 @cache
@@ -46,7 +38,7 @@ def source(program: str) -> str:
 
 
 def run(
-    view: View,
+    view: CommandRunner,
     container: str,
     program: str,
     config: Mapping[str, Any],
@@ -54,15 +46,10 @@ def run(
     seconds: float,
     environment: Mapping[str, str] | None = None,
 ) -> Executed:
-    """Run a program of this package; :meth:`Executed.answer` has what it found.
+    """Run a program of this package by its module's name; :meth:`Executed.answer` has what it found.
 
-    Args:
-        view: Docker.
-        container: Where.
-        program: Name of its module.
-        config: Its only argument, as JSON; everybody on this host can read it.
-        seconds: How long it may take.
-        environment: The place for secrets.
+    Everybody on this host can read its only argument, ``config``, which goes as JSON; ``environment`` is the place for
+    secrets.
     """
     command = ["python3", "-c", source(program), json.dumps(config)]
     return view.execute(container, command, seconds=seconds, environment=environment)
