@@ -46,8 +46,9 @@ def commands(name: str, version: str) -> list[list[str]]:
         [*uv, "build", "--quiet", "--clear", "--no-build-isolation", "--python", python, "--out-dir", "dist"],
         [
             # A list of requirements does not say which needs which: it warns of that.
-            python, "-W", "ignore:The Component this BOM", "-m", "cyclonedx_py", "requirements", "--pyproject",
-            "pyproject.toml", "--mc-type", "library", "--output-reproducible", "--output-file", bill, "requirements.txt",
+            python, "-W", "ignore:The Component this BOM", "-m", "cyclonedx_py", "requirements",
+            "--pyproject", "pyproject.toml", "--mc-type", "library", "--output-reproducible", "--output-file", bill,
+            "requirements.txt",
         ],
     ]  # fmt: skip
 
