@@ -20,7 +20,8 @@ from packaging.requirements import Requirement
 from pulumi.provider.server import ProviderServicer
 from pulumi.runtime.settings import set_root_resource
 
-from plugin.__main__ import Package, declared
+import plugin.__main__
+from plugin.__main__ import Package
 from plugin.open_webui_stack import PACKAGE, TYPE, OpenWebUIStack, configuration
 from settings.models import KEYS
 from tests.unit.recorder import VARIANTS, Recorder, config_in, in_the_open, opened, record, variant
@@ -32,6 +33,11 @@ EXAMPLE = Path("examples/yaml/Pulumi.yaml")
 def schema() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(Package().schema or "")
     return found
+
+
+@functools.cache
+def declared() -> dict[str, Any]:
+    return plugin.__main__.declared()
 
 
 def arguments() -> dict[str, Any]:
