@@ -93,7 +93,7 @@ def _complete_pieces(received: bytearray) -> Iterator[tuple[int, bytes]]:
 def files_in(client: docker.APIClient, container: str, path: str, most_bytes: float = math.inf) -> list[str]:
     """Texts of a file, or of all files below a folder, in a container that need not run.
 
-    None where all of them together are larger than ``most_bytes``.
+    Empty where all of them together are larger than ``most_bytes``.
 
     Raises:
         docker.errors.APIError: Docker does not give them; NotFound where there is no such path.

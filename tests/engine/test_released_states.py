@@ -17,12 +17,12 @@ import pytest
 from docker_access.daemon import WITHOUT_DOCKER
 from tests import bare
 from tests.engine.two_engines import ROOT, Project
+from tests.integration.deployment import NOT_COPIED
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
 
 RECORDED = Path(__file__).parent / "data/released"
 PASSPHRASE = "a-released-state"
-NOT_COPIED = shutil.ignore_patterns(".*", "__pycache__", "tests")
 ENGINES = ("embedded", pytest.param("pulumi", marks=pytest.mark.pulumi_cli))
 
 
@@ -52,8 +52,7 @@ def preview(project: Project, engine: str, *, fails: bool = False) -> str:
     """Have an engine preview, which must find no change, or fail."""
     if engine == "embedded":
         return project.embedded("preview", "--expect-no-changes", fails=fails)
-    run = ("pulumi", "preview", "--expect-no-changes", "--non-interactive", "--stack", project.stack)
-    return project.run(*run, "--refresh=false", fails=fails)
+    return project.pulumi("preview", "--expect-no-changes", "--refresh=false", fails=fails)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
