@@ -13,7 +13,7 @@ class Limits:
     """How much one container may use.
 
     Attributes:
-        memory: Memory in MiB; the kernel kills a container that needs more.
+        memory: Memory in MiB; the kernel kills a container that needs more. 0 for no limit, in a single stack alone.
         cpus: CPU time, in CPUs; None for as much as there is.
         pids: Processes and threads; None for as many as the daemon allows.
         nofile: Open files and sockets of one process; None for the daemon's default.
@@ -206,7 +206,14 @@ class Contradiction:
 
 
 def contradictions(
-    role: str, limits: Limits, *, max_clients: int, max_connections: int, replicas_max: int = 1, slim: bool = False
+    role: str,
+    limits: Limits,
+    *,
+    max_clients: int,
+    max_connections: int,
+    replicas_max: int = 1,
+    slim: bool = False,
+    unlimited: bool = False,
 ) -> Iterator[Contradiction]:
     """Limits of one container that cannot work, by themselves or with the settings that depend on them.
 
@@ -217,6 +224,7 @@ def contradictions(
         max_connections: Postgres' ``max_connections``.
         replicas_max: Replicas of Open WebUI there may ever be.
         slim: Open WebUI's image is the slim one.
+        unlimited: Memory may be 0, for no limit: no other figure follows from it.
     """
     of_role = LEAST_OF_SLIM if slim and role == "open-webui" else LEAST[role]
     least = {field: (value, f"{role} does not run with less than {value:g}") for field, value in vars(of_role).items()}
@@ -235,7 +243,7 @@ def contradictions(
         least["pids"] = max(least["pids"], (processes, f"{because} {processes}, each connection a process"))
     for field, (value, rule) in least.items():
         given = getattr(limits, field)
-        if given is not None and given < value:
+        if given is not None and given < value and not (field == "memory" and unlimited and given == 0):
             yield Contradiction(field=field, rule=rule, least=value)
 
 

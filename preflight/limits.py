@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from preflight.host import is_rootless
 from settings import Settings
 
 MIB: Final = 1024 * 1024
@@ -28,10 +30,7 @@ def limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]
     if unlimited:
         yield (
             f"Docker's host cannot limit {' and '.join(unlimited)} (`docker info` says so below WARNING), and stack "
-            f"{settings.stack} has such limits. On a Raspberry Pi add `cgroup_enable=memory cgroup_memory=1` to the "
-            "line in /boot/firmware/cmdline.txt and boot again; a rootless Docker needs the controllers delegated "
-            "(https://docs.docker.com/engine/security/rootless/tips/#limiting-resources). A kernel built without them, "
-            "as of some NAS, carries topology single at most, which limits memory alone."
+            f"{settings.stack} has such limits. {_how_to_limit(host)} {_how_to_go_without(settings)}"
         )
     if not settings.replicated:
         return
@@ -49,6 +48,26 @@ def limit_problems(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]
                     f"limit {key} of {name} is {value}{unit}, and Docker's host has {there_is}{unit}. "
                     f"{way_out} on a larger host."
                 )
+
+
+def _how_to_limit(host: Mapping[str, Any]) -> str:
+    """The way to limits on a host that has none, by what is the usual reason there."""
+    if not is_rootless(host):
+        return (
+            "On a Raspberry Pi add `cgroup_enable=memory cgroup_memory=1` to the line in /boot/firmware/cmdline.txt "
+            "and boot again; kernels of some NAS are built without them."
+        )
+    page = "https://docs.docker.com/engine/security/rootless/tips/#limiting-resources"
+    if host.get("CgroupVersion") == "1":
+        return f"A rootless Docker limits nothing under cgroup v1: boot with cgroup v2 ({page})."
+    return f"A rootless Docker needs the controllers delegated ({page})."
+
+
+def _how_to_go_without(settings: Settings) -> str:
+    if settings.replicated:
+        return "Without them use topology single."
+    none = json.dumps({role: {"memory": 0} for role in settings.limits})
+    return f"To do without them, set {settings.project}:limits: {none}"
 
 
 def memory_advice(settings: Settings, host: Mapping[str, Any]) -> Iterator[str]:

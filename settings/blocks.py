@@ -20,7 +20,13 @@ LARGEST: Final = 1e9
 class ContainerLimits(Block):
     """What a container may use."""
 
-    memory: int | None = Field(None, gt=0, lt=LARGEST, description="Memory.", json_schema_extra={"x-unit": "MiB"})
+    memory: int | None = Field(
+        None,
+        ge=0,
+        le=10**9,
+        description="Memory.",
+        json_schema_extra={"x-unit": "MiB", "x-zero": "0, in single, is no limit"},
+    )
     cpus: float | None = Field(
         None, gt=0, lt=LARGEST, allow_inf_nan=False, description="CPU time.", json_schema_extra={"x-unit": "CPUs"}
     )

@@ -241,7 +241,7 @@ class DockerObjects(Block):
         alias="limits",
         description="The most that containers may use, as memory (MiB), cpus, pids and nofile of open-webui (each "
         "replica), valkey and, in replicated, postgres and gateway. What is not given keeps its default; single limits "
-        "memory alone.",
+        "memory alone, and there 0 is no limit.",
     )
     tutorial_names: Single[Flag] = Field(
         default=False,

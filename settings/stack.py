@@ -91,6 +91,7 @@ class StackSettings(Given):
             max_connections=self.postgres_max_connections,
             replicas_max=self.replicas_max if self.replicated else 1,
             slim=is_slim(self.open_webui_image),
+            unlimited=not self.replicated,
         )
 
     @property

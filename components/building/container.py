@@ -91,9 +91,9 @@ def create_container(
         tmpfs=dict(spec.tmpfs) or None,
         capabilities=docker.ContainerCapabilitiesArgs(adds=list(spec.capabilities) or None, drops=["ALL"]),
         security_opts=[NO_NEW_PRIVILEGES],
-        memory=limits.memory if limits else None,
+        memory=limits.memory or None if limits else None,
         # Docker's own default. Left out, the plugin would report it as a change.
-        memory_swap=2 * limits.memory if limits else None,
+        memory_swap=2 * limits.memory or None if limits else None,
         cpus=str(float(limits.cpus)) if limits and limits.cpus else None,
         ulimits=[docker.ContainerUlimitArgs(name="nofile", soft=limits.nofile, hard=limits.nofile)]
         if limits and limits.nofile
@@ -140,7 +140,8 @@ def create_container(
             depends_on=list(depends_on),
             # The name is fixed, and two containers must never share a data volume.
             delete_before_replace=True,
-            replace_on_changes=list(KEPT),
+            # Docker changes a memory limit in place, but cannot take it away.
+            replace_on_changes=[*KEPT, *(() if limits and limits.memory else ("memory",))],
             # A program that fails may print its secrets, and the state is kept, copied and shown.
             additional_secret_outputs=["containerLogs"] if one_shot else None,
             custom_timeouts=pulumi.CustomTimeouts(create=ONE_SHOT_TIMEOUT) if one_shot else None,

@@ -67,6 +67,10 @@ def test_limits_are_expected_in_dockers_units() -> None:
     assert found["HostConfig.Ulimits"] == [{"Name": "nofile", "Soft": 1024, "Hard": 1024}]
 
 
+def test_a_memory_limit_of_nothing_is_expected_as_docker_writes_it() -> None:
+    assert expected(limits=Limits(memory=0))["HostConfig.Memory"] == 0
+
+
 def test_without_limits_none_are_expected() -> None:
     assert not [name for name in expected() if name.startswith(("HostConfig.Memory", "HostConfig.Pids"))]
 

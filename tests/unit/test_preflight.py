@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
+import pulumi
 import pytest
 from docker.errors import ImageNotFound, NotFound
 
@@ -802,7 +803,20 @@ def test_a_host_that_cannot_limit_is_refused_before_docker_drops_the_limits(
     (problem,) = limit_problems(read(given), raspberry)
     assert problem.startswith(f"Docker's host cannot limit {unlimited} (")
     assert "/boot/firmware/cmdline.txt" in problem
+    (rootless,) = limit_problems(read(given), {**raspberry, **ROOTLESS, "CgroupVersion": "1"})
+    assert "boot with cgroup v2" in rootless
+    (rootless,) = limit_problems(read(given), {**raspberry, **ROOTLESS, "CgroupVersion": "2"})
+    assert "needs the controllers delegated" in rootless
     assert not list(limit_problems(read(given), {**raspberry, **dict.fromkeys(LIMITED_BY.values(), True)}))
+
+
+def test_a_host_that_cannot_limit_takes_a_single_stack_without_limits_as_the_refusal_says() -> None:
+    unable = {**host(memory_mib=8192, cpus=4), **dict.fromkeys(LIMITED_BY.values(), False)}
+    (problem,) = limit_problems(read(), unable)
+    without = read({"limits": problem.partition("open-webui:limits: ")[2]})
+    assert not list(limit_problems(without, unable))
+    with pytest.raises(pulumi.RunError, match="replicasMax 8 needs 96 MiB"):
+        read({**REPLICATED, "limits": '{"valkey": {"memory": 0}}'})
 
 
 def test_limits_that_add_up_to_more_than_the_host_has_are_advice_only() -> None:
