@@ -125,6 +125,27 @@ def test_the_virtual_environment_is_made_again_for_another_python_that_is_named(
     assert installs == ([True] if again else [])
 
 
+def test_the_virtual_environment_is_made_again_after_the_system_got_another_python(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for folder in ("bin", "lib/python3.11"):
+        (tmp_path / folder).mkdir(parents=True)
+    for version in ("python3.11", "python3.13"):
+        (tmp_path / version).touch()
+    (tmp_path / "bin/python").symlink_to(tmp_path / "python3.11")
+    (tmp_path / "stamp").write_text(hashlib.sha256(python_env.LOCK.read_bytes()).hexdigest())
+    monkeypatch.setattr(python_env, "VENV", tmp_path)
+    monkeypatch.setattr(python_env, "_STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(python_env, "uv", lambda: Path("/uv"))
+    monkeypatch.setattr(python_env, "_install", install := Mock(return_value=""))
+    assert python_env.main() == 0
+    install.assert_not_called()
+    (tmp_path / "bin/python").unlink()
+    (tmp_path / "bin/python").symlink_to(tmp_path / "python3.13")
+    assert python_env.main() == 0
+    install.assert_called_once_with(Path("/uv"), create=True)
+
+
 class Container:
     def __init__(self, name: str, role: str, code: int) -> None:
         self.name = name

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         arguments: ``--this-python`` makes it again where it is another Python's than the one that runs this.
     """
     locked = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    usable = (VENV / "bin/python").exists() and ("--this-python" not in arguments or _is_of_this_python())
+    usable = _sees_its_packages() and ("--this-python" not in arguments or _is_of_this_python())
     if usable and _STAMP.exists() and _STAMP.read_text(encoding="ascii") == locked:
         return 0
     began = time.monotonic()
@@ -54,6 +54,13 @@ def main(arguments: Sequence[str] = ()) -> int:
     _STAMP.write_text(locked, encoding="ascii")
     say(f"python: installed the requirements into .venv in {time.monotonic() - began:.0f} s")
     return 0
+
+
+def _sees_its_packages() -> bool:
+    """Whether its Python is there and still of the version it was made with: an upgrade of the system takes another."""
+    python = VENV / "bin/python"
+    name = python.resolve().name
+    return python.exists() and (not name.startswith("python3.") or (VENV / "lib" / name).is_dir())
 
 
 def _is_of_this_python() -> bool:
