@@ -12,6 +12,7 @@ from tooling.engine.goal import Alias, Goal
 from tooling.engine.opening import read_state
 from tooling.engine.provider import Diff, PartialFailure, ProviderError, State
 from tooling.errors import ToolError
+from tooling.pulumi_files.checkpoint import compact
 
 
 def fails(message: str) -> Any:
@@ -135,7 +136,7 @@ def test_a_resource_that_the_cli_has_tainted_is_replaced(stack: Stack, provider:
     assert document is not None
     (resource,) = [item for item in document["checkpoint"]["latest"]["resources"] if item["urn"] == urn("a")]
     resource["taint"] = True
-    stack.backend.write({**document, "version": 4, "features": ["taint"]})
+    stack.backend.write(compact({**document, "version": 4, "features": ["taint"]}))
     deployment, _ = stack.run(thing("a"))
     assert deployment.counts["replace"] == 1
     assert "taint" not in stack.resources()["a"]
@@ -149,7 +150,7 @@ def test_the_checkpoint_lists_the_features_it_needs_and_others_are_refused(stack
     document = stack.backend.read()
     assert document is not None
     assert (document["version"], document["features"]) == (4, ["replaceWith"])
-    stack.backend.write({**document, "features": ["replaceWith", "hooks"]})
+    stack.backend.write(compact({**document, "features": ["replaceWith", "hooks"]}))
     with pytest.raises(ToolError, match=r"hooks \(features of this state\).*Pulumi CLI"):
         read_state(stack.backend)
 

@@ -18,6 +18,7 @@ from tooling.launcher import consent, engines, recovery
 from tooling.launcher.consent import NotAgreedError, confirm_destroy, confirm_update, interruptions, removals
 from tooling.launcher.gate import read_settings
 from tooling.preview_report.steps import read
+from tooling.pulumi_files.checkpoint import compact
 from tooling.pulumi_files.project import Project, load_project
 from tooling.pulumi_files.stack import Stack, find_stack
 
@@ -62,7 +63,7 @@ DATA = resource("docker:index/volume:Volume", "open-webui-data", "open-webui-tea
 def deploy(project: Project, *resources: dict[str, Any]) -> None:
     """Have these in the stack's state."""
     backend = find_stack(project, "team").backend
-    backend.write({"version": 3, "checkpoint": {"stack": "team", "latest": {"resources": list(resources)}}})
+    backend.write(compact({"version": 3, "checkpoint": {"stack": "team", "latest": {"resources": list(resources)}}}))
 
 
 def docker_with(*containers: dict[str, Any]) -> Any:

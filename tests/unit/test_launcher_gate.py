@@ -18,6 +18,7 @@ from tooling.launcher import __main__ as command_line
 from tooling.launcher import engines
 from tooling.launcher.gate import read_settings, refuse_unusable_state
 from tooling.pulumi_files.backend import Backend
+from tooling.pulumi_files.checkpoint import compact
 from tooling.pulumi_files.project import Project, load_project
 from tooling.pulumi_files.secrets import Secrets
 from tooling.pulumi_files.stack import find_stack
@@ -108,13 +109,15 @@ def test_a_passphrase_is_made_for_a_new_stack_and_never_for_one_that_was_begun(p
 def state_of(project: Project, salt: str) -> Path:
     """A state without resources, encrypted under a passphrase."""
     Backend(project.directory / ".pulumi-state", "open-webui", "team").write(
-        {
-            "version": 3,
-            "checkpoint": {
-                "stack": "organization/open-webui/team",
-                "latest": {"secrets_providers": {"type": "passphrase", "state": {"salt": salt}}},
-            },
-        }
+        compact(
+            {
+                "version": 3,
+                "checkpoint": {
+                    "stack": "organization/open-webui/team",
+                    "latest": {"secrets_providers": {"type": "passphrase", "state": {"salt": salt}}},
+                },
+            }
+        )
     )
     return project.directory / ".pulumi-state/.pulumi/stacks/open-webui/team.json"
 
@@ -153,7 +156,7 @@ def test_the_state_is_tried_before_the_cli_is_run(project: Project, monkeypatch:
 @pytest.mark.parametrize("form", [{"version": 4, "features": ["hooks"]}, {"version": 5}])
 def test_a_state_that_only_the_cli_can_use_is_no_obstacle_to_it(project: Project, form: dict[str, Any]) -> None:
     sealed = {"checkpoint": {"latest": {"secrets_providers": {"type": "service"}}}}
-    find_stack(project, "team").backend.write({**form, **sealed})
+    find_stack(project, "team").backend.write(compact({**form, **sealed}))
     refuse_unusable_state(find_stack(project, "team"), dict)
     assert not (project.directory / ".pulumi-state/passphrase").exists(), "it would open nothing"
 

@@ -9,12 +9,13 @@ from threading import RLock
 from typing import Any
 
 from docker_access.redaction import redact
-from tooling.pulumi_files.backend import Backend, compact
+from tooling.pulumi_files.backend import Backend
 from tooling.pulumi_files.checkpoint import (
     Checkpoint,
     Operation,
     PendingOperation,
     Resource,
+    compact,
     document_of,
     dump_resource,
 )
@@ -37,7 +38,7 @@ class Snapshot:
         self._secrets = secrets
         self._backend = backend
         self._extra = checkpoint.extra
-        self._saved: bytes | None = None
+        self._saved: dict[str, Any] | None = None
 
     def find(self, urn: str) -> Resource | None:
         """The live resource of that URN that the last run left, if this run has not settled it."""
@@ -55,6 +56,8 @@ class Snapshot:
             if old is not None:
                 if old.urn != new.urn:
                     self._renamed[old.urn] = new.urn
+                    for resource in self.resources():
+                        resource.encoded = None
                 if not old.delete:
                     self.remove(old)
 
@@ -73,7 +76,11 @@ class Snapshot:
         with self.lock:
             pending = PendingOperation(type=operation, resource=resource)
             self.operations.append(pending)
-            self.save()
+            try:
+                self.save()
+            except BaseException:
+                self.operations.remove(pending)  # it is not begun, and no later save may say that it was
+                raise
             return pending
 
     def end(self, pending: PendingOperation) -> None:
@@ -87,12 +94,11 @@ class Snapshot:
             return
         with self.lock:
             latest = self._latest()
-            content = compact(latest)
-            if content == self._saved:
+            if latest == self._saved:
                 return
             name = f"organization/{self._backend.project}/{self._backend.stack}"
-            self._backend.write(document_of(name, latest))
-            self._saved = content
+            self._backend.write(document_of(name, latest, self.resources()))
+            self._saved = latest
 
     def learn(self, value: Any) -> None:
         """Take from now on out of every text what is secret in a value."""
@@ -106,24 +112,30 @@ class Snapshot:
     def mark_saved(self) -> None:
         """Take what is loaded as what is on disk, so that an unchanged update writes nothing."""
         if self._backend is not None:
-            self._saved = compact(self._latest())
+            self._saved = self._latest()
 
     def _latest(self) -> dict[str, Any]:
+        """The deployment; its records are JSON already, and the same objects as before where nothing changed."""
         assert self._secrets is not None  # noqa: S101 - given with the backend
         latest: dict[str, Any] = {
             "secrets_providers": {"type": "passphrase", "state": {"salt": self._secrets.salt}},
-            "resources": [self._dump(resource) for resource in self.resources()],
+            "resources": [self._encoded(resource) for resource in self.resources()],
             "pending_operations": [
-                {"resource": self._dump(pending.resource), "type": pending.type} for pending in self.operations
+                b'{"resource":%b,"type":%b}' % (self._encoded(pending.resource), compact(pending.type))
+                for pending in self.operations
             ],
         }
         return {key: value for key, value in latest.items() if value} | {"metadata": {}} | self._extra
 
+    def _encoded(self, resource: Resource) -> bytes:
+        """A record as JSON. To make all of them anew at each save took minutes where there are hundreds."""
+        if resource.encoded is None:
+            resource.encoded = compact(self._dump(resource))
+        return resource.encoded
+
     def _dump(self, resource: Resource) -> dict[str, Any]:
         assert self._secrets is not None  # noqa: S101 - save() has asked
         raw = dump_resource(resource, self._secrets.seal)
-        if not self._renamed:
-            return raw
         for key in ("parent", "deletedWith"):
             if key in raw:
                 raw[key] = self._rename(raw[key])

@@ -12,6 +12,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tooling.pulumi_files.atomic_files import remove_files, write_atomically
+from tooling.pulumi_files.checkpoint import compact
 from tooling.pulumi_files.errors import PulumiFilesError
 
 _ABANDONED_SECONDS: Final = 60.0
@@ -30,6 +32,7 @@ class Backend:
 
     def __init__(self, directory: Path, project: str, stack: str) -> None:
         self._root = directory / ".pulumi"
+        self._meta = self._root / "meta.yaml"
         self.project = project
         self.stack = stack
         self.file = self._root / "stacks" / project / f"{stack}.json"
@@ -45,6 +48,11 @@ class Backend:
         """The state file's document, None if there is none; raises :class:`PulumiFilesError` if it cannot be used."""
         if self.compressed:
             raise PulumiFilesError(f"{self.compressed}: compressed state, which the Pulumi CLI alone reads.")
+        if not self._meta.exists() and any((self._root / "stacks").glob("*.json*")):
+            raise PulumiFilesError(
+                f"{self._root} has the layout that Pulumi had before 3.61, the stacks of all projects in one folder. "
+                "Have the Pulumi CLI change it: pulumi state upgrade"
+            )
         try:
             text = self.file.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -73,18 +81,20 @@ class Backend:
             f"{self._root / 'history' / self.project / self.stack}. Copy one over it."
         )
 
-    def write(self, document: dict[str, Any]) -> None:
+    def write(self, content: bytes) -> None:
         """Replace the state file, keeping the one before it as ``.bak``; raises :class:`PulumiFilesError`."""
         try:
-            if not (meta := self._root / "meta.yaml").exists():
-                meta.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(meta, b"version: 1\n")
+            if not self._meta.exists():
+                write_atomically(self._meta, b"version: 1\n")
             if self.file.exists():
                 backup = self.file.with_name(self.file.name + ".bak")
                 with suppress(FileNotFoundError):
                     backup.unlink()
-                os.link(self.file, backup)
-            write_atomically(self.file, compact(document))
+                try:
+                    os.link(self.file, backup)
+                except OSError:  # exFAT, SMB and the like have no hard links
+                    shutil.copyfile(self.file, backup)
+            write_atomically(self.file, content)
             for sidecar in (self.file, self.file.with_name(self.file.name + ".bak")):
                 # The CLI keeps an MD5 of each file beside it; ours would be stale.
                 sidecar.with_name(sidecar.name + ".attrs").unlink(missing_ok=True)
@@ -114,8 +124,3 @@ class Backend:
             raise PulumiFilesError(
                 f"The state is saved, but {directory} cannot be written: {error.strerror}."
             ) from None
-
-
-def compact(document: Mapping[str, Any]) -> bytes:
-    """JSON without blanks, as the Pulumi CLI writes it."""
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()

@@ -6,7 +6,8 @@ Source: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -45,6 +46,7 @@ class Resource:
         pending_replacement: Deleted already, waiting to be created again.
         init_errors: Why a resource that exists did not come up.
         extra: Further fields, kept as they are.
+        encoded: What the state file has of it, until it changes.
     """
 
     urn: str
@@ -74,6 +76,12 @@ class Resource:
     ignore_changes: list[str] = field(default_factory=list)
     replace_on_changes: list[str] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
+    encoded: bytes | None = field(default=None, init=False, repr=False)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name != "encoded":
+            object.__setattr__(self, "encoded", None)
 
     @property
     def name(self) -> str:
@@ -185,15 +193,29 @@ def dump_resource(resource: Resource, seal: Callable[[Secret, str], str]) -> dic
     return raw | resource.extra
 
 
-def document_of(stack: str, latest: Mapping[str, Any]) -> dict[str, Any]:
-    """A state file's document around a deployment.
+def compact(document: Any) -> bytes:
+    """JSON without blanks, as the Pulumi CLI writes it."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def document_of(stack: str, latest: Mapping[str, Any], resources: Sequence[Resource]) -> bytes:
+    """A state file's content around a deployment.
 
     Args:
         stack: The stack's full name, as in ``organization/web/dev``.
-        latest: The deployment.
+        latest: The deployment; a list of bytes is one of records that are JSON already.
+        resources: What it has.
     """
-    features = sorted({key for raw in latest.get("resources", []) for key in FEATURES if key in raw})
+    features = sorted(key for key in FEATURES if any(getattr(one, _FIELDS[key]) for one in resources))
     form = {"version": FEATURES_VERSION, "features": features} if features else {"version": PLAIN_VERSION}
     magic = hashlib.sha256(_VERSION.encode()).hexdigest()
     manifest = {"time": timestamp(), "magic": magic, "version": _VERSION}
-    return {**form, "checkpoint": {"stack": stack, "latest": {"manifest": manifest, **latest}}}
+    parts = [
+        b"%b:%b" % (compact(key), b"[%b]" % b",".join(value) if _are_records(value) else compact(value))
+        for key, value in {"manifest": manifest, **latest}.items()
+    ]
+    return b'%b,"checkpoint":{"stack":%b,"latest":{%b}}}' % (compact(form)[:-1], compact(stack), b",".join(parts))
+
+
+def _are_records(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], bytes)
