@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,8 @@ def test_a_state_for_the_cli_is_read_and_refused(
 ) -> None:
     backend = Backend(tmp_path, "web", "dev")
     written = {**document, "checkpoint": {"latest": {"secrets_providers": PASSPHRASE, **latest}}}
-    backend.write(written)
+    backend.file.parent.mkdir(parents=True)
+    backend.file.write_text(json.dumps(written))
     assert backend.read() == written
     with pytest.raises(OnlyTheCliError, match=rf"{message}.*the Pulumi CLI does"):
         read_state(backend)
