@@ -226,7 +226,8 @@ class Life:
         return found
 
     def _judge_write(self, document: Raw) -> None:
-        assert integrity_faults(document) == []
+        faults = integrity_faults(document)
+        assert not faults, faults
         assert HUSH not in json.dumps(document)
         latest = document["checkpoint"]["latest"]
         now = [one for one in latest.get("resources", []) if one["type"] == "fake:index:Thing"]
@@ -255,6 +256,10 @@ class Life:
         document = self.backend.read()
         return load(document, self.stack.secrets.open).resources if document else []
 
+    def unprotect(self) -> None:
+        """What ``pulumi state unprotect --all`` does."""
+        self.backend.text = self.backend.text.replace('"protect": true', '"protect": false')
+
     # --- living ------------------------------------------------------------------------------------------------------
 
     def live(self, step: Step) -> None:
@@ -264,7 +269,6 @@ class Life:
             if record["urn"].rsplit("::", 1)[1] in step.gone and record["type"] == "fake:index:Thing":
                 self.world.remove(record["id"], self.world.removed.add)
         preview = self._previewed(step) if step.command == "up" else None
-        protected = [one for one in self._open() if one.protect and not (one.delete or one.pending_replacement)]
         self.world.step, self.world.passed, self.world.failures = step, 0, 0
         try:
             succeeded, deployment, before = self._run(step)
@@ -275,6 +279,7 @@ class Life:
             self.world.step = Step()
         self.counts[f"{step.command} {'succeeded' if succeeded else 'failed'}"] += 1
         if not succeeded:
+            protected = [one for one in before if one.protect and not (one.delete or one.pending_replacement)]
             assert self.world.failures or protected or deployment.interrupted, "it failed for no reason"
             return
         assert not self.world.failures, "something failed, and it succeeded"
@@ -333,7 +338,7 @@ class Life:
             assert after == []
         else:
             faults = faults_of_success(step.program, living(before), after)
-            assert faults == []
+            assert not faults, faults
             for one in after:
                 if one.id in there:
                     assert self.world.world[one.id].keys() == one.inputs.keys()

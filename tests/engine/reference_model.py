@@ -17,7 +17,7 @@ from typing import Any, Final
 from tests.engine.fakes import STACK
 from tooling.engine.goal import Alias, Goal, Registered
 from tooling.pulumi_files.checkpoint import PROVIDER_PREFIX, STACK_TYPE, Resource
-from tooling.pulumi_files.values import UNKNOWN, Properties, Secret, equal, unwrap
+from tooling.pulumi_files.values import UNKNOWN, Properties, Secret, equal, mark_secrets, unwrap
 
 THING: Final = "fake:index:Thing"
 GROUPS: Final = {"g": "fake:index:Group", "h": "fake:index:Team"}
@@ -58,6 +58,9 @@ class Wanted:
     def __repr__(self) -> str:
         said = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default]
         return f"Wanted({', '.join(said)})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - as IPython has it
+        printer.text(repr(self))
 
     @property
     def urn(self) -> str:
@@ -146,7 +149,8 @@ def was(wanted: Wanted, program: Program, before: Mapping[str, Resource]) -> Res
     moved = was(parent, program, before) if parent is not None else None
     kept = moved.name if moved is not None else wanted.parent
     formers = [urn(name, kept if above == wanted.parent else above) for name, above in wanted.former]
-    formers += [urn(name, kept) for name in (wanted.name, *(name for name, _ in wanted.former))]
+    if kept != wanted.parent:
+        formers += [urn(name, kept) for name in (wanted.name, *(name for name, _ in wanted.former))]
     return next((before[one] for one in (wanted.urn, *formers) if one in before), None)
 
 
@@ -198,11 +202,11 @@ def reasons(
 
 def differences(wanted: Wanted, program: Program, given: Properties, new: Resource) -> list[str]:
     """How a thing's record differs from what the program says, secret marks included."""
-    address: Any = f"at {new.id}"
     options = goal(wanted, program, {other.name: Registered(urn=other.urn) for other in program})
     expected = {
         "inputs": given,
-        "outputs": {**given, "address": Secret(address) if wanted.shy else address},
+        # What is no longer secret may stay sealed until it changes.
+        "outputs": mark_secrets({**given, "address": f"at {new.id}"}, new.outputs, options.additional_secret_outputs),
         "dependencies": options.dependencies,
         "property_dependencies": options.property_dependencies,
         "init_errors": [],

@@ -28,6 +28,7 @@ def lived(secrets: Secrets, history: list[Step]) -> Counter[str]:
     # Whatever it was: the next update, without what went wrong, gets there, and then there is nothing more to do.
     programs = [step.program for step in history if step.command == "up"]
     last = tuple(replace(one, protect=False) for one in programs[-1]) if programs else ()
+    life.unprotect()
     succeeded = life.counts["up succeeded"]
     life.live(Step(program=last, refresh=True))
     assert life.counts["up succeeded"] == succeeded + 1, "it does not get well"
