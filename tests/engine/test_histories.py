@@ -40,7 +40,9 @@ def lived(secrets: Secrets, history: list[Step]) -> Counter[str]:
 
 @pytest.mark.processes
 @seed(SEED)
-@settings(max_examples=int(os.environ.get("N", "300")), deadline=None, database=None, suppress_health_check=[*HealthCheck])
+@settings(
+    max_examples=int(os.environ.get("N", "300")), deadline=None, database=None, suppress_health_check=[*HealthCheck]
+)
 @given(history=histories)
 def test_whatever_happens(secrets: Secrets, history: list[Step]) -> None:
     lived(secrets, history)
