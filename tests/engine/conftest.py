@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from tests.engine import two_things
 from tests.engine.fakes import FakeProvider, Stack
+from tests.engine.integrity import integrity_faults
 from tests.engine.small_program import World, run_with
 from tests.engine.two_things import Run
 from tooling.engine.__main__ import main
@@ -23,6 +25,23 @@ from tooling.pulumi_files.secrets import Secrets
 def no_power_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written is read as it was, with or without waiting for the disk."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture(autouse=True)
+def what_the_cli_accepts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each state that a test has the engine write is one that the CLI would use, whatever became of the run."""
+    faults: list[str] = []
+    write = Backend.write
+
+    def checked(backend: Backend, content: bytes) -> None:
+        if found := integrity_faults(json.loads(content)):
+            faults.extend(found)
+            raise AssertionError(found)
+        write(backend, content)
+
+    monkeypatch.setattr(Backend, "write", checked)
+    yield
+    assert not faults  # Where a thread of the engine's own has swallowed it.
 
 
 @pytest.fixture(scope="session")

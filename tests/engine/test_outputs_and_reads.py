@@ -113,6 +113,7 @@ def test_an_interrupted_run_starts_nothing_more(stack: Stack, provider: FakeProv
 def test_a_resource_can_be_read_that_is_not_managed_here(stack: Stack, provider: FakeProvider) -> None:
     provider.world["x-1"] = {"name": "x"}
     deployment, _ = stack.deployment()
+    deployment.register(Goal(type=STACK_TYPE, name="web-dev", custom=False))
     answer = deployment.read_resource(thing("x"), "x-1")
     assert answer.outputs["address"] == "at x-1"
     deployment.snapshot.save()
@@ -120,9 +121,10 @@ def test_a_resource_can_be_read_that_is_not_managed_here(stack: Stack, provider:
     assert deployment.register(thing("x")).failed, "its URN is taken"
     provider.world["x-2"] = {"name": "x"}
     deployment, recorder = stack.deployment()
+    deployment.register(Goal(type=STACK_TYPE, name="web-dev", custom=False))
     deployment.read_resource(thing("x"), "x-2")
     deployment.delete_unregistered()
-    assert recorder.plans == [("read", "x")]
+    assert recorder.plans == [("same", "web-dev"), ("read", "x")]
     assert stack.resources()["x"]["id"] == "x-2"
     _, recorder = stack.run()
     assert ("discard", "x") in recorder.plans

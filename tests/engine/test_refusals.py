@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from tooling.engine.errors import OnlyTheCliError
 from tooling.engine.opening import open_project, open_workspace, read_state
 from tooling.engine.refusals import refuse_backend, refuse_project, refuse_stack_file
 from tooling.pulumi_files.backend import Backend
-from tooling.pulumi_files.checkpoint import compact, load
+from tooling.pulumi_files.checkpoint import load
 from tooling.pulumi_files.config import load_config
 from tooling.pulumi_files.project import load_project
 from tooling.pulumi_files.secrets import Secrets
@@ -123,7 +124,8 @@ def test_a_state_for_the_cli_is_read_and_refused(
 ) -> None:
     backend = Backend(tmp_path, "web", "dev")
     written = {**document, "checkpoint": {"latest": {"secrets_providers": PASSPHRASE, **latest}}}
-    backend.write(compact(written))
+    backend.file.parent.mkdir(parents=True)
+    backend.file.write_text(json.dumps(written))
     assert backend.read() == written
     with pytest.raises(OnlyTheCliError, match=rf"{message}.*the Pulumi CLI does"):
         read_state(backend)

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from tooling.drift.observed import Observed
 from tooling.drift.recorded import Container, Join, Network, Recorded
+from tooling.pulumi_files.urns import name_of
 from verification.checks.expected import UPDATED, looked_up, same
 
 Kind = Literal["container", "network", "volume", "image", "update"]
@@ -78,7 +79,7 @@ def missing_one_shots(known: Recorded, seen: Observed) -> list[str]:
 
 def _unfinished(known: Recorded) -> Iterator[Difference]:
     for urn in known.unfinished:
-        yield Difference("update", urn.rpartition("::")[2], "state", expected="finished", seen="interrupted")
+        yield Difference("update", name_of(urn), "state", expected="finished", seen="interrupted")
 
 
 def _container(known: Container, stack: Recorded, observed: Observed) -> Iterator[Difference]:

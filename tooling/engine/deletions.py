@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
+from threading import Lock
 
 from tooling.engine.errors import EngineError
 from tooling.engine.provider import DYNAMIC, package_of
@@ -30,6 +31,7 @@ class Deletions:
         self._executor = executor
         self._snapshot = executor.snapshot
         self._observer = executor.observer
+        self._one_replacement = Lock()
 
     def delete_unregistered(self) -> None:
         """Delete what the program no longer registers (all, if it was not run), dependents first.
@@ -38,7 +40,8 @@ class Deletions:
             EngineError: One of them is protected; nothing is deleted then.
         """
         condemned = list(self._snapshot.base)
-        if protected := [resource for resource in condemned if resource.protect and not resource.delete]:
+        living = [resource for resource in condemned if not (resource.delete or resource.pending_replacement)]
+        if protected := [resource for resource in living if resource.protect]:
             names = ", ".join(f"{resource.name} ({resource.type})" for resource in protected)
             raise EngineError(
                 f"Nothing was deleted: {names} would be, but is protected. Remove `protect` from it in the program and "
@@ -52,20 +55,45 @@ class Deletions:
                 self._observer.plan("delete-replaced", resource.urn, [])
             elif resource.external:
                 self._observer.plan("discard", resource.urn, [])
-        self._delete_in_order(condemned)
+        self._delete_in_order(condemned, {resource.urn for resource in condemned})
         self._snapshot.save()
 
-    def _delete_in_order(self, condemned: list[Resource]) -> None:
+    def delete_first(self, condemned: list[Resource], going: AbstractSet[str]) -> None:
+        """Delete what is replaced by what this run makes later; the state has it as that until then.
+
+        Args:
+            condemned: Dependencies before dependents. What is deleted already is left out.
+            going: URNs of all that this run deletes so.
+
+        Raises:
+            EngineError: One of them could not be deleted; those that need it are gone.
+        """
+        # Two of these may share a dependent: whichever comes first deletes it.
+        with self._one_replacement:
+            left = [resource for resource in condemned if not resource.pending_replacement]
+            if self._executor.dry_run:
+                for resource in left:
+                    resource.pending_replacement = True
+                return
+            for resource in left:
+                self._observer.seen(resource.urn, resource.parent)
+            self._delete_in_order(left, going, replaced=True)
+
+    def _delete_in_order(self, condemned: list[Resource], going: AbstractSet[str], *, replaced: bool = False) -> None:
         """Delete each as soon as nothing that needs it is left; begin no more once something failed.
 
         What runs is stopped as soon as nothing that needs it runs, while that is still being removed.
+
+        Args:
+            condemned: Dependencies before dependents.
+            going: URNs of the others that are deleted.
+            replaced: They stay in the state, as what is made again; a failure is raised.
         """
-        going = {resource.urn for resource in condemned}
-        stopped: dict[Resource, PendingOperation] = {}
+        batch = _Batch(condemned, going, replaced=replaced)
         running: dict[Future[None], Resource] = {}
         with ThreadPoolExecutor(PARALLEL) as pool:
             while True:
-                for resource, step in self._ready(condemned, going, stopped):
+                for resource, step in self._ready(batch):
                     if resource not in running.values():
                         running[pool.submit(step)] = resource
                 if not running:
@@ -73,29 +101,33 @@ class Deletions:
                 for ended in wait(running, return_when=FIRST_COMPLETED).done:
                     ended.result()
                     del running[ended]
-                with self._snapshot.lock:
-                    left = set(self._snapshot.base)
-                condemned = [resource for resource in condemned if resource in left]
+        if batch.failures and replaced:
+            raise EngineError("; ".join(batch.failures))
+        if batch.left and not (batch.failures or self._executor.errored or self._executor.interrupted):
+            names = ", ".join(resource.name for resource in batch.left)
+            raise EngineError(f"{names}: left over, although nothing failed. Please report this.")
 
-    def _ready(
-        self, condemned: list[Resource], going: AbstractSet[str], stopped: dict[Resource, PendingOperation]
-    ) -> Iterator[tuple[Resource, Callable[[], None]]]:
+    def _ready(self, batch: _Batch) -> Iterator[tuple[Resource, Callable[[], None]]]:
         """What can be done now for those that are left."""
-        needed = {urn for resource in condemned for urn in resource.needs() - {resource.urn}}
-        in_use = _needed_at_work(condemned, lambda one: asks_provider(one, going - {one.urn}) and one not in stopped)
-        for resource in condemned:
-            if resource.urn in self._executor.failed:
+        left = batch.left
+        needed = {need for resource in left for need in batch.needs[resource]}
+        in_use = batch.needed_at_work(
+            lambda one: asks_provider(one, batch.going - {one.urn}) and one not in batch.stopped
+        )
+        ending = batch.failures or self._executor.interrupted or self._executor.errored
+        for resource in left:
+            if resource in batch.failed:
                 continue
-            if resource in stopped:
-                if resource.urn not in needed:
-                    yield resource, partial(self._delete, going, resource, stopped[resource])
-            elif self._executor.errored or self._executor.interrupted:
+            if resource in batch.stopped:
+                if resource not in needed:
+                    yield resource, partial(self._delete, batch, resource)
+            elif batch.failures if batch.replaced else ending:
                 continue
-            elif self._runs(resource, going):
-                if resource.urn not in in_use:
-                    yield resource, partial(self._stop, resource, stopped)
-            elif resource.urn not in needed:
-                yield resource, partial(self._delete, going, resource)
+            elif self._runs(resource, batch.going):
+                if resource not in in_use:
+                    yield resource, partial(self._stop, batch, resource)
+            elif resource not in needed:
+                yield resource, partial(self._delete, batch, resource)
 
     def _runs(self, resource: Resource, going: AbstractSet[str]) -> bool:
         """Whether it is stopped before it is deleted."""
@@ -105,53 +137,91 @@ class Deletions:
             return self._executor.provider(package_of(resource.type)).runs(resource.urn)
         return False
 
-    def _stop(self, resource: Resource, stopped: dict[Resource, PendingOperation]) -> None:
+    def _stop(self, batch: _Batch, resource: Resource) -> None:
         try:
-            pending = self._begin_deletion(resource)
+            pending = self._begin_deletion(batch, resource)
             provider = self._executor.provider(package_of(resource.type))
             facts = for_provider(resource.inputs), for_provider(resource.outputs)
             self._executor.call(pending, lambda: provider.stop(resource.urn, resource.id, *facts))
             # It stays pending, also where the deletion of what needs it fails: the state does not say that it stopped.
-            stopped[resource] = pending
+            batch.stopped[resource] = pending
         except ToolError as error:
-            self._executor.fail(resource.urn, str(error))
+            self._fail(batch, resource, error)
 
-    def _begin_deletion(self, resource: Resource) -> PendingOperation:
-        self._observer.start("delete-replaced" if resource.delete else "delete", resource.urn)
+    def _begin_deletion(self, batch: _Batch, resource: Resource) -> PendingOperation:
+        self._observer.start("delete-replaced" if resource.delete or batch.replaced else "delete", resource.urn)
         return self._snapshot.begin("deleting", resource)
 
-    def _delete(self, going: AbstractSet[str], resource: Resource, pending: PendingOperation | None = None) -> None:
+    def _delete(self, batch: _Batch, resource: Resource) -> None:
+        asked = not self._executor.dry_run and asks_provider(resource, batch.going - {resource.urn})
         try:
-            if self._executor.dry_run or not asks_provider(resource, going - {resource.urn}):
-                self._snapshot.remove(resource)
-            else:
-                begun = pending or self._begin_deletion(resource)
-                self._executor.call(begun, lambda: self._executor.ask_delete(resource, going - {resource.urn}))
-                with self._snapshot.lock:
+            begun = batch.stopped.get(resource) or (self._begin_deletion(batch, resource) if asked else None)
+            if begun:
+                provider = self._executor.provider(package_of(resource.type))
+                facts = for_provider(resource.inputs), for_provider(resource.outputs)
+                self._executor.call(begun, lambda: provider.delete(resource.urn, resource.id, *facts))
+            with self._snapshot.lock:
+                if batch.replaced:
+                    resource.pending_replacement = True
+                else:
                     self._snapshot.remove(resource)
+                if begun:
                     self._snapshot.end(begun)
                     self._snapshot.save()
-                if resource.delete:
-                    self._observer.done("delete-replaced", resource.urn)
         except ToolError as error:
-            self._executor.fail(resource.urn, str(error))
+            self._fail(batch, resource, error)
             return
-        if visible(resource):
+        batch.gone.add(resource)
+        if (begun and resource.delete) or batch.replaced:
+            self._observer.done("delete-replaced", resource.urn)
+        elif visible(resource):
             self._executor.count("delete", resource, _deletion(resource))
 
+    def _fail(self, batch: _Batch, resource: Resource, error: ToolError) -> None:
+        batch.failed.add(resource)
+        batch.failures.append(str(error))
+        if not batch.replaced:
+            self._executor.fail(resource.urn, str(error))
 
-def _needed_at_work(resources: list[Resource], works: Callable[[Resource], bool]) -> set[str]:
-    """URNs that something at work needs, itself or by way of others.
 
-    Args:
-        resources: As the state has them: each behind what it needs.
-        works: Whether it still needs what it needs.
+class _Batch:
+    """Resources that are deleted together.
+
+    Attributes:
+        needs: By resource, those of them that it needs: of two with one URN, the one that stands before it.
+        stopped: Those that are stopped and not deleted yet, whose deletion is pending.
+        gone: Those that are deleted.
     """
-    found: set[str] = set()
-    for resource in reversed(resources):
-        if resource.urn in found or works(resource):
-            found |= resource.needs() - {resource.urn}
-    return found
+
+    def __init__(self, condemned: list[Resource], going: AbstractSet[str], *, replaced: bool) -> None:
+        self.going = going
+        self.replaced = replaced
+        self.needs: dict[Resource, list[Resource]] = {}
+        self.stopped: dict[Resource, PendingOperation] = {}
+        self.gone: set[Resource] = set()
+        self.failed: set[Resource] = set()
+        self.failures: list[str] = []
+        latest: dict[str, Resource] = {}
+        for resource in condemned:
+            self.needs[resource] = [latest[urn] for urn in resource.needs() if urn in latest]
+            latest[resource.urn] = resource
+
+    @property
+    def left(self) -> list[Resource]:
+        """Those that are not deleted yet, dependencies before dependents."""
+        return [resource for resource in self.needs if resource not in self.gone]
+
+    def needed_at_work(self, works: Callable[[Resource], bool]) -> set[Resource]:
+        """What something at work needs, itself or by way of others.
+
+        Args:
+            works: Whether a resource still needs what it needs.
+        """
+        found: set[Resource] = set()
+        for resource in reversed(self.left):
+            if resource in found or works(resource):
+                found.update(self.needs[resource])
+        return found
 
 
 def _deletion(resource: Resource) -> str:

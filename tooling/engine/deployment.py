@@ -60,18 +60,20 @@ class Deployment:
         self._seen: dict[str, Resource] = {}
         self._names = Names(project, stack)
         self._executor = StepExecutor(snapshot, provider, observer, dry_run=dry_run)
+        deletions = Deletions(self._executor)
         self._default_providers = DefaultProviders(self._names, snapshot, config)
         self._generator = StepGenerator(
             names=self._names,
             snapshot=snapshot,
             executor=self._executor,
+            deletions=deletions,
             default_providers=self._default_providers,
             provider=provider,
             observer=observer,
             dry_run=dry_run,
         )
         self.counts = self._executor.counts
-        self.delete_unregistered = Deletions(self._executor).delete_unregistered
+        self.delete_unregistered = deletions.delete_unregistered
 
     @property
     def errored(self) -> bool:
@@ -94,12 +96,13 @@ class Deployment:
             refresh: At all of them, not only at those of such operations.
             destroying: Not at those that will only be forgotten, whatever has become of them.
         """
-        looked_at = resolve_pending(self.snapshot, self._provider, self._observer, dry_run=self.dry_run)
+        asked = resolve_pending(self.snapshot, self._provider, self._observer, dry_run=self.dry_run)
+        looked_at = {*asked}
         if refresh:
             looked_at = {resource.urn for resource in self.snapshot.base}
         if destroying:
             looked_at -= {resource.urn for resource in self.snapshot.base if resource.retain_on_delete}
-        refresh_resources(self.snapshot, self._provider, looked_at)
+        refresh_resources(self.snapshot, self._provider, looked_at, asked)
         self.snapshot.save()
 
     def refresh_all(self) -> None:
@@ -122,12 +125,11 @@ class Deployment:
         self._observer.seen(urn, goal.parent)
         try:
             with self._executor.lock:
-                needed = {*goal.dependencies, goal.parent, goal.deleted_with}
+                needed = {*goal.dependencies, goal.parent, goal.deleted_with, *goal.replace_with}
                 if self.interrupted or needed & self._executor.failed:
                     self._executor.failed.add(urn)
                     return Registered(urn=urn, failed=True)
-                if urn in self._generator.planned:
-                    raise EngineError(f"Two resources of the program have the URN {urn}. Give one another name.")
+                self._refuse_second(urn)
                 step = self._generator.plan(urn, goal)
                 self._generator.planned.add(urn)
             resource = step()
@@ -137,6 +139,10 @@ class Deployment:
         with self._executor.lock:
             self._seen[urn] = resource
         return Registered(urn=urn, id=resource.id, outputs=resource.outputs if resource.custom else {})
+
+    def _refuse_second(self, urn: str) -> None:
+        if urn in self._generator.planned:
+            raise EngineError(f"Two resources of the program have the URN {urn}. Give one another name.")
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
         """Record the outputs of a component, or the exports of the program for the stack itself."""
@@ -170,9 +176,12 @@ class Deployment:
 
         Raises:
             ProviderError: There is no such resource.
+            EngineError: Another resource of the program has its URN.
         """
         urn = self._names.urn(goal.type, goal.name, goal.parent)
         with self._executor.lock:
+            self._refuse_second(urn)
+            self._generator.planned.add(urn)
             ready = resource_id and not has_unknown(goal.inputs)
             failed = {*goal.dependencies, goal.parent} & self._executor.failed
             if self.interrupted or failed or not (ready or self.dry_run):
@@ -181,7 +190,6 @@ class Deployment:
             if not ready:
                 if (old := self.snapshot.find(urn)) is not None:
                     self.snapshot.settle(old, old)  # It will be read, and is not deleted.
-                self._generator.planned.add(urn)
                 return Registered(urn=urn)
         self._observer.plan("read", urn, [])
         provider = self._provider(package_of(goal.type))
@@ -195,7 +203,6 @@ class Deployment:
                 old.delete = True  # It was managed here, and is another one.
             new.provider, new.external, new.id = self._default_providers.reference(goal), True, state.id
             new.outputs = mark_secrets(state.outputs, goal.inputs, goal.additional_secret_outputs)
-            self._generator.planned.add(urn)
             self._seen[urn] = new
             self.snapshot.settle(new, old)
         return Registered(urn=urn, id=new.id, outputs=new.outputs)

@@ -21,9 +21,10 @@ from rich.text import Text
 from docker_access.redaction import redact
 from tooling.engine.events import Change
 from tooling.engine.provider import DYNAMIC
-from tooling.engine.rendering import OPS, changed_lines, duration, name_of, output_lines, time_taken, title_of, type_of
+from tooling.engine.rendering import OPS, changed_lines, duration, output_lines, shown_type, time_taken, title_of
 from tooling.engine.tree import Row, tree
 from tooling.pulumi_files.checkpoint import STACK_TYPE
+from tooling.pulumi_files.urns import name_of
 from tooling.pulumi_files.values import Properties
 
 
@@ -252,7 +253,7 @@ class Display:
         self._written = True
         self._speaker = row.urn
         text = Text(f" {OPS[op].sign:<2} ", style=OPS[op].colour)
-        text.append(f"{type_of(row.urn)} {name_of(row.urn)} ", style="default" if op != "same" else "dim")
+        text.append(f"{shown_type(row.urn)} {name_of(row.urn)} ", style="default" if op != "same" else "dim")
         self._print(text.append(status))
 
     def _tree(self) -> RenderableType:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from tooling.engine.goal import Alias, Goal
 from tooling.pulumi_files.checkpoint import STACK_TYPE
+from tooling.pulumi_files.urns import name_of, type_of, types_of
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Names:
 
     def urn(self, type_: str, name: str, parent: str, stack: str = "", project: str = "") -> str:
         """The URN of a resource: its parents' types are part of it, the stack's own is not."""
-        above = parent.split("::", 3)[2] if parent else ""
+        above = types_of(parent) if parent else ""
         qualified = f"{above}${type_}" if above and above != STACK_TYPE else type_
         return f"urn:pulumi:{stack or self.stack}::{project or self.project}::{qualified}::{name}"
 
@@ -38,10 +39,10 @@ class Names:
         if parent_was is not None:
             for urn in [self.urn(goal.type, goal.name, goal.parent), *urns[:]]:
                 # A child is assumed to be named after its parent: <parent>-<suffix>.
-                name, parent_name = urn.split("::", 3)[3], goal.parent.split("::", 3)[3]
+                name, parent_name = name_of(urn), name_of(goal.parent)
                 if name.startswith(parent_name):
-                    name = parent_was.split("::", 3)[3] + name.removeprefix(parent_name)
-                urns.append(self.urn(urn.split("::", 3)[2].rpartition("$")[2], name, parent_was))
+                    name = name_of(parent_was) + name.removeprefix(parent_name)
+                urns.append(self.urn(type_of(urn), name, parent_was))
         return list(dict.fromkeys(urns))
 
     def _alias_urn(self, goal: Goal, alias: Alias, aliased: Mapping[str, str]) -> str:

@@ -6,10 +6,12 @@ Source: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/prop
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from tooling.engine.errors import EngineError
-from tooling.pulumi_files.values import Properties, map_items
+from tooling.engine.provider import Diff
+from tooling.pulumi_files.values import Properties, map_items, unwrap
 
 _STEP: Final = re.compile(r"""\.?(?:\["([^"]*)"\]|\[(\d+|\*)\]|([^.\[\]"]+))""")
 
@@ -34,6 +36,44 @@ def ignore_changes(new: Properties, old: Properties, paths: list[str]) -> Proper
     for path in paths:
         _keep_old(result, old, parse_path(path))
     return dict(result)
+
+
+def replaced_by(paths: Iterable[str], diff: Diff, old: Properties, new: Properties) -> set[str]:
+    """The properties that ``replaceOnChanges`` has replace a resource; a path names what lies below it too.
+
+    A path into a property counts where values are compared here, and not where the provider has named properties.
+
+    Source: applyReplaceOnChanges of https://github.com/pulumi/pulumi/blob/v3.259.0/pkg/resource/deploy/step_generator.go
+    """
+    found = set()
+    for path in map(parse_path, paths):
+        named = diff.changed if diff.named is None else diff.named
+        found |= {key for key in named if _covers(path, parse_path(key))}
+        if diff.named is None and len(path) > 1:
+            below = [key for key in diff.changed if path[0] in ("*", key)]
+            found |= {key for key in below if _differs(old.get(key), new.get(key), path[1:])}
+    return found
+
+
+def _covers(path: list[str | int], other: list[str | int]) -> bool:
+    return len(path) <= len(other) and all(step in ("*", there) for step, there in zip(path, other, strict=False))
+
+
+def _differs(old: Any, new: Any, path: list[str | int]) -> bool:
+    """Whether two values differ at a path that leads into them."""
+    old, new = unwrap(old), unwrap(new)
+    if not path:
+        return bool(old != new)
+    keys = {*_keys(old), *_keys(new)}
+    return any(_differs(_at(old, key), _at(new, key), path[1:]) for key in keys if path[0] in ("*", key))
+
+
+def _keys(value: Any) -> Iterable[str | int]:
+    return range(len(value)) if isinstance(value, list) else value if isinstance(value, dict) else ()
+
+
+def _at(value: Any, key: str | int) -> Any:
+    return value[key] if key in _keys(value) else None
 
 
 def _copy(value: Any) -> Any:

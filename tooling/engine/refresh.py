@@ -9,7 +9,7 @@ RefreshStep of https://github.com/pulumi/pulumi/blob/master/pkg/resource/deploy/
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -19,16 +19,18 @@ from tooling.engine.snapshot import Snapshot
 from tooling.engine.step_executor import PARALLEL
 from tooling.engine.wire import for_provider
 from tooling.pulumi_files.checkpoint import PROVIDER_PREFIX, Resource, timestamp
-from tooling.pulumi_files.values import equal, keep_equal, mark_secrets
+from tooling.pulumi_files.values import Properties, equal, keep_equal, mark_secrets
 
 
-def resolve_pending(snapshot: Snapshot, provider: ProviderOf, observer: Observer, *, dry_run: bool) -> set[str]:
-    """Adopt or drop interrupted creates; returns the URNs to look at for the other operations.
+def resolve_pending(
+    snapshot: Snapshot, provider: ProviderOf, observer: Observer, *, dry_run: bool
+) -> dict[str, Properties]:
+    """Adopt or drop interrupted creates; returns the URNs to look at for the other operations, and their inputs.
 
     A preview only reports creates: looking for one may wait for it and remove it if it is half made, and without a
     lock it may be one that another run is making just now.
     """
-    doubtful = set()
+    doubtful: dict[str, Properties] = {}
     for pending in list(snapshot.operations):
         resource = pending.resource
         if pending.type == "creating" and dry_run:
@@ -38,7 +40,7 @@ def resolve_pending(snapshot: Snapshot, provider: ProviderOf, observer: Observer
         elif pending.type == "creating" and resource.custom:
             _adopt(resource, snapshot, provider, observer)
         else:
-            doubtful.add(resource.urn)
+            doubtful[resource.urn] = resource.inputs
             observer.note("info", resource.urn, f"{pending.type} it was interrupted; looking at it again")
         snapshot.end(pending)
     return doubtful
@@ -73,7 +75,10 @@ def _adopt(resource: Resource, snapshot: Snapshot, provider_of: ProviderOf, obse
 
 
 def refresh_resources(
-    snapshot: Snapshot, provider: ProviderOf, only: Iterable[str] | None = None
+    snapshot: Snapshot,
+    provider: ProviderOf,
+    only: Iterable[str] | None = None,
+    asked: Mapping[str, Properties] | None = None,
 ) -> list[tuple[str, str]]:
     """Read resources as they are into the state, in parallel.
 
@@ -81,6 +86,7 @@ def refresh_resources(
         snapshot: The state.
         provider: Gives the provider of a package.
         only: URNs to read; None reads every one.
+        asked: Inputs by URN of updates that may have been made, and whose secrets may be read back.
 
     Returns:
         URN and ``gone`` or ``changed`` of each that is not as the state had it.
@@ -107,7 +113,7 @@ def refresh_resources(
         if state is None:
             _forget(snapshot, resource)
             found.append((resource.urn, "gone"))
-        elif _take_over(resource, state):
+        elif _take_over(resource, state, (asked or {}).get(resource.urn, {})):
             found.append((resource.urn, "changed"))
     return found
 
@@ -127,13 +133,14 @@ def _forget(snapshot: Snapshot, resource: Resource) -> None:
         other.property_dependencies = {
             key: [urn for urn in urns if urn != resource.urn] for key, urns in other.property_dependencies.items()
         }
+        other.replace_with = [urn for urn in other.replace_with if urn != resource.urn]
         if other.deleted_with == resource.urn:
             other.deleted_with = ""
 
 
-def _take_over(resource: Resource, state: State) -> bool:
-    inputs = keep_equal(mark_secrets(state.inputs, resource.inputs), resource.inputs)
-    outputs = mark_secrets(state.outputs, resource.inputs, resource.additional_secret_outputs)
+def _take_over(resource: Resource, state: State, asked: Properties) -> bool:
+    inputs = keep_equal(mark_secrets(mark_secrets(state.inputs, resource.inputs), asked), resource.inputs)
+    outputs = mark_secrets(mark_secrets(state.outputs, asked), resource.inputs, resource.additional_secret_outputs)
     outputs = keep_equal(mark_secrets(outputs, resource.outputs), resource.outputs)
     same = equal(inputs, resource.inputs) and equal(outputs, resource.outputs) and state.id == resource.id
     resource.id, resource.init_errors = state.id, []

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from rich.text import Text
 
 from tooling.engine.events import Change
+from tooling.pulumi_files.urns import name_of, type_of
 from tooling.pulumi_files.values import UNKNOWN, Properties, Secret, equal, mask
 
 
@@ -42,23 +43,18 @@ _LONGEST_OUTPUT: Final = 20
 """Lines of an output beyond which only its size is shown."""
 
 
-def type_of(urn: str) -> str:
+def shown_type(urn: str) -> str:
     """The type as Pulumi shows it: ``docker:index/container:Container`` as ``docker:index:Container``."""
-    type_ = urn.split("::", 3)[2].rpartition("$")[2]
+    type_ = type_of(urn)
     package, _, rest = type_.partition(":")
     module, _, name = rest.rpartition(":")
     first, _, last = module.partition("/")
     return f"{package}:{first}:{name}" if last.lower() == name.lower() else type_
 
 
-def name_of(urn: str) -> str:
-    """The logical name."""
-    return urn.split("::", 3)[3]
-
-
 def title_of(urn: str) -> str:
     """A resource in a sentence, as in ``docker:index:Container (app)``."""
-    return f"{type_of(urn)} ({name_of(urn)})"
+    return f"{shown_type(urn)} ({name_of(urn)})"
 
 
 def time_taken(seconds: float) -> str:

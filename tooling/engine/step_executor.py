@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from threading import RLock
+from threading import BoundedSemaphore, RLock
 from typing import Final, TypeVar
 
 from tooling.engine.events import Observer
@@ -33,7 +33,7 @@ from tooling.pulumi_files.checkpoint import PROVIDER_PREFIX, Operation, PendingO
 from tooling.pulumi_files.values import keep_equal, mark_secrets
 
 PARALLEL: Final = 16
-"""Provider calls at a time, where this engine and not the program decides."""
+"""Provider calls at a time."""
 T = TypeVar("T")
 
 
@@ -62,10 +62,13 @@ class StepExecutor:
         self.interrupted = False
         self.failed: set[str] = set()
         self.lock = RLock()
+        self._places = BoundedSemaphore(PARALLEL)
 
     def same(self, new: Resource, old: Resource) -> Resource:
         """Nothing to do (SameStep)."""
-        new.id, new.outputs, new.inputs = old.id, old.outputs, keep_equal(new.inputs, old.inputs)
+        new.id, new.inputs = old.id, keep_equal(new.inputs, old.inputs)
+        marked = mark_secrets(old.outputs, new.inputs, new.additional_secret_outputs)
+        new.outputs = keep_equal(marked, old.outputs)
         self.snapshot.settle(new, old)
         self.count("same", new)
         return new
@@ -116,38 +119,6 @@ class StepExecutor:
         self.count("update", new)
         return new
 
-    def replace(
-        self, provider: Provider, new: Resource, old: Resource, condemned: list[Resource], going: AbstractSet[str]
-    ) -> Resource:
-        """Replace a resource (ReplaceStep with its CreateStep).
-
-        Args:
-            provider: The resource's.
-            new: As it shall be.
-            old: As it is; it waits for deletion at the end of the run, unless it is among the condemned.
-            condemned: What must be deleted first, dependents first.
-            going: URNs of all that this run deletes in order to replace it.
-        """
-        for resource in condemned:
-            if self.dry_run:
-                resource.pending_replacement = True
-            else:
-                self._delete_for_replacement(resource, going)
-        if not condemned and self.dry_run:
-            old.delete = True
-        return self.create("replace", provider, new, old)
-
-    def _delete_for_replacement(self, resource: Resource, going: AbstractSet[str]) -> None:
-        self.observer.seen(resource.urn, resource.parent)
-        self.observer.start("delete-replaced", resource.urn)
-        pending = self.snapshot.begin("deleting", resource)
-        self.call(pending, lambda: self.ask_delete(resource, going - {resource.urn}))
-        with self.snapshot.lock:
-            resource.pending_replacement = True
-            self.snapshot.end(pending)
-            self.snapshot.save()
-        self.observer.done("delete-replaced", resource.urn)
-
     def _perform(self, operation: Operation, new: Resource, old: Resource | None, call: Callable[[], State]) -> None:
         """Have a provider create or update, with the outcome in the state whatever it is."""
         pending = self.snapshot.begin(operation, new)
@@ -173,7 +144,8 @@ class StepExecutor:
     def call(self, pending: PendingOperation, call: Callable[[], T]) -> T:
         """Call a provider; the operation stays pending only if its outcome is not known."""
         try:
-            return call()
+            with self._places:
+                return call()
         except (PartialFailure, OutcomeUnknownError):
             raise
         except ProviderError:
@@ -196,17 +168,6 @@ class StepExecutor:
             self.errored = True
             self.failed.add(urn)
         self.observer.fail("", urn, message)
-
-    def ask_delete(self, resource: Resource, going: AbstractSet[str]) -> None:
-        """Have its provider delete a resource, if there is something to delete.
-
-        Args:
-            resource: The resource.
-            going: URNs of the others that are deleted.
-        """
-        if asks_provider(resource, going):
-            provider = self.provider(package_of(resource.type))
-            provider.delete(resource.urn, resource.id, for_provider(resource.inputs), for_provider(resource.outputs))
 
 
 def asks_provider(resource: Resource, going: AbstractSet[str]) -> bool:

@@ -9,16 +9,18 @@ Source: https://github.com/pulumi/pulumi/blob/master/pkg/resource/deploy/step_ge
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
 
 from tooling.engine.default_providers import DefaultProviders
+from tooling.engine.deletions import Deletions
 from tooling.engine.errors import EngineError, only_the_cli
 from tooling.engine.events import Change, Observer
 from tooling.engine.goal import Goal
 from tooling.engine.identity import Names
-from tooling.engine.property_paths import ignore_changes, parse_path
+from tooling.engine.property_paths import ignore_changes, parse_path, replaced_by
 from tooling.engine.provider import Diff, Provider, ProviderOf, package_of
 from tooling.engine.snapshot import Snapshot
 from tooling.engine.step_executor import StepExecutor
@@ -44,6 +46,7 @@ class StepGenerator:
         names: Names of the stack's resources.
         snapshot: The state.
         executor: Carries the steps out.
+        deletions: Deletes what goes before what replaces it.
         default_providers: Gives the reference that a resource's record needs.
         provider: Gives the provider of a package.
         observer: Is told what is planned.
@@ -59,6 +62,7 @@ class StepGenerator:
         names: Names,
         snapshot: Snapshot,
         executor: StepExecutor,
+        deletions: Deletions,
         default_providers: DefaultProviders,
         provider: ProviderOf,
         observer: Observer,
@@ -68,6 +72,7 @@ class StepGenerator:
         self._names = names
         self._snapshot = snapshot
         self._executor = executor
+        self._deletions = deletions
         self._default_providers = default_providers
         self._provider = provider
         self._observer = observer
@@ -90,10 +95,9 @@ class StepGenerator:
             raise EngineError("An input is not known although nothing it depends on failed; please report this.")
         provider = self._provider(package_of(goal.type))
         recreating = old is not None and bool({urn, old.urn} & self._deleted.keys())
-        living = None if old is None or recreating or old.external else old
-        if living is not None:
-            goal = replace(goal, inputs=ignore_changes(goal.inputs, living.inputs, goal.ignore_changes))
-        self._check(provider, new, goal, living)
+        living = None if old is None or recreating or old.external or old.pending_replacement else old
+        kept = ignore_changes(goal.inputs, living.inputs, goal.ignore_changes) if living is not None else goal.inputs
+        self._check(provider, new, kept, living)
         new.provider = self._default_providers.reference(goal)
         if old is None:
             self._observer.plan("create", urn, [])
@@ -137,10 +141,10 @@ class StepGenerator:
         self._observer.plan("update", new.urn, _changes(Diff(changed=keys), old, new))
         return partial(self._executor.make_component, "update", new, old)
 
-    def _check(self, provider: Provider, new: Resource, goal: Goal, old: Resource | None) -> None:
+    def _check(self, provider: Provider, new: Resource, inputs: Properties, old: Resource | None) -> None:
         old_inputs = for_provider(old.inputs) if old is not None else None
-        checked = provider.check(new.urn, old_inputs, for_provider(goal.inputs))
-        new.inputs = keep_equal(mark_secrets(checked, goal.inputs), old.inputs if old is not None else {})
+        checked = provider.check(new.urn, old_inputs, for_provider(inputs))
+        new.inputs = keep_equal(mark_secrets(checked, inputs), old.inputs if old is not None else {})
 
     def _diff(self, provider: Provider, old: Resource, new: Resource) -> Diff:
         if old.taint:
@@ -156,12 +160,9 @@ class StepGenerator:
         diff = provider.diff(
             old.urn, old.id, for_provider(old.inputs), for_provider(old.outputs), for_provider(inputs), ignored
         )
-        roots = {parse_path(path)[0] for path in replacing}
-        forced = [
-            key for key in (diff.changed if diff.named is None else diff.named) if roots & {"*", parse_path(key)[0]}
-        ]
-        if old.init_errors and roots & {"*", "initErrors"}:
-            forced.append("initErrors")
+        forced = replaced_by(replacing, diff, old.inputs, inputs)
+        if old.init_errors and {"*", "initErrors"} & {*replacing}:
+            forced.add("initErrors")
         return replace(diff, replaces=sorted({*diff.replaces, *forced}))
 
     def _plan_replacement(self, provider: Provider, goal: Goal, old: Resource, new: Resource, diff: Diff) -> Step:
@@ -169,33 +170,55 @@ class StepGenerator:
             raise EngineError(
                 "It would be replaced, but it is protected. Remove `protect` from it in the program, then update again."
             )
-        # Defaults taken over from the old resource no longer hold.
-        self._check(provider, new, goal, None)
+        # What was taken over from the old resource, defaults and what ``ignoreChanges`` names, no longer holds.
+        self._check(provider, new, goal.inputs, None)
         new.inputs = keep_equal(new.inputs, old.inputs)
         delete_first = diff.delete_before_replace if goal.delete_before_replace is None else goal.delete_before_replace
         condemned: list[Resource] = []
         if delete_first:
-            condemned = [*reversed(self._dependents_to_replace(old)), old]
-            for resource in condemned[:-1]:
-                if resource.protect:
-                    raise EngineError(
-                        f"It would be replaced, and {resource.name} ({resource.type}) with it, which is protected. "
-                        "Remove `protect` from that one in the program, then update again."
-                    )
-            self._deleted.setdefault(old.urn, [])
-            for resource in condemned:
-                self._observer.plan("delete-replaced", resource.urn, [])
+            dependents = self._dependents_to_replace(old)
+            self._refuse_deletion(dependents)
+            condemned = [old, *dependents]
+            for resource in reversed(condemned):
+                if resource.urn not in self._deleted:
+                    self._observer.plan("delete-replaced", resource.urn, [])
+            self._deleted |= {old.urn: [], **{one.urn: why for one, why in dependents.items()}, **self._deleted}
         self._replaced.add(new.urn)
         self._plan_replace(_changes(diff, old, new), old, new)
-        return partial(self._executor.replace, provider, new, old, condemned, self._deleted.keys())
+        return partial(self._replace, provider, new, old, condemned, frozenset(self._deleted))
 
-    def _dependents_to_replace(self, root: Resource) -> list[Resource]:
-        """Resources that must go before ``root`` can be deleted, dependencies first.
+    def _refuse_deletion(self, dependents: Iterable[Resource]) -> None:
+        """Raise where something would be deleted that may not be, or that could perhaps not be made again."""
+        for resource in dependents:
+            what = f"It would be replaced, and {resource.name} ({resource.type}) with it"
+            if resource.protect:
+                raise EngineError(
+                    f"{what}, which is protected. Remove `protect` from that one in the program, then update again."
+                )
+            if self._executor.errored and resource.urn not in self._deleted:
+                raise EngineError(
+                    f"{what}, which is deleted first. That was not begun, because something else failed and it might "
+                    "not be made again. Correct that, then run this again."
+                )
+
+    def _replace(
+        self, provider: Provider, new: Resource, old: Resource, condemned: list[Resource], going: AbstractSet[str]
+    ) -> Resource:
+        """Replace a resource; where nothing is deleted first, the old one goes at the end of the run."""
+        if condemned:
+            self._deletions.delete_first(condemned, going)
+        elif self._dry_run:
+            old.delete = True
+        return self._executor.create("replace", provider, new, old)
+
+    def _dependents_to_replace(self, root: Resource) -> dict[Resource, list[str]]:
+        """Resources that must go before ``root`` can be deleted, dependencies first, with what is to blame.
 
         They are those whose inputs would change beyond repair if what they take from ``root`` became unknown (the
         step generator's calculateDependentReplacements), and those deleted or replaced with it.
         """
-        reached, replaced, found = {root.urn}, {root.urn}, []
+        reached, replaced = {root.urn}, {root.urn}
+        found: dict[Resource, list[str]] = {}
         for resource in self._snapshot.resources():
             settled = resource.urn in self.planned or resource.urn in self._aliased.values()
             if resource is root or settled or resource.delete or not resource.custom:
@@ -204,13 +227,14 @@ class StepGenerator:
             if not bound and not (resource.needs() - {resource.parent}) & reached:
                 continue
             reached.add(resource.urn)
-            if resource.external or resource.pending_replacement or resource.urn in self._deleted:
+            if resource.external or resource.pending_replacement:
                 continue
-            because = ["deletedWith"] if bound else self._replaced_by_unknown(resource, replaced)
+            because = self._deleted.get(resource.urn) or (
+                ["deletedWith"] if bound else self._replaced_by_unknown(resource, replaced)
+            )
             if because:
                 replaced.add(resource.urn)
-                self._deleted[resource.urn] = because
-                found.append(resource)
+                found[resource] = because
         return found
 
     def _replaced_by_unknown(self, resource: Resource, replaced: set[str]) -> list[str]:
@@ -224,6 +248,18 @@ class StepGenerator:
         return diff.replaces
 
     def _old(self, urn: str, goal: Goal) -> Resource | None:
+        """What the state has of it; a component and a resource of a provider do not take over each other."""
+        if taken := next((present for present, former in self._aliased.items() if former == urn), None):
+            raise EngineError(
+                f"{taken} has taken over what {urn} was, by an alias. Remove that, or rename this resource."
+            )
+        old = self._recorded(urn, goal)
+        if old is not None and old.custom != goal.custom:
+            old.delete = True
+            return None
+        return old
+
+    def _recorded(self, urn: str, goal: Goal) -> Resource | None:
         for candidate in [urn, *self._names.alias_urns(goal, self._aliased)]:
             old = self._snapshot.find(candidate)
             if old is None:

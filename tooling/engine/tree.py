@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tooling.engine.events import Change
-from tooling.engine.rendering import OPS, changed_lines, name_of, time_taken, type_of
+from tooling.engine.rendering import OPS, changed_lines, shown_type, time_taken
+from tooling.pulumi_files.urns import name_of
 
 _TICKING_SECONDS: Final = 2.0
 """How long a step may take before its seconds are shown."""
@@ -67,7 +68,7 @@ def tree(
         colour = "red" if row.failed else OPS[op].colour
         table.add_row(
             Text(f" {OPS[op].sign}", colour),
-            Text.assemble((branch, "dim"), type_of(row.urn)),
+            Text.assemble((branch, "dim"), shown_type(row.urn)),
             Text(name_of(row.urn)),
             _status(row, colour, preview=preview),
         )

@@ -24,6 +24,7 @@ from tooling.preview_report.meaning import HOLDS, ONE_SHOTS, has_data, meanings
 from tooling.preview_report.steps import CONTAINER, NETWORK, VOLUME, Preview, PreviewError, Step, read
 from tooling.pulumi_cli.stacks import deployment
 from tooling.pulumi_files.stack import Stack
+from tooling.pulumi_files.urns import name_of
 
 WORDS: Final = {"delete": "deletes", "replace": "replaces", "update": "updates", "create": "creates"}
 
@@ -115,7 +116,7 @@ def removals(recorded: Mapping[str, Any]) -> Iterator[str]:
         if found[type_]:
             yield f"removes {word} {', '.join(map(_name, found[type_]))}"
     for volume in found[VOLUME]:
-        name = str(volume["urn"]).rpartition("::")[2]
+        name = name_of(str(volume["urn"]))
         holds = HOLDS.get(name, "")
         if holds and volume.get("retainOnDelete"):
             yield f"keeps volume {_name(volume)}: {holds}"

@@ -35,6 +35,7 @@ from tooling.pulumi_files.config import Config, load_config
 from tooling.pulumi_files.project import load_project, stack_names
 from tooling.pulumi_files.secrets import Secrets
 from tooling.pulumi_files.stack import find_stack
+from tooling.pulumi_files.urns import types_of
 from tooling.pulumi_files.values import Properties
 from tooling.pulumi_files.workspace import Workspace
 
@@ -106,7 +107,7 @@ class Declaring:
         del timeout_seconds
         made_up = f"made-up-{hashlib.sha256(urn.encode()).hexdigest()[:12]}"
         if self._dynamic:
-            outputs = inputs | MADE.get(urn.split("::")[2].rpartition(":")[2], {})
+            outputs = inputs | MADE.get(types_of(urn).rpartition(":")[2], {})
         else:
             given = {"imageId": made_up, "exitCode": 0, "containerLogs": "", **inputs, "id": made_up}
             outputs = recorded(table_of(urn), given, settled=True, meta="{}")

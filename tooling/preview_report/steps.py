@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from docker_access.identity import LIVES_ELSEWHERE
+from tooling.pulumi_files.urns import name_of, type_of, types_of
 
 CONTAINER: Final = "docker:index/container:Container"
 IMAGE: Final = "docker:index/remoteImage:RemoteImage"
@@ -120,7 +121,7 @@ def read(text: str, stack: str = "") -> Preview:
     return Preview(
         stack=next((step["urn"].split(":", 3)[2] for step in raw), document.get("stack") or stack),
         steps=tuple(sorted(_steps(raw), key=lambda step: (step.component, step.type, step.name))),
-        first=any(step["op"] == "create" and _type(step["urn"]) == STACK for step in raw),
+        first=any(step["op"] == "create" and type_of(step["urn"]) == STACK for step in raw),
         errors=tuple(_errors(document.get("diagnostics") or ())),
         declared=document.get("declared") is True,
     )
@@ -143,21 +144,17 @@ def _one_step_each(steps: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, 
 
 def _steps(raw: Iterable[Mapping[str, Any]]) -> Iterator[Step]:
     for step in raw:
-        type_, parents = _type(step["urn"]), step["urn"].split("::")[2].split("$")[:-1]
+        type_, parents = type_of(step["urn"]), types_of(step["urn"]).split("$")[:-1]
         if type_ == STACK or type_.startswith(("pulumi:providers:", "openwebui:components:")):
             continue
         yield Step(
             op=step["op"],
             type=type_,
-            name=step["urn"].split("::", 3)[3],
+            name=name_of(step["urn"]),
             component=parents[-1].rpartition(":")[2] if parents else "",
             keys=tuple(sorted(set(_keys(step)))),
             retained=bool(step.get("retained") or (step.get("oldState") or {}).get("retainOnDelete")),
         )
-
-
-def _type(urn: str) -> str:
-    return str(urn).split("::")[2].rpartition("$")[2]
 
 
 def _keys(step: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from tooling.pulumi_files.errors import PulumiFilesError
+from tooling.pulumi_files.urns import name_of
 from tooling.pulumi_files.values import Properties, Secret, from_state, to_state
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
@@ -86,11 +87,17 @@ class Resource:
     @property
     def name(self) -> str:
         """The logical name, the last part of the URN."""
-        return self.urn.split("::", 3)[3]
+        return name_of(self.urn)
 
     def needs(self) -> set[str]:
         """URNs that must exist for this one: its dependencies, its parent and its provider."""
-        urns = {*self.dependencies, self.parent, self.deleted_with, self.provider.rpartition("::")[0]}
+        urns = {
+            *self.dependencies,
+            *self.replace_with,
+            self.parent,
+            self.deleted_with,
+            self.provider.rpartition("::")[0],
+        }
         for listed in self.property_dependencies.values():
             urns.update(listed)
         return urns - {""}

@@ -22,6 +22,7 @@ from tooling.engine.docker_provider.checking import check
 from tooling.engine.docker_provider.client import Call, Docker
 from tooling.engine.docker_provider.diffing import diff
 from tooling.engine.provider import Diff, ProviderError, State
+from tooling.pulumi_files.urns import name_of, type_of
 from tooling.pulumi_files.values import Properties
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class DockerProvider:
     def check(self, urn: str, old_inputs: Properties | None, new_inputs: Properties) -> Properties:
         """Validate inputs and fill in the plugin's defaults."""
         resource = _resource(urn)
-        name = urn.rpartition("::")[2]
+        name = name_of(urn)
         return check(resource.TYPE, resource.TABLE, name, old_inputs, new_inputs)
 
     def diff(
@@ -147,7 +148,7 @@ def table_of(urn: str) -> Table:
 
 
 def _resource(urn: str) -> _Resource:
-    token = urn.split("::")[2].rpartition("$")[2]
+    token = type_of(urn)
     if token not in _RESOURCES:
         raise ProviderError(
             f"the embedded engine does not know the resource type {token}, only "
