@@ -257,7 +257,7 @@ class Life:
 
     def unprotect(self) -> None:
         """What ``pulumi state unprotect --all`` does."""
-        self.backend.text = self.backend.text.replace('"protect": true', '"protect": false')
+        self.backend.text = self.backend.text.replace('"protect":true', '"protect":false')
 
     # --- living ------------------------------------------------------------------------------------------------------
 
