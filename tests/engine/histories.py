@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from hypothesis import strategies as st
 
@@ -44,8 +44,8 @@ class Step:
 
     Attributes:
         gone: Names of things that somebody removes before it.
-        failing: How operations on things fail, by operation and name: ``refuses`` before anything was done, ``half`` with
-            the thing as it should be but not well, ``unheard`` with the provider gone after it did it.
+        failing: How operations on things fail, by operation and name: ``refuses`` before anything was done, ``half``
+            with the thing as it should be but not well, ``unheard`` with the provider gone after it did it.
         ends: ``killed`` or ``interrupted`` at the point number ``at``, if there are so many.
     """
 
@@ -64,7 +64,7 @@ class AtOnce:
     def __init__(self, _: int) -> None:
         pass
 
-    def __enter__(self) -> AtOnce:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -356,7 +356,7 @@ def some(of: Sequence[str], most: int = 2) -> st.SearchStrategy[tuple[str, ...]]
     return st.one_of(st.just(()), few)
 
 
-def seldom(value: Any, otherwise: Any = False) -> st.SearchStrategy[Any]:
+def seldom(value: Any, *, otherwise: Any = False) -> st.SearchStrategy[Any]:
     return st.sampled_from([otherwise] * 5 + [value])
 
 
@@ -382,7 +382,7 @@ def wanted(draw: st.DrawFn, name: str, before: Sequence[str], formers: list[str]
         bound=draw(some(things, 1)),
         waits=draw(some(things, 1)),
         size=draw(st.integers(1, 2)),
-        fixed=draw(seldom(2, 1)),
+        fixed=draw(seldom(2, otherwise=1)),
         token=draw(st.sampled_from([*TOKENS])),
         shy=draw(seldom(True)),
         protect=draw(seldom(True)),

@@ -1,7 +1,7 @@
 """What Pulumi's rules make of a program of things and groups, said once more and in few words.
 
-The state after a success is the program's; a thing is replaced where it must be and nowhere else; what may stay behind is
-what was asked to be kept. Nothing here says how that is reached: tests/engine/test_random_plans.py compares that with
+The state after a success is the program's; a thing is replaced where it must be and nowhere else; what may stay behind
+is what was asked to be kept. Nothing here says how that is reached: tests/engine/test_random_plans.py compares that with
 the Pulumi CLI.
 
 Source: continueStepsFromImport and continueStepsFromDiff of
@@ -22,7 +22,7 @@ from tooling.pulumi_files.values import UNKNOWN, Properties, Secret, equal, mark
 THING: Final = "fake:index:Thing"
 GROUPS: Final = {"g": "fake:index:Group", "h": "fake:index:Team"}
 TOKENS: Final = {"plain": "a word", "sealed": Secret("a word"), "hush": Secret("hush hush")}
-"""What a thing's token may be: the second is sealed or not from one update to the next, the third never stands in clear."""
+"""What a thing's token may be: the second is sealed or not from one update to the next, the third never in clear."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -190,7 +190,7 @@ def faults_of_success(program: Program, before: Mapping[str, Resource], after: S
 def reasons(
     wanted: Wanted, program: Program, given: Properties, old: Resource, replaced: set[str]
 ) -> tuple[list[str], list[str]]:
-    """Why a thing must be replaced, and why it may be: with one that is deleted first go those that were bound to it."""
+    """Why a thing must be replaced, and why it may be: with one that is deleted first go those bound to it."""
     keys = {*old.inputs, *given}
     changed = [key for key in sorted(keys) if unwrap(old.inputs.get(key)) != unwrap(given.get(key))]
     must = [key for key in changed if cannot_change(key, wanted.replace_on)]
