@@ -1,11 +1,8 @@
 """What Pulumi's rules make of a program of things and groups, said once more and in few words.
 
 The state after a success is the program's; a thing is replaced where it must be and nowhere else; what may stay behind
-is what was asked to be kept. Nothing here says how that is reached: tests/engine/test_random_plans.py compares that with
-the Pulumi CLI.
-
-Source: continueStepsFromImport and continueStepsFromDiff of
-https://github.com/pulumi/pulumi/blob/v3.259.0/pkg/resource/deploy/step_generator.go
+is what was asked to be kept. Nothing here says how that is reached: tests/engine/test_random_plans.py compares that
+with the Pulumi CLI.
 """
 
 from __future__ import annotations
