@@ -3,6 +3,9 @@
 The state after a success is the program's; a thing is replaced where it must be and nowhere else; what may stay behind
 is what was asked to be kept. Nothing here says how that is reached: tests/engine/test_random_plans.py compares that
 with the Pulumi CLI.
+
+Source: continueStepsFromImport and continueStepsFromDiff of
+https://github.com/pulumi/pulumi/blob/v3.259.0/pkg/resource/deploy/step_generator.go
 """
 
 from __future__ import annotations
