@@ -35,6 +35,7 @@ class Providers:
         self._project = project
         self._display = display
         self._config: Properties = {}
+        self._records: Callable[[str], bool] = lambda _: False
         self._host: subprocess.Popen[bytes] | None = None
         self._made: dict[str, Provider] = {}
         self._lock = Lock()
@@ -54,9 +55,14 @@ class Providers:
 
         self._imports = in_background(imports)
 
-    def configure(self, config: Properties) -> None:
-        """The configuration that dynamic providers get."""
-        self._config = config
+    def configure(self, config: Properties, records: Callable[[str], bool]) -> None:
+        """Take what providers need to know.
+
+        Args:
+            config: The configuration that dynamic providers get.
+            records: Whether the state records a real thing of some id.
+        """
+        self._config, self._records = config, records
 
     def get(self, package: str) -> Provider:
         """The provider of a package; raises :class:`OnlyTheCliError` for one this engine does not have."""
@@ -72,7 +78,7 @@ class Providers:
 
                 from tooling.engine.docker_provider import DockerProvider  # noqa: PLC0415 - 0.2 s that other commands save
 
-            return DockerProvider(log=self._display.progress)
+            return DockerProvider(log=self._display.progress, records=self._records)
         if package == DYNAMIC:
             with _IMPORTING:
                 from tooling.engine.dynamic import DynamicProvider  # noqa: PLC0415 - imports Pulumi, see import_for_a_program

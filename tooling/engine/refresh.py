@@ -59,7 +59,7 @@ def _adopt(resource: Resource, snapshot: Snapshot, provider_of: ProviderOf, obse
     if state is None:
         observer.note("warning", resource.urn, "creating it was interrupted, and nothing of it was found")
         return
-    if old is not None and old.id == state.id:
+    if snapshot.records(state.id):
         return
     resource.id = state.id
     resource.outputs = mark_secrets(state.outputs, resource.inputs, resource.additional_secret_outputs)

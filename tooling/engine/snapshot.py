@@ -33,6 +33,8 @@ class Snapshot:
         self.base = checkpoint.resources
         self.settled: list[Resource] = []
         self.operations = checkpoint.operations
+        self.kept: set[str] = set()
+        """Ids of real things that this run has taken out of the state and left where they are."""
         self.lock = RLock()
         self._renamed: dict[str, str] = {}
         self._secrets = secrets
@@ -48,6 +50,11 @@ class Snapshot:
         """Everything the state holds now, dependencies before dependents."""
         with self.lock:
             return [*self.settled, *self.base]
+
+    def records(self, resource_id: str) -> bool:
+        """Whether a real thing of that id belongs to a resource, or did until this run was to keep it."""
+        held = [one.id for one in self.resources() if one.custom and not one.pending_replacement]
+        return resource_id in {*held, *self.kept}
 
     def settle(self, new: Resource, old: Resource | None = None) -> None:
         """Record a resource of this run; the old one goes unless it still waits for deletion."""

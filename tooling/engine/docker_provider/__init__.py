@@ -57,10 +57,17 @@ class DockerProvider:
 
     Args:
         log: Takes the URN of a resource and a line on how it goes; called from the caller's threads.
+        records: Whether the state records a real thing of some id: what it records is never lost.
     """
 
-    def __init__(self, *, log: Callable[[str, str], None] = lambda _urn, _message: None) -> None:
+    def __init__(
+        self,
+        *,
+        log: Callable[[str, str], None] = lambda _urn, _message: None,
+        records: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._log = log
+        self._records = records
         self._docker = Docker()
 
     def check(self, urn: str, old_inputs: Properties | None, new_inputs: Properties) -> Properties:
@@ -139,7 +146,9 @@ class DockerProvider:
         self._docker.close()
 
     def _call(self, urn: str, timeout_seconds: float | None = None) -> Call:
-        return Call(docker=self._docker, log=partial(self._log, urn), timeout_seconds=timeout_seconds)
+        return Call(
+            docker=self._docker, log=partial(self._log, urn), records=self._records, timeout_seconds=timeout_seconds
+        )
 
 
 def table_of(urn: str) -> Table:

@@ -64,11 +64,13 @@ class Call:
     Attributes:
         docker: The connection.
         log: Tells the user how it goes; takes one line.
+        records: Whether the state records a real thing of some id.
         timeout_seconds: ``customTimeouts`` of the resource.
     """
 
     docker: Docker
     log: Callable[[str], None]
+    records: Callable[[str], bool]
     timeout_seconds: float | None = None
 
 
@@ -169,8 +171,18 @@ def is_ours(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
     return is_the_stacks(inputs, found) and len(states) <= 1
 
 
-def ownership(found: dict[str, str] | None) -> str:
+def is_lost(call: Call, inputs: dict[str, Any], found: dict[str, Any], labels_found: dict[str, str] | None) -> bool:
+    """Whether this stack made an object and its state knows nothing of it."""
+    return is_ours(inputs, labels_found) and not call.records(found["Id"])
+
+
+def ownership(call: Call, object_id: str, found: dict[str, str] | None) -> str:
     """Whose an object is, for a message."""
+    if call.records(object_id):
+        return (
+            "is another resource of this stack, or was until now and is kept; if it is this one under a former name or "
+            "parent, say so in `aliases`"
+        )
     project, stack, origin = ((found or {}).get(name) for name in (labels.PROJECT, labels.STACK, labels.ORIGIN))
     whose = f"belongs to project {project}, stack {stack}" if project or stack else "carries no label of ours"
     return f"{whose}, of the state in {origin}" if origin else whose

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tooling.engine.docker_provider.client import Call, docker_errors, is_ours
+from tooling.engine.docker_provider.client import Call, docker_errors, is_lost
 from tooling.engine.docker_provider.container_inspect import observed
 from tooling.engine.docker_provider.container_making import create_only, join_networks, put_files, start
 from tooling.engine.docker_provider.container_properties import MIB, TABLE, TYPE, meta
@@ -165,7 +165,7 @@ def find(call: Call, inputs: Properties) -> str | None:
     """
     name = inputs["name"]
     found = await_made(call.docker.api, name, call.log)
-    if found is None or not is_ours(inputs, found["Config"]["Labels"]):
+    if found is None or not is_lost(call, inputs, found, found["Config"]["Labels"]):
         return None
     if (found := once_ended(call, found["Id"], inputs)) is None:
         return None

@@ -19,7 +19,7 @@ from tooling.engine.docker_provider.client import (
     Docker,
     DockerRefused,
     docker_errors,
-    is_ours,
+    is_lost,
     ownership,
 )
 from tooling.engine.docker_provider.container_removing import remove
@@ -84,10 +84,10 @@ def _free_name(call: Call, inputs: Properties) -> None:
     found = await_made(call.docker.api, name, call.log)
     if found is None:
         return
-    if not is_ours(inputs, found["Config"]["Labels"]):
+    if not is_lost(call, inputs, found, found["Config"]["Labels"]):
         raise ProviderError(
             f"a container named {name} exists already ({found['Id'][:12]}, image {found['Config']['Image']}, "
-            f"{found['State']['Status']}) and {ownership(found['Config']['Labels'])}. "
+            f"{found['State']['Status']}) and {ownership(call, found['Id'], found['Config']['Labels'])}. "
             f"Choose another name, or remove it with `docker stop {name}; docker rm {name}`."
         )
     once_ended(call, found["Id"], inputs)

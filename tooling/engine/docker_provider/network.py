@@ -14,7 +14,7 @@ from tooling.engine.docker_provider.client import (
     Docker,
     DockerRefused,
     docker_errors,
-    is_ours,
+    is_lost,
     labels_of,
     look,
     ownership,
@@ -65,10 +65,11 @@ def create(call: Call, inputs: Properties) -> State:
     name = inputs["name"]
     found = _by_name(call.docker, name)
     if found is not None:
-        if not is_ours(inputs, found["Labels"]):
+        if not is_lost(call, inputs, found, found["Labels"]):
             raise ProviderError(
                 f"a network named {name} exists already ({found['Id'][:12]}) and "
-                f"{ownership(found['Labels'])}. Choose another name, or remove it with `docker network rm`."
+                f"{ownership(call, found['Id'], found['Labels'])}. Choose another name, or remove it with "
+                "`docker network rm`."
             )
         if _is_as_asked(found, inputs):
             call.log(f"taking up network {name} again, which this stack made and lost track of")
@@ -121,7 +122,7 @@ def delete(call: Call, network_id: str, inputs: Properties, outputs: Properties)
 def find(call: Call, inputs: Properties) -> str | None:
     """Id of the network of that name, if it is ours and as asked for."""
     found = _by_name(call.docker, inputs["name"])
-    if found is None or not is_ours(inputs, found["Labels"]):
+    if found is None or not is_lost(call, inputs, found, found["Labels"]):
         return None
     return str(found["Id"]) if _is_as_asked(found, inputs) else None
 

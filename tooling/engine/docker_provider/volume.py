@@ -55,7 +55,7 @@ def create(call: Call, inputs: Properties) -> State:
     name = inputs["name"]
     found = _inspect(call.docker, name)
     if found is not None:
-        _refuse_strange(inputs, found)
+        _refuse_strange(call, inputs, found)
         call.log(f"taking up the volume {name} again, with the data in it")
     else:
         with docker_errors(f"create the volume {name}"):
@@ -68,13 +68,18 @@ def create(call: Call, inputs: Properties) -> State:
     return State(id=name, inputs=inputs, outputs=_recorded(_observed(found), settled=False))
 
 
-def _refuse_strange(inputs: Properties, found: dict[str, Any]) -> None:
+def _refuse_strange(call: Call, inputs: Properties, found: dict[str, Any]) -> None:
+    name = inputs["name"]
+    if call.records(name):
+        raise ProviderError(
+            f"a volume named {name} exists already, and {ownership(call, name, found['Labels'])}. Else it would go with "
+            "that, and its data."
+        )
     differing = _differing(inputs, found)
     if not differing:
         return
-    name = inputs["name"]
     raise ProviderError(
-        f"a volume named {name} exists already, {ownership(found['Labels'])}, and differs from what is "
+        f"a volume named {name} exists already, {ownership(call, name, found['Labels'])}, and differs from what is "
         f"asked for in {', '.join(differing)}. Choose another name; or, if its data may go, "
         f"`docker volume rm {name}`."
     )
