@@ -21,7 +21,7 @@ SSH_SECONDS: Final = 15
 
 def failure_text(error: BaseException) -> str:
     """Why Docker does not answer: in the words of the system or of ssh where the error has any, else in the SDK's."""
-    inner = [error.__cause__, error.__context__, getattr(error, "reason", None), *error.args]
+    inner = [error.__cause__, getattr(error, "reason", None), *error.args]
     found = (failure_text(one) for one in inner if isinstance(one, BaseException))
     return getattr(error, "strerror", None) or next(found, None) or str(error)
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tooling.engine.errors import EngineError
 from tooling.engine.provider import Diff
-from tooling.pulumi_files.values import Properties, map_items, unwrap
+from tooling.pulumi_files.values import Properties, Secret, map_items, unwrap
 
 _STEP: Final = re.compile(r"""\.?(?:\["([^"]*)"\]|\[(\d+|\*)\]|([^.\[\]"]+))""")
 
@@ -77,24 +77,28 @@ def _at(value: Any, key: str | int) -> Any:
 
 
 def _copy(value: Any) -> Any:
-    return map_items(value, _copy)
+    return Secret(_copy(value.value)) if isinstance(value, Secret) else map_items(value, _copy)
 
 
-def _keep_old(new: Any, old: Any, path: list[str | int]) -> None:
-    head: Any
-    head, *rest = path
-    if isinstance(new, list) and isinstance(old, list):
-        keys: list[Any] = [*range(min(len(new), len(old)))]
-    elif isinstance(new, dict) and isinstance(old, dict):
-        keys = [*{**new, **old}]
-    else:
+def _keep_old(new: Any, old: Any, path: list[str | int], *, was_secret: bool = False, is_secret: bool = False) -> None:
+    """Put the old value at a path, or nothing where there was none; a list keeps its length.
+
+    Source: ``reset`` of https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/go/common/resource/properties_path.go
+    """
+    was_secret, is_secret = was_secret or isinstance(old, Secret), is_secret or isinstance(new, Secret)
+    old, new = (one.value if isinstance(one, Secret) else one for one in (old, new))
+    head: Any = path[0]
+    rest = path[1:]
+    both = isinstance(old, type(new)) and isinstance(new, list | dict)
+    if not both and (rest or head == "*" or not isinstance(new, dict)):
         return
-    for key in keys if head == "*" else [head] if head in keys else []:
-        has = key in old if isinstance(old, dict) else True
+    before = dict(enumerate(old)) if isinstance(old, list) else old if isinstance(old, dict) else {}
+    there: Any = range(min(len(new), len(before))) if isinstance(new, list) else {**new, **before}
+    for key in [*there] if head == "*" else [head] if head in there else []:
         if rest:
-            if has and (isinstance(new, list) or key in new):
-                _keep_old(new[key], old[key], rest)
-        elif has:
-            new[key] = old[key]
+            if key in there and (isinstance(new, list) or key in new):
+                _keep_old(new[key], before.get(key), rest, was_secret=was_secret, is_secret=is_secret)
+        elif key in before:
+            new[key] = Secret(before[key]) if was_secret and not is_secret else before[key]
         else:
             del new[key]

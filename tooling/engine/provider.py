@@ -55,11 +55,13 @@ class State:
         id: The provider's id.
         inputs: Inputs as they should be recorded.
         outputs: Outputs as they should be recorded.
+        is_well: It came up, as far as a read tells.
     """
 
     id: str
     inputs: Properties
     outputs: Properties
+    is_well: bool = True
 
 
 class ProviderError(ToolError):

@@ -113,6 +113,8 @@ def refresh_resources(
         if state is None:
             _forget(snapshot, resource)
             found.append((resource.urn, "gone"))
+        elif resource.init_errors and not state.is_well:
+            continue  # As it was recorded, so that the next update goes on to have it come up.
         elif _take_over(resource, state, (asked or {}).get(resource.urn, {})):
             found.append((resource.urn, "changed"))
     return found
@@ -127,8 +129,11 @@ def _read(provider_of: ProviderOf, resource: Resource) -> State | None:
 
 
 def _forget(snapshot: Snapshot, resource: Resource) -> None:
+    """Take a resource out of the state, and its name out of the others'; its children are its parent's then."""
     snapshot.remove(resource)
     for other in snapshot.base:
+        if other.parent == resource.urn:
+            other.parent = resource.parent
         other.dependencies = [urn for urn in other.dependencies if urn != resource.urn]
         other.property_dependencies = {
             key: [urn for urn in urns if urn != resource.urn] for key, urns in other.property_dependencies.items()

@@ -127,7 +127,8 @@ class StepExecutor:
             state = self.call(pending, call)
         except PartialFailure as error:
             failure, state = error, error.state
-            new.init_errors = [self.snapshot.hide(str(error))]
+            # The lines after the first are of a log, which may hold what nobody has named as secret.
+            new.init_errors = [self.snapshot.hide(str(error).partition("\n")[0])]
         new.id = state.id
         new.outputs = keep_equal(
             mark_secrets(state.outputs, new.inputs, new.additional_secret_outputs), old.outputs if old else {}

@@ -14,19 +14,20 @@ Source: https://github.com/pulumi/pulumi-docker/tree/v5.2.0/provider
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tooling.engine.docker_provider import container, network, remote_image, volume
 from tooling.engine.docker_provider.checking import check
-from tooling.engine.docker_provider.client import Call, Docker
+from tooling.engine.docker_provider.client import Call, Docker, NotAnsweringError
 from tooling.engine.docker_provider.diffing import diff
-from tooling.engine.provider import Diff, ProviderError, State
+from tooling.engine.provider import Diff, OutcomeUnknownError, ProviderError, State
 from tooling.pulumi_files.urns import name_of, type_of
 from tooling.pulumi_files.values import Properties
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tooling.engine.docker_provider.properties import Table
 
@@ -98,7 +99,8 @@ class DockerProvider:
 
     def create(self, urn: str, inputs: Properties, timeout_seconds: float | None) -> State:
         """Make the resource."""
-        return _resource(urn).create(self._call(urn, timeout_seconds), inputs)
+        with self._changes():
+            return _resource(urn).create(self._call(urn, timeout_seconds), inputs)
 
     def read(self, urn: str, resource_id: str, inputs: Properties, outputs: Properties) -> State | None:
         """Look at the resource as it is."""
@@ -115,7 +117,8 @@ class DockerProvider:
     ) -> Properties:
         """Change the resource in place."""
         del old_inputs
-        return _resource(urn).update(self._call(urn, timeout_seconds), resource_id, old_outputs, new_inputs)
+        with self._changes():
+            return _resource(urn).update(self._call(urn, timeout_seconds), resource_id, old_outputs, new_inputs)
 
     def runs(self, urn: str) -> bool:
         """Whether it is a container."""
@@ -123,11 +126,13 @@ class DockerProvider:
 
     def stop(self, urn: str, resource_id: str, inputs: Properties, outputs: Properties) -> None:
         """Stop a container."""
-        container.stop(self._call(urn), resource_id, inputs, outputs)
+        with self._changes():
+            container.stop(self._call(urn), resource_id, inputs, outputs)
 
     def delete(self, urn: str, resource_id: str, inputs: Properties, outputs: Properties) -> None:
         """Remove the resource; one that is gone is fine."""
-        _resource(urn).delete(self._call(urn), resource_id, inputs, outputs)
+        with self._changes():
+            _resource(urn).delete(self._call(urn), resource_id, inputs, outputs)
 
     def find(self, urn: str, inputs: Properties) -> str | None:
         """Id of what an interrupted create left behind, if it is this stack's and as asked for."""
@@ -144,6 +149,16 @@ class DockerProvider:
     def close(self) -> None:
         """Close the connections to Docker."""
         self._docker.close()
+
+    @contextmanager
+    def _changes(self) -> Iterator[None]:
+        """Have a Docker that is lost on the way leave the outcome open; one that was never reached has done nothing."""
+        try:
+            yield
+        except NotAnsweringError as error:
+            if self._docker.is_connected:
+                raise OutcomeUnknownError(f"{error} What became of it is looked at by the next update.") from error
+            raise
 
     def _call(self, urn: str, timeout_seconds: float | None = None) -> Call:
         return Call(

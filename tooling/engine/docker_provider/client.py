@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
+SECONDS: Final = 300
+"""Timeout of a call: to make a container, Docker copies what its image has where a volume goes."""
 DEFAULT_ADDRESS: Final = "unix:///var/run/docker.sock"
 
 
@@ -36,6 +38,11 @@ class Docker:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._client: APIClient | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether Docker has been reached."""
+        return self._client is not None
 
     @property
     def api(self) -> APIClient:
@@ -81,23 +88,27 @@ def _connect() -> APIClient:
     from docker_access.versions import TooNewError  # noqa: PLC0415
 
     try:
-        return api_client()
+        return api_client(SECONDS)
     except TooNewError as error:
         raise ProviderError(str(error)) from error
     except DockerException as error:
         raise not_answering(error) from error
 
 
-def not_answering(error: Exception) -> ProviderError:
+class NotAnsweringError(ProviderError):
+    """Docker cannot be reached, or was lost in the middle of a call."""
+
+
+def not_answering(error: Exception) -> NotAnsweringError:
     """The error for a Docker that cannot be reached at all."""
     address = daemon.address() or DEFAULT_ADDRESS
     reason = failure_text(error)
     if "Permission denied" in reason:
-        return ProviderError(
+        return NotAnsweringError(
             f"Docker at {address} does not let this user in ({reason}). "
             "Add the user to the group docker and log in again, or run as root."
         )
-    return ProviderError(
+    return NotAnsweringError(
         f"Docker does not answer at {address} ({reason}). "
         "Start Docker, as with `sudo systemctl start docker`, or set DOCKER_HOST to where it listens."
     )

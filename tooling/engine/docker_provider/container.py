@@ -21,6 +21,7 @@ from tooling.engine.docker_provider.container_waiting import (
     await_exit,
     await_healthy,
     await_made,
+    is_healthy,
     once_ended,
 )
 from tooling.engine.docker_provider.diffing import diff
@@ -86,7 +87,8 @@ def read(call: Call, container_id: str, inputs: Properties, outputs: Properties)
     if found is None or found["Id"] != container_id:
         return None
     now = recorded(TABLE, observed(found, outputs or inputs), settled=True, meta=outputs.get(META) or meta(None))
-    return State(id=found["Id"], inputs=refreshed_inputs(TABLE, inputs, now), outputs=now)
+    is_well = not (inputs.get("wait") and found["State"]["Running"]) or is_healthy(found)
+    return State(id=found["Id"], inputs=refreshed_inputs(TABLE, inputs, now), outputs=now, is_well=is_well)
 
 
 def update(call: Call, container_id: str, old_outputs: Properties, new_inputs: Properties) -> Properties:

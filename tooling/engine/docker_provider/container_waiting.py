@@ -193,6 +193,11 @@ def hopeless(found: dict[str, Any]) -> str | None:
     return None
 
 
+def is_healthy(found: dict[str, Any]) -> bool:
+    """Whether its healthcheck says so."""
+    return bool(_health(found).get("Status") == "healthy")
+
+
 def _health(found: dict[str, Any]) -> dict[str, Any]:
     return found["State"].get("Health") or {}
 

@@ -8,8 +8,7 @@ https://github.com/pulumi/pulumi-terraform-bridge/tree/v3.137.0/pkg/tfbridge
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from tooling.engine.docker_provider.properties import DEFAULTS, Property, Table, canonical, canonical_object
@@ -23,7 +22,7 @@ def diff(
     new_inputs: Properties,
     *,
     delete_before_replace: bool | None = None,
-    ignore_changes: Iterable[str] = (),
+    ignore_changes: Collection[str] = (),
 ) -> Diff:
     """What the plugin would plan: recorded outputs against checked inputs.
 
@@ -32,13 +31,12 @@ def diff(
         old_outputs: The resource as recorded.
         new_inputs: Checked inputs.
         delete_before_replace: None takes the bridge's rule: only if the name was not generated.
-        ignore_changes: Property paths to leave out; they count for their top-level property.
+        ignore_changes: Properties to leave out. Of a path into one, the engine has put the old value back.
     """
-    ignored = {re.split(r"[.\[]", path, maxsplit=1)[0] for path in ignore_changes}
     changed = sorted(
         key
         for key, prop in table.items()
-        if key not in ignored and _differs(prop, old_outputs.get(key), new_inputs.get(key))
+        if key not in ignore_changes and _differs(prop, old_outputs.get(key), new_inputs.get(key))
     )
     replaces = [key for key in changed if table[key].replaces]
     if delete_before_replace is None:

@@ -72,8 +72,8 @@ def _refuse_strange(call: Call, inputs: Properties, found: dict[str, Any]) -> No
     name = inputs["name"]
     if call.records(name):
         raise ProviderError(
-            f"a volume named {name} exists already, and {ownership(call, name, found['Labels'])}. Else it would go with "
-            "that, and its data."
+            f"a volume named {name} exists already, and {ownership(call, name, found['Labels'])}. Else it would go "
+            "with that, and its data."
         )
     differing = _differing(inputs, found)
     if not differing:
