@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.engine.fakes import FakeProvider, Killed, Stack, thing
-from tooling.engine.goal import Goal
+from tooling.engine.goal import Alias, Goal
 from tooling.pulumi_files.backend import Backend
 from tooling.pulumi_files.secrets import Secrets
 
@@ -88,6 +88,10 @@ def program(size: int = 1, name: str = "a", *more: Goal) -> list[Goal]:
     ]
 
 
+def renamed(*aliases: Alias) -> list[Goal]:
+    return [thing("new", inputs={"size": 1, "name": "a"}, aliases=list(aliases)), thing("b", "new"), thing("c", "new")]
+
+
 SCENARIOS: dict[str, tuple[list[Goal], list[Goal], bool]] = {
     "made from nothing": ([], program(), False),
     "changed in place": (program(), program(size=2), False),
@@ -95,6 +99,8 @@ SCENARIOS: dict[str, tuple[list[Goal], list[Goal], bool]] = {
     "replaced and changed and one more": (program(), program(2, "z", thing("d", "b")), True),
     "one left out, another instead": (program(), [*program()[:2], thing("d", "b")], False),
     "all deleted": (program(), [], False),
+    "renamed, and what needs it": (program(), renamed(Alias(name="a")), False),
+    "renamed without a word": (program(), renamed(), False),
 }
 
 
@@ -127,11 +133,10 @@ def test_the_next_run_completes_what_a_death_at_any_point_left(
         deployment, recorder = stack.run(*after)
         where = f"{scenario}, point {number} of {points}: {provider.world}, {recorder.notes}"
         assert not deployment.errored, (where, recorder.failures)
-        made = sorted(resource_id.rpartition("-")[0] for resource_id in provider.world)
-        assert made == sorted(goal.name for goal in after), where
         recorded = stack.resources()
         recorded.pop("web-dev")
-        assert {r["id"] for r in recorded.values()} == provider.world.keys(), where
+        assert recorded.keys() == {goal.name for goal in after}, where
+        assert sorted(r["id"] for r in recorded.values()) == sorted(provider.world), where
         for goal in after:
             assert provider.world[recorded[goal.name]["id"]]["name"] == goal.inputs["name"], where
         assert "pending_operations" not in stack.backend.file.read_text(), where

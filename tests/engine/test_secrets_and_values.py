@@ -17,6 +17,7 @@ from tooling.pulumi_files.values import (
     SIGNATURE,
     UNKNOWN,
     UNKNOWN_TEXT,
+    Properties,
     Secret,
     equal,
     from_state,
@@ -120,3 +121,23 @@ def test_ignored_paths_take_the_old_value_or_vanish() -> None:
     ignored = ignore_changes(new, old, ["a.x", "l[*].k", "gone", "kept", "a.z"])
     assert ignored == {"a": {"x": 9, "y": 2}, "l": [{"k": 8}, {"k": 9}], "kept": 3}
     assert new["a"] == {"x": 1, "y": 2}
+
+
+@pytest.mark.parametrize(
+    ("path", "new", "old", "ignored"),
+    [
+        ("envs[0]", {"envs": Secret(["a", "b"])}, {"envs": Secret(["x", "y"])}, {"envs": Secret(["x", "b"])}),
+        ("envs[0]", {"envs": ["a", "b"]}, {"envs": Secret(["x", "y"])}, {"envs": [Secret("x"), "b"]}),
+        ("labels.x", {"labels": {"x": 1, "y": 2}}, {}, {"labels": {"y": 2}}),
+        ("labels.x", {"labels": {"y": 2}}, {"labels": {"x": 1}}, {"labels": {"x": 1, "y": 2}}),
+        ("labels.x", {}, {"labels": {"x": 1}}, {}),
+        ("labels.x.y", {"labels": {"x": {"y": 1}}}, {"labels": {}}, {"labels": {"x": {}}}),
+        ("l[3]", {"l": [1]}, {"l": [2]}, {"l": [1]}),
+        ("l[0].k", {"l": [{"k": 1}]}, {"l": "text"}, {"l": [{"k": 1}]}),
+        ("*", {"a": 1, "b": 2}, {"a": 3}, {"a": 3}),
+    ],
+)
+def test_an_ignored_path_leads_through_secrets_and_into_what_was_not_there(
+    path: str, new: Properties, old: Properties, ignored: Properties
+) -> None:
+    assert ignore_changes(new, old, [path]) == ignored
