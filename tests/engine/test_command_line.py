@@ -115,3 +115,16 @@ def test_help_teaches_by_example(command: list[str], capsys: pytest.CaptureFixtu
         main([*command, "--help"])
     assert ended.value.code == 0
     assert "example" in capsys.readouterr().out
+
+
+def test_a_secret_that_is_typed_is_asked_for_without_being_shown(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("tooling.engine.commands.getpass", lambda prompt: (asked.append(prompt), "hush hush")[1])
+    assert run("config", "set", "token", "--secret") == 0
+    assert asked == ["value of web:token (it is not shown): "]
+    capsys.readouterr()
+    assert run("config", "get", "token") == 0
+    assert capsys.readouterr().out == "hush hush\n"

@@ -167,3 +167,26 @@ def test_of_a_changed_file_only_the_changed_lines_are_shown_and_a_long_value_is_
     start = lines.index("~ uploads[0].content: (replaces)")
     assert lines[start + 1 : start + 4] == ["first", "- to a", "+ to a b"]
     assert any(line.startswith("+ expected: ") and line.endswith("(1002 characters)") for line in lines)
+
+
+def test_what_does_not_fit_on_the_terminal_is_counted_and_what_is_at_work_is_shown() -> None:
+    shown, text = display(terminal=True)
+    shown.begin("Updating (dev):")
+    urns = [BOX.replace("box", f"box{number}") for number in range(200)]
+    for urn in urns:
+        shown.seen(urn, STACK)
+        shown.plan("create", urn, [])
+        shown.start("create", urn)
+        shown.done("create", urn)
+    shown.start("update", urns[150])
+    text.truncate(0)
+    assert shown._live is not None
+    shown._live.refresh()
+    drawn = text.getvalue()
+    assert drawn.count("box") == 37
+    assert "box150" in drawn
+    assert "and 163 more" in drawn
+    shown.done("update", urns[150])
+    text.truncate(0)
+    shown.end()
+    assert text.getvalue().count("box") >= 200

@@ -9,13 +9,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
+from unittest.mock import Mock
 
 import psutil
 import pytest
 
+from tooling.engine import interrupts
 from tooling.engine.__main__ import main
 from tooling.engine.interrupts import TerminalStream
 
@@ -198,3 +202,22 @@ def test_what_a_terminal_that_is_gone_does_not_take_is_no_error() -> None:
     gone.code = errno.ENOSPC
     with pytest.raises(OSError, match="no longer"):
         TerminalStream(gone).write("four")
+
+
+def test_a_terminal_that_takes_nothing_holds_up_neither_the_lock_nor_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After Ctrl-S, say. The lock goes last, as threads may save until the process has ended."""
+    did: list[str] = []
+    stuck, ended = Event(), Mock(side_effect=SystemExit)
+    shown = Mock(where_it_stopped=lambda: "  under way: a", end=stuck.wait)
+    monkeypatch.setattr(interrupts, "_write_error", lambda _: (did.append("told"), stuck.wait()))
+    monkeypatch.setattr(interrupts, "release", lambda _: did.append("released"))
+    monkeypatch.setattr(os, "_exit", ended)
+    began = time.monotonic()
+    with pytest.raises(SystemExit):
+        interrupts._stop_at_once(shown, Mock(), pending=True)
+    assert did == ["told", "released"]
+    assert time.monotonic() - began < 30
+    ended.assert_called_once_with(130)
+    stuck.set()

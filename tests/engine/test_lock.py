@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier, Timer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -258,3 +259,28 @@ def test_a_lock_written_at_the_same_moment_that_stays_is_yielded_to(
     with pytest.raises(ToolError, match="is locked: held by ann@"), locked(backend):
         pass
     assert [path.name for path in backend.locks.iterdir()] == ["1234.json"]
+
+
+def test_a_lock_of_another_boot_holds_where_a_copy_of_this_machine_may_share_the_folder(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(backend, process=identity() | {"boot": "its own"})
+    shares = [
+        SimpleNamespace(mountpoint="/", fstype="ext4"),
+        SimpleNamespace(mountpoint=str(backend.locks), fstype="nfs4"),
+    ]
+    monkeypatch.setattr("psutil.disk_partitions", lambda **_: shares)
+    with pytest.raises(ToolError, match="cancel --yes --stack dev"), locked(backend):
+        pass
+
+
+def test_under_make_the_way_out_is_one_of_makes(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAKELEVEL", "1")
+    hold(backend, hostname="elsewhere")
+    with (
+        pytest.raises(ToolError, match=r"`make cancel STACK=dev YES=1` \(or `pulumi cancel --stack dev`\)"),
+        locked(backend),
+    ):
+        pass
+    with pytest.raises(ToolError, match="`make cancel STACK=dev YES=1` removes it"):
+        break_locks(backend, force=False)

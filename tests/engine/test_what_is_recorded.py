@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -102,7 +103,7 @@ def test_what_becomes_of_a_change_is_open_where_docker_is_lost_on_the_way(call: 
     outputs = {**inputs, "networkDatas": [], "memory": 7}
     if call == "delete":
         api.answers["stop"] = None
-    asked = {
+    asked: dict[str, Callable[[], object]] = {
         "create": lambda: made.create(CONTAINER, inputs, None),
         "update": lambda: made.update(CONTAINER, "c", inputs, outputs, inputs, None),
     }

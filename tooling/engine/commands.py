@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from getpass import getpass
 from typing import TYPE_CHECKING, Any
 
 from tooling.engine.errors import EngineError
@@ -122,7 +123,11 @@ def config_set(options: argparse.Namespace) -> int:
         )
     key, *within = options.key.split(".") if options.path else [options.key]
     full_key(workspace.stack.project, key)
-    value = sys.stdin.read().rstrip("\n") if options.value is None else options.value
+    value = options.value
+    if value is None and options.secret and sys.stdin.isatty():
+        value = getpass(f"value of {full_key(workspace.stack.project, key)} (it is not shown): ")
+    elif value is None:
+        value = sys.stdin.read().rstrip("\n")
     secrets = workspace.stack_secrets(read_state(workspace.stack.backend), write=True) if options.secret else None
     set_value(workspace.stack, key, value, secrets, within=within)
     return 0

@@ -258,4 +258,6 @@ class Display:
 
     def _tree(self) -> RenderableType:
         with self._lock:
-            return tree(self._rows, self._masked, preview=self._preview)
+            # While it is drawn again and again, only what fits; what stays in the end is all of it.
+            room = self._console.height - 2 if self._live and self._live.vertical_overflow == "crop" else None
+            return tree(self._rows, self._masked, preview=self._preview, most=room)

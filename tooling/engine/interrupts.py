@@ -10,8 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from tooling.pulumi_files.lock import release
@@ -67,12 +68,24 @@ def _deployment_under_way(opened: Future[Deployment]) -> Deployment | None:
 def _stop_at_once(display: Display, backend: Backend, *, pending: bool) -> NoReturn:
     # Not by an exception: threads may wait for a provider for minutes. The state on disk is whole at every instant.
     where = display.where_it_stopped()
-    with suppress(RuntimeError):  # where it was just being drawn
-        display.end()
-    release(backend)
     rest = "Steps under way stay pending; the next run finds out what became of them.\n" if pending else ""
-    _write_error(f"Stopped at once:\n{where}\n{rest}")
+
+    def end_display() -> None:
+        with suppress(RuntimeError):  # where it was just being drawn
+            display.end()
+
+    _for_a_moment(end_display)
+    _for_a_moment(lambda: _write_error(f"Stopped at once:\n{where}\n{rest}"))
+    # The lock goes last: until the process ends, threads may save what their steps have come to.
+    release(backend)
     os._exit(130)
+
+
+def _for_a_moment(work: Callable[[], None]) -> None:
+    """Do something that a terminal may hold up for ever (Ctrl-S, a pager), and wait for a second at most."""
+    doing = Thread(target=work, daemon=True)
+    doing.start()
+    doing.join(1)
 
 
 def _write_error(text: str) -> None:

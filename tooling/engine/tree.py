@@ -44,13 +44,22 @@ class Row:
     failed: bool = False
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether an operation on it has begun and not ended."""
+        return bool(self.started) and self.seconds is None
+
+    @property
     def changes_something(self) -> bool:
         """Whether there is more to show than its name."""
         return self.failed or self.status not in ("", "same") or self.op not in ("", "same")
 
 
 def tree(
-    rows: Mapping[str, Row], masked: Callable[[RenderableType], RenderableType], *, preview: bool
+    rows: Mapping[str, Row],
+    masked: Callable[[RenderableType], RenderableType],
+    *,
+    preview: bool,
+    most: int | None = None,
 ) -> RenderableType:
     """A table of what changes, each resource below its parent.
 
@@ -58,12 +67,18 @@ def tree(
         rows: By URN.
         masked: Takes secrets out of a line.
         preview: Nothing is done: what would be is shown, with the places that differ.
+        most: Lines there are room for: then what is at work or failed comes first, and the rest is counted.
     """
+    shown = list(_branches(rows))
+    left = 0
+    if most is not None and len(shown) > most:
+        first = sorted(shown, key=lambda one: not (one[0].is_at_work or one[0].failed))[: max(most - 1, 1)]
+        left, shown = len(shown) - len(first), [one for one in shown if one in first]
     table = Table.grid(padding=(0, 2, 0, 0))
     for column in ("", "Type", "Name", "Status"):
         table.add_column(header=column, no_wrap=column != "Status")
     table.add_row("", Text("Type", "bold"), Text("Name", "bold"), Text("Status", "bold"))
-    for row, branch in _branches(rows):
+    for row, branch in shown:
         op = row.op or row.status or "same"
         colour = "red" if row.failed else OPS[op].colour
         table.add_row(
@@ -74,6 +89,8 @@ def tree(
         )
         for line in changed_lines(row.changes, margin="") if preview else ():
             table.add_row("", "", "", masked(line))
+    if left:
+        table.add_row("", Text(f"and {left} more", "dim"), "", "")
     return table
 
 
@@ -86,11 +103,15 @@ def _branches(rows: Mapping[str, Row]) -> Iterator[tuple[Row, str]]:
             shown.add(above.urn)
             above = rows.get(above.parent)
 
+    children: dict[str, list[Row]] = {}
+    for row in rows.values():
+        if row.urn in shown:
+            children.setdefault(row.parent, []).append(row)
+
     def below(row: Row, branch: str, indent: str) -> Iterator[tuple[Row, str]]:
         yield row, branch
-        children = [child for child in rows.values() if child.parent == row.urn and child.urn in shown]
-        for child in children:
-            last = child is children[-1]
+        for child in children.get(row.urn, ()):
+            last = child is children[row.urn][-1]
             yield from below(child, indent + ("└─ " if last else "├─ "), indent + ("   " if last else "│  "))
 
     for row in rows.values():

@@ -28,6 +28,8 @@ from tooling.pulumi_files.backend import Backend
 from tooling.pulumi_files.checkpoint import timestamp
 from tooling.pulumi_files.errors import PulumiFilesError
 
+_LOCAL: Final = ("ext", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "jfs", "tmpfs", "overlay", "apfs", "hfs")
+"""Beginnings of the names of file systems that one machine has for itself."""
 Holder = Literal["alive", "gone", "unknown"]
 """What is known of the process that holds a lock; ``unknown`` where it cannot be seen from here."""
 
@@ -74,11 +76,11 @@ def break_locks(backend: Backend, *, force: bool) -> list[str]:
     """
     locks = _locks(backend)
     for path, content in locks:
-        holder = _holder(content)
+        holder = _holder(content, backend)
         if holder != "gone" and not force:
             raise PulumiFilesError(
                 f"The lock of the stack {backend.stack} stays: {_describe(path, content)}. {_WHY[holder]} "
-                f"`python -m tooling.engine cancel --yes --stack {backend.stack}` removes it all the same."
+                f"`{_cancel(backend.stack, force=True)}` removes it all the same."
             )
     for path, _ in locks:
         _remove(path)
@@ -87,7 +89,9 @@ def break_locks(backend: Backend, *, force: bool) -> list[str]:
 
 def held(backend: Backend) -> str:
     """Who holds the stack's lock, in words; empty for nobody, or a process that is gone."""
-    return next((_describe(path, content) for path, content in _locks(backend) if _holder(content) != "gone"), "")
+    return next(
+        (_describe(path, content) for path, content in _locks(backend) if _holder(content, backend) != "gone"), ""
+    )
 
 
 _WHY: Final[dict[Holder, str]] = {
@@ -128,7 +132,7 @@ def _write(own: Path) -> None:
 def _refuse_if_held(backend: Backend, but: Path | None = None, wait_seconds: float = 0) -> None:
     for _ in poll(wait_seconds, every_seconds=0.02):
         held = [lock for lock in _locks(backend) if lock[0] != but]
-        stale = [lock for lock in held if _holder(lock[1]) == "gone"]
+        stale = [lock for lock in held if _holder(lock[1], backend) == "gone"]
         for path, content in stale:
             sys.stderr.write(
                 f"Taking over a lock left behind by a process that is gone ({_describe(path, content)}).\n"
@@ -138,12 +142,19 @@ def _refuse_if_held(backend: Backend, but: Path | None = None, wait_seconds: flo
         if not others:
             return
     path, content = others[0]
-    force = "" if _holder(content) == "alive" else " --yes"
+    force = _holder(content, backend) != "alive"
     stack = backend.stack
     raise PulumiFilesError(
         f"The stack {stack} is locked: {_describe(path, content)}. Wait for it to end; if it is gone, remove the lock "
-        f"with `python -m tooling.engine cancel{force} --stack {stack}` (or `pulumi cancel --stack {stack}`)."
+        f"with `{_cancel(stack, force=force)}` (or `pulumi cancel --stack {stack}`)."
     )
+
+
+def _cancel(stack: str, *, force: bool) -> str:
+    """What removes a lock, as whoever reads it has begun: by make, or by the engine's own command."""
+    if os.environ.get("MAKELEVEL"):
+        return f"make cancel STACK={stack}{' YES=1' if force else ''}"
+    return f"python -m tooling.engine cancel{' --yes' if force else ''} --stack {stack}"
 
 
 def _locks(backend: Backend) -> list[tuple[Path, dict[str, Any]]]:
@@ -190,8 +201,12 @@ def _time_of(content: dict[str, Any]) -> datetime | None:
     return taken if taken.tzinfo else taken.replace(tzinfo=UTC)
 
 
-def _holder(content: dict[str, Any]) -> Holder:
-    """Whether the process that wrote a lock still runs."""
+def _holder(content: dict[str, Any], backend: Backend) -> Holder:
+    """Whether the process that wrote a lock still runs.
+
+    Copies of a machine's image have its identity and its name: where they may share the folder, a lock of another boot
+    may be one of theirs.
+    """
     pid, identity, here = content.get("pid"), content.get("process"), _identity(os.getpid())
     if content.get("hostname") != socket.gethostname() or not isinstance(pid, int):
         return "unknown"
@@ -199,7 +214,19 @@ def _holder(content: dict[str, Any]) -> Holder:
         return _holder_by_age(pid, _time_of(content))
     if any(identity.get(key) != here[key] for key in ("machine", "namespace")):
         return "unknown"
+    if identity.get("boot") != here["boot"] and not _is_local(backend.locks):
+        return "unknown"
     return "alive" if identity == _identity(pid) and not _is_zombie(pid) else "gone"
+
+
+def _is_local(folder: Path) -> bool:
+    """Whether a folder is on a file system that no other machine has at the same time."""
+    import psutil  # noqa: PLC0415 - 30 ms that only a run that meets a lock needs
+
+    above = {str(folder.resolve()), *map(str, folder.resolve().parents)}
+    mounts = [one for one in psutil.disk_partitions(all=True) if one.mountpoint in above]
+    kind = max(mounts, key=lambda one: len(one.mountpoint)).fstype if mounts else ""
+    return kind.startswith(_LOCAL)
 
 
 def _holder_by_age(pid: int, taken: datetime | None) -> Holder:
