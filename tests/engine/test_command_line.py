@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -120,11 +121,11 @@ def test_help_teaches_by_example(command: list[str], capsys: pytest.CaptureFixtu
 def test_a_secret_that_is_typed_is_asked_for_without_being_shown(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: list[str] = []
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("tooling.engine.commands.getpass", lambda prompt: (asked.append(prompt), "hush hush")[1])
+    typed = Mock(return_value="hush hush")
+    monkeypatch.setattr("tooling.engine.commands.getpass", typed)
     assert run("config", "set", "token", "--secret") == 0
-    assert asked == ["value of web:token (it is not shown): "]
+    typed.assert_called_once_with("value of web:token (it is not shown): ")
     capsys.readouterr()
     assert run("config", "get", "token") == 0
     assert capsys.readouterr().out == "hush hush\n"

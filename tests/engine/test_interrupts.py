@@ -211,7 +211,12 @@ def test_a_terminal_that_takes_nothing_holds_up_neither_the_lock_nor_the_end(
     did: list[str] = []
     stuck, ended = Event(), Mock(side_effect=SystemExit)
     shown = Mock(where_it_stopped=lambda: "  under way: a", end=stuck.wait)
-    monkeypatch.setattr(interrupts, "_write_error", lambda _: (did.append("told"), stuck.wait()))
+
+    def write(_: str) -> None:
+        did.append("told")
+        stuck.wait()
+
+    monkeypatch.setattr(interrupts, "_write_error", write)
     monkeypatch.setattr(interrupts, "release", lambda _: did.append("released"))
     monkeypatch.setattr(os, "_exit", ended)
     began = time.monotonic()
