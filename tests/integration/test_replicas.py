@@ -1,5 +1,6 @@
 """A replicated stack of stand-ins: scaled, changed in one stroke, with a Valkey elsewhere, under both engines."""
 
+import ipaddress
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,7 +63,9 @@ def test_a_changed_environment_stops_all_then_migrates_then_starts_all(replicas:
 def test_a_valkey_elsewhere_is_asked_before_anything_starts_and_then_carries_the_events(stood_in: Deployment) -> None:
     port, name = free_port(), f"{stood_in.stack}-elsewhere"
     with closing(docker_client()) as client:
-        address = client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+        # Once it was started again, Docker 20.10 no longer names the bridge's own address: the first one.
+        subnet = ipaddress.ip_network(client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Subnet"])
+    address = str(next(subnet.hosts()))
     url = f"redis://:{PASSWORD_AT_VALKEY}@{address}:{port}"
     stood_in.configure({"topology": "replicated", "replicas": 2, "enableSignup": True})
     subprocess.run(
