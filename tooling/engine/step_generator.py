@@ -90,10 +90,9 @@ class StepGenerator:
             raise EngineError("An input is not known although nothing it depends on failed; please report this.")
         provider = self._provider(package_of(goal.type))
         recreating = old is not None and bool({urn, old.urn} & self._deleted.keys())
-        living = None if old is None or recreating or old.external else old
-        if living is not None:
-            goal = replace(goal, inputs=ignore_changes(goal.inputs, living.inputs, goal.ignore_changes))
-        self._check(provider, new, goal, living)
+        living = None if old is None or recreating or old.external or old.pending_replacement else old
+        kept = ignore_changes(goal.inputs, living.inputs, goal.ignore_changes) if living is not None else goal.inputs
+        self._check(provider, new, kept, living)
         new.provider = self._default_providers.reference(goal)
         if old is None:
             self._observer.plan("create", urn, [])
@@ -137,10 +136,10 @@ class StepGenerator:
         self._observer.plan("update", new.urn, _changes(Diff(changed=keys), old, new))
         return partial(self._executor.make_component, "update", new, old)
 
-    def _check(self, provider: Provider, new: Resource, goal: Goal, old: Resource | None) -> None:
+    def _check(self, provider: Provider, new: Resource, inputs: Properties, old: Resource | None) -> None:
         old_inputs = for_provider(old.inputs) if old is not None else None
-        checked = provider.check(new.urn, old_inputs, for_provider(goal.inputs))
-        new.inputs = keep_equal(mark_secrets(checked, goal.inputs), old.inputs if old is not None else {})
+        checked = provider.check(new.urn, old_inputs, for_provider(inputs))
+        new.inputs = keep_equal(mark_secrets(checked, inputs), old.inputs if old is not None else {})
 
     def _diff(self, provider: Provider, old: Resource, new: Resource) -> Diff:
         if old.taint:
@@ -169,8 +168,8 @@ class StepGenerator:
             raise EngineError(
                 "It would be replaced, but it is protected. Remove `protect` from it in the program, then update again."
             )
-        # Defaults taken over from the old resource no longer hold.
-        self._check(provider, new, goal, None)
+        # What was taken over from the old resource, defaults and what ``ignoreChanges`` names, no longer holds.
+        self._check(provider, new, goal.inputs, None)
         new.inputs = keep_equal(new.inputs, old.inputs)
         delete_first = diff.delete_before_replace if goal.delete_before_replace is None else goal.delete_before_replace
         condemned: list[Resource] = []
