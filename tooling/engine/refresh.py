@@ -19,7 +19,7 @@ from tooling.engine.snapshot import Snapshot
 from tooling.engine.step_executor import PARALLEL
 from tooling.engine.wire import for_provider
 from tooling.pulumi_files.checkpoint import PROVIDER_PREFIX, Resource, timestamp
-from tooling.pulumi_files.values import equal, keep_equal, mark_secrets
+from tooling.pulumi_files.values import equal, has_secret, keep_equal, mark_secrets
 
 
 def resolve_pending(snapshot: Snapshot, provider: ProviderOf, observer: Observer, *, dry_run: bool) -> set[str]:
@@ -38,6 +38,9 @@ def resolve_pending(snapshot: Snapshot, provider: ProviderOf, observer: Observer
         elif pending.type == "creating" and resource.custom:
             _adopt(resource, snapshot, provider, observer)
         else:
+            if old := snapshot.find(resource.urn):
+                # What it was given may be read back, and what of that is secret no other record says.
+                old.inputs = old.inputs | {key: v for key, v in resource.inputs.items() if has_secret(v)}
             doubtful.add(resource.urn)
             observer.note("info", resource.urn, f"{pending.type} it was interrupted; looking at it again")
         snapshot.end(pending)
