@@ -38,7 +38,8 @@ class Deletions:
             EngineError: One of them is protected; nothing is deleted then.
         """
         condemned = list(self._snapshot.base)
-        if protected := [resource for resource in condemned if resource.protect and not resource.delete]:
+        # What was deleted to be made again has nothing left to protect.
+        if protected := [r for r in condemned if r.protect and not (r.delete or r.pending_replacement)]:
             names = ", ".join(f"{resource.name} ({resource.type})" for resource in protected)
             raise EngineError(
                 f"Nothing was deleted: {names} would be, but is protected. Remove `protect` from it in the program and "
@@ -81,20 +82,24 @@ class Deletions:
         self, condemned: list[Resource], going: AbstractSet[str], stopped: dict[Resource, PendingOperation]
     ) -> Iterator[tuple[Resource, Callable[[], None]]]:
         """What can be done now for those that are left."""
-        needed = {urn for resource in condemned for urn in resource.needs() - {resource.urn}}
+        needed: set[Resource] = set()
+        latest: dict[str, Resource] = {}
+        for resource in condemned:
+            needed |= {latest[urn] for urn in resource.needs() & latest.keys()}
+            latest[resource.urn] = resource
         in_use = _needed_at_work(condemned, lambda one: asks_provider(one, going - {one.urn}) and one not in stopped)
         for resource in condemned:
             if resource.urn in self._executor.failed:
                 continue
             if resource in stopped:
-                if resource.urn not in needed:
+                if resource not in needed:
                     yield resource, partial(self._delete, going, resource, stopped[resource])
             elif self._executor.errored or self._executor.interrupted:
                 continue
             elif self._runs(resource, going):
                 if resource.urn not in in_use:
                     yield resource, partial(self._stop, resource, stopped)
-            elif resource.urn not in needed:
+            elif resource not in needed:
                 yield resource, partial(self._delete, going, resource)
 
     def _runs(self, resource: Resource, going: AbstractSet[str]) -> bool:

@@ -122,7 +122,7 @@ class Deployment:
         self._observer.seen(urn, goal.parent)
         try:
             with self._executor.lock:
-                needed = {*goal.dependencies, goal.parent, goal.deleted_with}
+                needed = {*goal.dependencies, goal.parent, goal.deleted_with, *goal.replace_with}
                 if self.interrupted or needed & self._executor.failed:
                     self._executor.failed.add(urn)
                     return Registered(urn=urn, failed=True)

@@ -130,6 +130,7 @@ def _forget(snapshot: Snapshot, resource: Resource) -> None:
         other.property_dependencies = {
             key: [urn for urn in urns if urn != resource.urn] for key, urns in other.property_dependencies.items()
         }
+        other.replace_with = [urn for urn in other.replace_with if urn != resource.urn]
         if other.deleted_with == resource.urn:
             other.deleted_with = ""
 

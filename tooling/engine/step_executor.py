@@ -65,7 +65,9 @@ class StepExecutor:
 
     def same(self, new: Resource, old: Resource) -> Resource:
         """Nothing to do (SameStep)."""
-        new.id, new.outputs, new.inputs = old.id, old.outputs, keep_equal(new.inputs, old.inputs)
+        new.id, new.inputs = old.id, keep_equal(new.inputs, old.inputs)
+        marked = mark_secrets(old.outputs, new.inputs, new.additional_secret_outputs)
+        new.outputs = keep_equal(marked, old.outputs)
         self.snapshot.settle(new, old)
         self.count("same", new)
         return new

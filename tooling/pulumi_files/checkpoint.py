@@ -82,7 +82,7 @@ class Resource:
 
     def needs(self) -> set[str]:
         """URNs that must exist for this one: its dependencies, its parent and its provider."""
-        urns = {*self.dependencies, self.parent, self.deleted_with, self.provider.rpartition("::")[0]}
+        urns = {*self.dependencies, *self.replace_with, self.parent, self.deleted_with, self.provider.rpartition("::")[0]}
         for listed in self.property_dependencies.values():
             urns.update(listed)
         return urns - {""}
