@@ -166,11 +166,15 @@ class Stack:
         self.secrets = secrets
         self.provider = provider
 
-    def deployment(self, *, dry_run: bool = False, refresh: bool = False) -> tuple[Deployment, Recorder]:
+    def deployment(
+        self, *, dry_run: bool = False, refresh: bool = False, destroying: bool = False
+    ) -> tuple[Deployment, Recorder]:
         document = self.backend.read()
         checkpoint = load(document, self.secrets.open) if document else Checkpoint()
         assert not document or salt_of(document) == self.secrets.salt
         snapshot = Snapshot(checkpoint, self.secrets, None if dry_run else self.backend)
+        if document:
+            snapshot.mark_saved()
         recorder = Recorder()
         deployment = Deployment(
             project="web",
@@ -181,7 +185,7 @@ class Stack:
             observer=recorder,
             dry_run=dry_run,
         )
-        deployment.prepare(refresh=refresh)
+        deployment.prepare(refresh=refresh, destroying=destroying)
         return deployment, recorder
 
     def run(self, *goals: Goal, dry_run: bool = False, refresh: bool = False) -> tuple[Deployment, Recorder]:
