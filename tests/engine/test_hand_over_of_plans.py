@@ -11,95 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.engine.two_engines import Project
+from tests.engine.listed_program import FILES, Spec, group, of, prefixed, thing
+from tests.engine.two_engines import Project, differences
 
 pytestmark = [pytest.mark.pulumi_cli, pytest.mark.chained]
-PROJECT = f"""\
-name: handover
-runtime: {{name: python, options: {{toolchain: pip, virtualenv: {sys.prefix}}}}}
-stackConfigDir: stacks
-options: {{refresh: always}}
-"""
-# `fixed` cannot change in place; `first` has the old one deleted before; `fail` makes what is asked for fail.
-THINGS = """\
-from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
-
-
-class Provider(ResourceProvider):
-    def create(self, props):
-        if props.get("fail"):
-            raise Exception(props["fail"])
-        return CreateResult(f"id-{props['fixed']}", {**props, "computed": f"<{props['fixed']}>"})
-
-    def diff(self, id, olds, news):
-        changed = [key for key in news if key != "__provider" and olds.get(key) != news[key]]
-        replaces = ["fixed"] if "fixed" in changed else []
-        return DiffResult(bool(changed), replaces, [], delete_before_replace=bool(news.get("first")))
-
-    def update(self, id, olds, news):
-        if news.get("fail"):
-            raise Exception(news["fail"])
-        return UpdateResult({**news, "computed": f"<{news['fixed']}>"})
-
-
-class Thing(Resource, module="things", name="Thing"):
-    def __init__(self, name, props, opts=None):
-        super().__init__(Provider(), name, {**props, "computed": None}, opts)
-"""
-PROGRAM = """\
-import json
-
-import pulumi
-from things import Thing
-
-
-class Group(pulumi.ComponentResource):
-    def __init__(self, name, props, opts):
-        super().__init__(f"handover:index:{props.pop('kind', 'Group')}", name, props, opts)
-
-
-made = {}
-
-
-def value(of):
-    if isinstance(of, dict) and "secret" in of:
-        return pulumi.Output.secret(of["secret"])
-    return getattr(made[of["of"]], of["output"]) if isinstance(of, dict) and "of" in of else of
-
-
-for name, props, options in json.load(open("program.json")):
-    group = props.pop("group", False)
-    for key in {"parent", "deleted_with"} & options.keys():
-        options[key] = made[options[key]]
-    for key in {"depends_on", "replace_with"} & options.keys():
-        options[key] = [made[item] for item in options[key]]
-    if "aliases" in options:
-        for alias in options["aliases"]:
-            if alias.get("parent"):
-                alias["parent"] = made[alias["parent"]]
-            elif "parent" in alias:
-                alias["parent"] = pulumi.ROOT_STACK_RESOURCE
-        options["aliases"] = [pulumi.Alias(**alias) for alias in options["aliases"]]
-    if "custom_timeouts" in options:
-        options["custom_timeouts"] = pulumi.CustomTimeouts(**options["custom_timeouts"])
-    opts = pulumi.ResourceOptions(**options)
-    props = {key: value(item) for key, item in props.items()}
-    made[name] = Group(name, props, opts) if group else Thing(name, {"fixed": name, **props}, opts)
-"""
-Spec = tuple[str, dict[str, Any], dict[str, Any]]
-
-
-def of(name: str, output: str = "id") -> dict[str, str]:
-    return {"of": name, "output": output}
-
-
-def thing(name: str, options: dict[str, Any] | None = None, **props: Any) -> Spec:
-    return name, props, options or {}
-
-
-def group(name: str, options: dict[str, Any] | None = None, **props: Any) -> Spec:
-    return name, {"group": True, **props}, options or {}
-
 
 # One entry a kind of change: the resources before it, and after it. They have nothing to do with one another.
 KINDS: dict[str, tuple[list[Spec], list[Spec]]] = {
@@ -214,6 +129,10 @@ KINDS: dict[str, tuple[list[Spec], list[Spec]]] = {
         [thing("a", {"ignore_changes": ["size"]}, size=1, labels={"x": 1})],
         [thing("a", {"ignore_changes": ["size", "labels.x"]}, size=2, labels={"x": 2})],
     ),
+    "ignored and replaced": (
+        [thing("a", {"ignore_changes": ["size"]}, size=1, fixed="x")],
+        [thing("a", {"ignore_changes": ["size"]}, size=2, fixed="y")],
+    ),
     "replaced on changes": (
         [thing("a", {"replace_on_changes": ["size"]}, size=1), thing("b", {"replace_on_changes": ["*"]}, size=1)],
         [thing("a", {"replace_on_changes": ["size"]}, size=2), thing("b", {"replace_on_changes": ["*"]}, size=2)],
@@ -254,38 +173,24 @@ def program(number: int) -> str:
         if version < NEWER.get(kind, version):
             continue
         names = {name for name, _, _ in KINDS[kind][0] + KINDS[kind][1]}
-        specs += [_prefixed(spec, f"k{prefix}-", names) for spec in KINDS[kind][number]]
+        specs += [prefixed(spec, f"k{prefix}-", names) for spec in KINDS[kind][number]]
     return json.dumps(specs)
-
-
-def _prefixed(value: Any, prefix: str, names: set[str]) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: item if key in ("output", "secret", "type_") else _prefixed(item, prefix, names)
-            for key, item in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [_prefixed(item, prefix, names) for item in value]
-    return f"{prefix}{value}" if isinstance(value, str) and value in names else value
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    files = {"Pulumi.yaml": PROJECT, "__main__.py": PROGRAM, "things.py": THINGS, "program.json": "[]"}
-    project = Project(tmp_path_factory.mktemp("handover"), files)
+    project = Project(tmp_path_factory.mktemp("handover"), FILES)
     project.up("embedded")
     return project
 
 
 def test_both_engines_plan_every_kind_of_change_alike_and_carry_each_other_out(tmp_path: Path) -> None:
-    files = {"Pulumi.yaml": PROJECT, "__main__.py": PROGRAM, "things.py": THINGS, "program.json": program(0)}
-    project = Project(tmp_path, files)
+    project = Project(tmp_path, {**FILES, "program.json": program(0)})
     project.up("embedded")
     for number, engine in ((1, "embedded"), (0, "pulumi")):
         project.write({"program.json": program(number)})
-        ours, theirs = project.plans()
-        assert ours == theirs, engine
-        project.up(engine)
+        for ours, theirs in (project.plans(), project.outcomes(engine)):
+            assert not differences(ours, theirs), engine
         project.other_sees_no_change(engine)
 
 

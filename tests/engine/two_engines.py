@@ -12,9 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from tooling.pulumi_files.checkpoint import PROVIDER_PREFIX, latest_of
+from tooling.pulumi_files.values import SECRET, SIGNATURE, map_items
+
 ROOT = Path(__file__).resolve().parents[2]
 Plan = dict[str, list[str]]
 """Operations by URN, those on one resource in their order."""
+Outcome = dict[str, list[dict[str, Any]]]
+"""Records by URN."""
+OF_THE_RUN = ("created", "modified", "sourcePosition", "stackTrace")
+"""What two runs that do the same record otherwise."""
 
 
 def plan_of(document: Mapping[str, Any]) -> Plan:
@@ -24,7 +31,38 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         hidden = step["op"] == "refresh" or "::pulumi:providers:" in step["urn"]
         if not hidden:
             plan.setdefault(step["urn"].split("::", 2)[2], []).append(step["op"])
+    for ops in plan.values():
+        if "replace" in ops and "delete" in ops:
+            # So the CLI calls the deletion of an old one that goes early, with another that is replaced.
+            ops[ops.index("delete")] = "delete-replaced"
     return dict(sorted(plan.items()))
+
+
+def outcome_of(document: Mapping[str, Any]) -> Outcome:
+    """What a state file's document says of each resource, but for times, ids of providers and what secrets are."""
+    outcome: Outcome = {}
+    for resource in latest_of(document).get("resources", []):
+        said = {key: value for key, value in resource.items() if value and key not in OF_THE_RUN}
+        said["provider"] = said.get("provider", "").rpartition("::")[0]
+        if said["type"].startswith(PROVIDER_PREFIX):
+            del said["id"]
+        by_property = said.get("propertyDependencies", {})
+        said["propertyDependencies"] = {key: sorted(urns) for key, urns in by_property.items() if urns}
+        said["dependencies"] = sorted(said.get("dependencies", []))
+        outcome.setdefault(said.pop("urn"), []).append(_veiled(said))
+    return dict(sorted(outcome.items()))
+
+
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What the embedded engine and the CLI have of each URN for which it is not the same."""
+    urns = sorted(ours.keys() | theirs.keys())
+    return {urn: (ours.get(urn), theirs.get(urn)) for urn in urns if ours.get(urn) != theirs.get(urn)}
+
+
+def _veiled(value: Any) -> Any:
+    if isinstance(value, dict) and value.get(SIGNATURE) == SECRET:
+        return "[sealed]"
+    return map_items(value, _veiled)
 
 
 class Project:
@@ -91,6 +129,17 @@ class Project:
             self.embedded("up")
         else:
             self.pulumi("up", "--yes", "--skip-preview")
+
+    def outcomes(self, engine: str) -> tuple[Outcome, Outcome]:
+        """What the embedded engine and the CLI make of the program, from the same state; that of ``engine`` stays."""
+        before = self.state.read_bytes()
+        found = {}
+        for one in sorted(["embedded", "pulumi"], key=engine.__eq__):
+            self.state.write_bytes(before)
+            self.state.with_name(self.state.name + ".attrs").unlink(missing_ok=True)  # The CLI's checksum.
+            self.up(one)
+            found[one] = outcome_of(json.loads(self.state.read_bytes()))
+        return found["embedded"], found["pulumi"]
 
     def plans(self) -> tuple[Plan, Plan]:
         """What the embedded engine and the CLI plan, asked at the same time: a preview takes no lock."""
