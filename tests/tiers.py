@@ -89,13 +89,23 @@ def pytest(*options: str) -> tuple[str, ...]:
 TIERS: Final = (
     Tier(name="lint", command=("make", "--no-print-directory", "lint"), minutes=10),
     Tier(name="unit", command=("make", "--no-print-directory", "unit"), minutes=10),
-    Tier(name="engine", command=pytest(*WORKERS, "-q", "-m", "processes and not docker", "tests"), minutes=10),
+    Tier(
+        name="engine",
+        command=pytest(*WORKERS, "-q", "-m", "processes and not (docker or nightly)", "tests"),
+        minutes=10,
+    ),
     Tier(
         name="containers",
         command=pytest("--seed", str(SEED), "-m", "docker and not nightly", *CONTAINERS, "tests"),
         minutes=60,
         containers=True,
         about=f" (a quarter of the faults, drawn by TESTS_SEED={SEED})",
+    ),
+    Tier(
+        name="nightly-engine",
+        command=pytest(*WORKERS, "-q", "-m", "nightly and not docker", "tests"),
+        minutes=60,
+        nightly=True,
     ),
     Tier(
         name="nightly",

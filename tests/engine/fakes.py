@@ -173,6 +173,8 @@ class Stack:
         checkpoint = load(document, self.secrets.open) if document else Checkpoint()
         assert not document or salt_of(document) == self.secrets.salt
         snapshot = Snapshot(checkpoint, self.secrets, None if dry_run else self.backend)
+        if document:
+            snapshot.mark_saved()
         recorder = Recorder()
         deployment = Deployment(
             project="web",

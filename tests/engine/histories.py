@@ -14,24 +14,15 @@ from hypothesis import strategies as st
 
 from tests.engine.fakes import FakeProvider, Killed, Stack
 from tests.engine.integrity import integrity_faults
-from tests.engine.reference_model import (
-    GROUPS,
-    TOKENS,
-    Program,
-    Wanted,
-    cannot_change,
-    faults_of_success,
-    goal,
-    living,
-)
+from tests.engine.reference_model import GROUPS, THING, TOKENS, Wanted, cannot_change, faults_of_success, goal, living
 from tooling.engine.deployment import Deployment
 from tooling.engine.goal import Goal, Registered
 from tooling.engine.provider import Diff, OutcomeUnknownError, PartialFailure, ProviderError, State
 from tooling.errors import ToolError
 from tooling.pulumi_files.backend import Backend
-from tooling.pulumi_files.checkpoint import STACK_TYPE, Resource, load
+from tooling.pulumi_files.checkpoint import STACK_TYPE, Resource, latest_of, load
 from tooling.pulumi_files.secrets import Secrets
-from tooling.pulumi_files.values import UNKNOWN, Properties
+from tooling.pulumi_files.values import UNKNOWN, Properties, unwrap
 
 NAMES: Final = "abcdef"
 HUSH: Final = "hush hush"
@@ -44,8 +35,8 @@ class Step:
 
     Attributes:
         gone: Names of things that somebody removes before it.
-        failing: How operations on things fail, by operation and name: ``refuses`` before anything was done, ``half``
-            with the thing as it should be but not well, ``unheard`` with the provider gone after it did it.
+        failing: How calls for things fail, by call and name: ``refuses`` before anything was done, ``half`` with the
+            thing as it should be but not well, ``unheard`` with the provider gone after it did it.
         ends: ``killed`` or ``interrupted`` at the point number ``at``, if there are so many.
     """
 
@@ -142,6 +133,9 @@ class World(FakeProvider):
 
     def create(self, urn: str, inputs: Properties, timeout_seconds: float | None) -> State:
         def made() -> State:
+            if (host := inputs.get("bound_host")) and host.removeprefix("at ") not in self.world:
+                self.failures += 1
+                raise ProviderError("what it would be in is gone.")
             resource_id = f"{urn.rsplit('::', 1)[1]}-{next(self._ids)}"
             self.world[resource_id], self.made_for[resource_id] = dict(inputs), urn
             return self._state(resource_id)
@@ -181,6 +175,12 @@ class World(FakeProvider):
         for other in [key for key, inputs in self.world.items() if inputs.get("bound_host") == f"at {resource_id}"]:
             self.remove(other, told)
 
+    def read(self, urn: str, resource_id: str, inputs: Properties, outputs: Properties) -> State | None:
+        if self.step.failing.get(("read", urn.rsplit("::", 1)[1])):
+            self.failures += 1
+            raise ProviderError(f"who knows; {HUSH}.")
+        return self._state(resource_id) if resource_id in self.world else None
+
     def find(self, urn: str, inputs: Properties) -> str | None:
         made = (one for one in reversed(self.world) if self.made_for[one] == urn and self.world[one] == inputs)
         return next(made, None)
@@ -214,35 +214,32 @@ class Life:
         self.stack = Stack(self.backend, secrets, self.world)
         self.kept: set[str] = set()
         """Ids of what may be there without being recorded."""
-        self.doomed: dict[str, str] = {}
-        """Ids that are no longer recorded as they go with another, and its URN."""
-        self.counts: Counter[str] = Counter()
-        self._going: list[Raw] = []
+        self.doomed: set[str] = set()
+        """Ids that Pulumi no longer records as they go with another, whatever becomes of the deletion of that."""
 
     # --- judging -----------------------------------------------------------------------------------------------------
 
     def records(self) -> list[Raw]:
         """The resources of the state, as it is."""
-        document = self.backend.read() or {"checkpoint": {"latest": {}}}
-        found: list[Raw] = document["checkpoint"]["latest"].get("resources", [])
-        return found
+        document = self.backend.read()
+        return latest_of(document).get("resources", []) if document else []
 
     def _judge_write(self, document: Raw) -> None:
         faults = integrity_faults(document)
         assert not faults, faults
         assert HUSH not in json.dumps(document)
         latest = document["checkpoint"]["latest"]
-        now = [one for one in latest.get("resources", []) if one["type"] == "fake:index:Thing"]
+        now = [one for one in latest.get("resources", []) if one["type"] == THING]
         ids = Counter(one["id"] for one in now if not one.get("pendingReplacement"))
         assert not [one for one, count in ids.items() if count > 1], "a real thing is recorded twice"
         for record in self.records():
             if record.get("id") in self.world.world.keys() - ids.keys():
                 if record.get("retainOnDelete"):
                     self.kept.add(record["id"])
-                elif host := record.get("deletedWith"):
-                    self.doomed[record["id"]] = host
+                elif record.get("deletedWith"):
+                    self.doomed.add(record["id"])
         begun = {one["resource"]["urn"] for one in latest.get("pending_operations", []) if one["type"] == "creating"}
-        lost = self.world.world.keys() - ids.keys() - self.kept - self.doomed.keys()
+        lost = self.world.world.keys() - ids.keys() - self.kept - self.doomed
         assert not [one for one in lost if self.world.made_for[one] not in begun], "a real thing is recorded nowhere"
 
     def _judge_removal(self, resource_id: str) -> None:
@@ -258,38 +255,35 @@ class Life:
         document = self.backend.read()
         return load(document, self.stack.secrets.open).resources if document else []
 
-    def unprotect(self) -> None:
-        """What ``pulumi state unprotect --all`` does."""
-        self.backend.text = self.backend.text.replace('"protect":true', '"protect":false')
-
     # --- living ------------------------------------------------------------------------------------------------------
 
-    def live(self, step: Step) -> None:
-        """Take a step and judge its outcome."""
+    def live(self, step: Step) -> str:
+        """Take a step and judge its outcome: ``succeeded``, ``failed`` or ``killed``."""
         self.world.step = Step()
         for record in self.records():
-            if record["urn"].rsplit("::", 1)[1] in step.gone and record["type"] == "fake:index:Thing":
+            if record["urn"].rsplit("::", 1)[1] in step.gone and record["type"] == THING:
                 self.world.remove(record["id"], self.world.removed.add)
-        preview = self._previewed(step) if step.command == "up" else None
+        preview = self._preview(step) if step.command == "up" else None
         self.world.step, self.world.passed, self.world.failures = step, 0, 0
         try:
             succeeded, deployment, before = self._run(step)
         except Killed:
-            self.counts["killed"] += 1
-            return
+            return "killed"
+        except ToolError:  # It was not begun.
+            assert self.world.failures
+            return "failed"
         finally:
             self.world.step = Step()
-        self.counts[f"{step.command} {'succeeded' if succeeded else 'failed'}"] += 1
         if not succeeded:
             protected = [one for one in before if one.protect and not (one.delete or one.pending_replacement)]
             assert self.world.failures or protected or deployment.interrupted, "it failed for no reason"
-            return
+            return "failed"
         assert not self.world.failures, "something failed, and it succeeded"
         self._judge_success(step, before)
-        if preview is not None and step.command == "up":
-            assert deployment.counts == preview
+        assert preview is None or deployment.counts == preview
+        return "succeeded"
 
-    def _previewed(self, step: Step) -> Counter[str] | None:
+    def _preview(self, step: Step) -> Counter[str] | None:
         """What a preview counts; None where an operation is pending, which an update alone looks after."""
         text, world = self.backend.text, dict(self.world.world)
         _, deployment, _ = self._run(step, dry_run=True)
@@ -305,45 +299,37 @@ class Life:
         good = True
         if step.command == "refresh":
             deployment.refresh_all()
-        else:
-            if step.command == "up":
-                self._register(step.program, deployment)
-            if not deployment.errored and (step.command == "destroy" or not deployment.interrupted):
-                try:
-                    deployment.delete_unregistered()
-                except ToolError:
-                    good = False
+        if step.command == "up":
+            self._register(step.program, deployment)
+        if step.command == "destroy" or (step.command == "up" and not (deployment.errored or deployment.interrupted)):
+            try:
+                deployment.delete_unregistered()
+            except ToolError:
+                good = False
         deployment.snapshot.save()
         return good and not deployment.errored and not deployment.interrupted, deployment, before
 
-    def _register(self, program: Program, deployment: Deployment) -> None:
+    def _register(self, program: Sequence[Wanted], deployment: Deployment) -> None:
         deployment.register(Goal(type=STACK_TYPE, name="web-dev", custom=False))
         answers: dict[str, Registered] = {}
         for wanted in program:
             answers[wanted.name] = deployment.register(goal(wanted, program, answers))
 
     def _judge_success(self, step: Step, before: Sequence[Resource]) -> None:
-        document = self.backend.read()
-        after = self._open()
-        if document is not None:
-            assert "pending_operations" not in document["checkpoint"]["latest"]
-        recorded = {one.id for one in after if one.type == "fake:index:Thing" and not one.pending_replacement}
-        there = self.world.world.keys()
-        self.kept |= {one for one in self.doomed if self._host_is_kept(one)}
-        assert recorded - there <= self.world.removed, "what is recorded is not there"
-        if step.command == "refresh":
-            waiting = {one.id for one in after if one.delete}
-            assert recorded - there <= waiting, "what is gone is recorded"
-            return
-        assert there - recorded <= self.kept, "what is there is not recorded"
+        assert "pending_operations" not in self.backend.text
+        after, there = self._open(), self.world.world
+        alive = {one.id: one for one in after if one.type == THING and not (one.delete or one.pending_replacement)}
+        assert alive.keys() - there.keys() <= (set() if step.command == "refresh" else self.world.removed)
+        for resource_id in alive.keys() & there.keys():
+            assert there[resource_id] == unwrap(alive[resource_id].inputs)
+        if step.command != "refresh":
+            self.kept |= {one for one in self.doomed if self._host_is_kept(one)}
+            assert there.keys() - alive.keys() <= self.kept, "what is there is not recorded"
         if step.command == "destroy":
             assert after == []
-        else:
+        if step.command == "up":
             faults = faults_of_success(step.program, living(before), after)
             assert not faults, faults
-            for one in after:
-                if one.id in there:
-                    assert self.world.world[one.id].keys() == one.inputs.keys()
 
     def _host_is_kept(self, resource_id: str) -> bool:
         host = str(self.world.world.get(resource_id, {}).get("bound_host", "")).removeprefix("at ")
@@ -359,7 +345,7 @@ def some(of: Sequence[str], most: int = 2) -> st.SearchStrategy[tuple[str, ...]]
     return st.one_of(st.just(()), few)
 
 
-def seldom(value: Any, *, otherwise: Any = False) -> st.SearchStrategy[Any]:
+def seldom(value: Any, otherwise: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from([otherwise] * 5 + [value])
 
 
@@ -369,14 +355,14 @@ def wanted(draw: st.DrawFn, name: str, before: Sequence[str], formers: list[str]
     groups = [one for one in before if one in GROUPS]
     things = [one for one in before if one not in GROUPS]
     kin = [one for one in formers if (one in GROUPS) == (name in GROUPS)]
-    other = draw(seldom(True)) and kin[:1]
+    other = draw(seldom(True, False)) and kin[:1]
     for one in other or ():
         formers.remove(one)
     if name in GROUPS:
         return Wanted(name=name, former=tuple((one, "") for one in other or ()))
     parent = draw(st.sampled_from(["", *groups]))
     former = [(one, draw(st.sampled_from(["", "g", "h"]))) for one in other or ()]
-    former += [(name, draw(st.sampled_from(["", "g", "h"])))] if draw(seldom(True)) else []
+    former += [(name, draw(st.sampled_from(["", "g", "h"])))] if draw(seldom(True, False)) else []
     flags = ("size", "token", "fixed")
     return Wanted(
         name=name,
@@ -385,11 +371,11 @@ def wanted(draw: st.DrawFn, name: str, before: Sequence[str], formers: list[str]
         bound=draw(some(things, 1)),
         waits=draw(some(things, 1)),
         size=draw(st.integers(1, 2)),
-        fixed=draw(seldom(2, otherwise=1)),
+        fixed=draw(seldom(2, 1)),
         token=draw(st.sampled_from([*TOKENS])),
-        shy=draw(seldom(True)),
-        protect=draw(seldom(True)),
-        retain=draw(seldom(True)),
+        shy=draw(seldom(True, False)),
+        protect=draw(seldom(True, False)),
+        retain=draw(seldom(True, False)),
         delete_first=draw(st.sampled_from([None, True, False])),
         deleted_with=draw(st.sampled_from(["", "", *things])),
         replace_with=draw(some(things, 1)),
@@ -408,7 +394,7 @@ def programs(draw: st.DrawFn) -> tuple[Wanted, ...]:
 
 
 FAILING: Final = st.dictionaries(
-    st.tuples(st.sampled_from(["create", "update", "delete"]), st.sampled_from(NAMES)),
+    st.tuples(st.sampled_from(["create", "update", "delete", "read"]), st.sampled_from(NAMES)),
     st.sampled_from(["refuses", "half", "unheard"]),
     max_size=2,
 )

@@ -1,8 +1,7 @@
 """What Pulumi's rules make of a program of things and groups, said once more and in few words.
 
-The state after a success is the program's; a thing is replaced where it must be and nowhere else; what may stay behind
-is what was asked to be kept. Nothing here says how that is reached: tests/engine/test_random_plans.py compares that
-with the Pulumi CLI.
+The state after a success is the program's, and a thing is replaced where it must be and nowhere else. Nothing here says
+how that is reached: tests/engine/test_random_plans.py compares it with the Pulumi CLI.
 
 Source: continueStepsFromImport and continueStepsFromDiff of
 https://github.com/pulumi/pulumi/blob/v3.259.0/pkg/resource/deploy/step_generator.go
@@ -22,7 +21,7 @@ from tooling.pulumi_files.values import UNKNOWN, Properties, Secret, equal, mark
 THING: Final = "fake:index:Thing"
 GROUPS: Final = {"g": "fake:index:Group", "h": "fake:index:Team"}
 TOKENS: Final = {"plain": "a word", "sealed": Secret("a word"), "hush": Secret("hush hush")}
-"""What a thing's token may be: the second is sealed or not from one update to the next, the third never in clear."""
+"""What a thing's token may be: the second is now secret and now not, the third never stands in clear."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -145,12 +144,16 @@ def living(resources: Sequence[Resource]) -> dict[str, Resource]:
 
 def was(wanted: Wanted, program: Program, before: Mapping[str, Resource]) -> Resource | None:
     """The resource of the state that it is: by its URN, a former one, or its parent's former one."""
-    parent = next((other for other in program if other.name == wanted.parent), None)
-    moved = was(parent, program, before) if parent is not None else None
-    kept = moved.name if moved is not None else wanted.parent
-    formers = [urn(name, kept if above == wanted.parent else above) for name, above in wanted.former]
-    if kept != wanted.parent:
-        formers += [urn(name, kept) for name in (wanted.name, *(name for name, _ in wanted.former))]
+
+    def once(parent: str) -> str:
+        """The name of the group that it was."""
+        group = next((other for other in program if other.name == parent), None)
+        old = was(group, program, before) if group is not None else None
+        return old.name if old is not None else parent
+
+    formers = [urn(name, once(parent)) for name, parent in wanted.former]
+    if once(wanted.parent) != wanted.parent:
+        formers += [urn(name, once(wanted.parent)) for name in (wanted.name, *(name for name, _ in wanted.former))]
     return next((before[one] for one in (wanted.urn, *formers) if one in before), None)
 
 
@@ -190,7 +193,7 @@ def faults_of_success(program: Program, before: Mapping[str, Resource], after: S
 def reasons(
     wanted: Wanted, program: Program, given: Properties, old: Resource, replaced: set[str]
 ) -> tuple[list[str], list[str]]:
-    """Why a thing must be replaced, and why it may be: with one that is deleted first go those bound to it."""
+    """Why a thing must be replaced, and why it may be: with what is deleted first goes what was bound to it."""
     keys = {*old.inputs, *given}
     changed = [key for key in sorted(keys) if unwrap(old.inputs.get(key)) != unwrap(given.get(key))]
     must = [key for key in changed if cannot_change(key, wanted.replace_on)]

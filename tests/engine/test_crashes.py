@@ -13,7 +13,7 @@ from tooling.engine.goal import Goal
 from tooling.engine.provider import OutcomeUnknownError
 from tooling.errors import ToolError
 from tooling.pulumi_files.backend import Backend
-from tooling.pulumi_files.values import Properties
+from tooling.pulumi_files.values import Properties, Secret
 
 
 def killed() -> None:
@@ -84,6 +84,23 @@ def test_a_deletion_that_was_cut_off_is_finished(stack: Stack, provider: FakePro
     assert not deployment.errored
     assert not provider.world
     assert "a" not in stack.resources()
+
+
+def test_a_secret_that_an_update_was_cut_off_after_is_sealed_when_it_is_read_back(
+    stack: Stack, provider: FakeProvider
+) -> None:
+    stack.run(thing("a"))
+
+    def changed_and_killed() -> None:
+        provider.world["a-1"] = {"name": "a", "size": 1, "token": "hush hush"}
+        raise Killed
+
+    provider.on["update a-1"] = changed_and_killed
+    with pytest.raises(Killed):
+        stack.run(thing("a", inputs={"token": Secret("hush hush")}))
+    stack.deployment()
+    assert "ciphertext" in stack.resources()["a"]["inputs"]["token"]
+    assert "hush hush" not in stack.backend.file.read_text()
 
 
 def test_a_provider_that_breaks_leaves_its_operation_pending(stack: Stack, provider: FakeProvider) -> None:

@@ -161,6 +161,13 @@ def test_ignored_changes_keep_the_old_value(stack: Stack, provider: FakeProvider
     assert deployment.counts == {"same": 2}
 
 
+def test_a_replacement_is_made_as_the_program_says_whatever_changes_are_ignored(stack: Stack) -> None:
+    """As by the CLI: https://github.com/pulumi/pulumi/blob/v3.259.0/pkg/resource/deploy/step_generator.go#L2009."""
+    stack.run(thing("a", inputs={"size": 1}))
+    stack.run(thing("a", inputs={"size": 2, "name": "z"}, ignore_changes=["size"]))
+    assert stack.resources()["a"]["inputs"] == {"name": "z", "size": 2}
+
+
 def test_a_resource_retained_on_delete_leaves_the_state_only(stack: Stack, provider: FakeProvider) -> None:
     stack.run(thing("a", retain_on_delete=True))
     deployment, _ = stack.run()

@@ -13,31 +13,35 @@ from typing import Any, Final
 import pytest
 
 from tests.engine.listed_program import FILES, PROGRAMS_IN_ORDER, Spec, group, of, prefixed, thing
-from tests.engine.two_engines import Project
+from tests.engine.two_engines import Project, differences
 from tests.seed import SEED
 
 pytestmark = [pytest.mark.pulumi_cli]
 TOGETHER: Final = 25
 """Programs that are one."""
 UPDATES: Final = 3
+KINDS: Final = ("renamed", "replaced with", "deleted first")
 THINGS: Final = "abcdef"
 GROUPS: Final = "gh"
-DELETED_WITH: Final = False
-"""Whether what it is deleted with replaces a resource, since the CLI 3.260: https://github.com/pulumi/pulumi/pull/23818."""
 
 
-def drawn(chance: random.Random) -> list[Spec]:
-    """A program of two to six resources in any order, each with what it takes from those before it."""
+def drawn(chance: random.Random, kind: str) -> list[Spec]:
+    """A program of two to six resources in any order, each with what it takes from those before it.
+
+    Some are renamed, or replaced with others, or deleted before they are replaced. Where these come together the CLI
+    looks for new names alone, deletes what is deleted already, and deletes what is no longer to be replaced. What
+    ``deletedWith`` replaces differs from one version to the next: tests/engine/test_hand_over_of_plans.py.
+    """
     names = chance.sample(THINGS + GROUPS, chance.randint(2, 6))
     formers = [name for name in chance.sample(THINGS + GROUPS, 8) if name not in names]
-    return [_spec(chance, name, names[:place], formers) for place, name in enumerate(names)]
+    return [_spec(chance, kind, name, names[:place], formers) for place, name in enumerate(names)]
 
 
-def _spec(chance: random.Random, name: str, before: list[str], formers: list[str]) -> Spec:
-    things, groups = ([one for one in before if one in kind] for kind in (THINGS, GROUPS))
+def _spec(chance: random.Random, kind: str, name: str, before: list[str], formers: list[str]) -> Spec:
+    things, groups = ([one for one in before if one in these] for these in (THINGS, GROUPS))
     aliases: list[dict[str, Any]] = []
     kin = [one for one in formers if (one in GROUPS) == (name in GROUPS)]
-    if kin and chance.random() < 1 / 3:
+    if kind == "renamed" and kin and chance.random() < 1 / 3:
         aliases.append({"name": kin[0]})
         formers.remove(kin[0])
     if name in GROUPS:
@@ -49,18 +53,17 @@ def _spec(chance: random.Random, name: str, before: list[str], formers: list[str
 
     props: dict[str, Any] = {"size": value(), "fixed": chance.choice([name, name, f"{name}2", *map(of, things)])}
     props |= {"other": value()} if chance.random() < 1 / 3 else {}
-    props |= {"first": True} if chance.random() < 1 / 4 else {}
+    props |= {"first": True} if kind == "deleted first" and chance.random() < 1 / 4 else {}
     options: dict[str, Any] = {}
     if groups and chance.random() < 1 / 2:
         options["parent"] = chance.choice(groups)
-    if chance.random() < 1 / 4:
+    if kind == "renamed" and chance.random() < 1 / 4:
         aliases.append({"parent": chance.choice([None, *groups])})
     seldom: dict[str, Any] = {
         "aliases": aliases or None,
         "depends_on": chance.sample(things, 1) if things else None,
-        "replace_with": chance.sample(things, 1) if things else None,
-        "deleted_with": chance.choice(things) if things and DELETED_WITH else None,
-        "delete_before_replace": chance.choice([True, False]),
+        "replace_with": chance.sample(things, 1) if things and kind == "replaced with" else None,
+        "delete_before_replace": chance.choice([True, False]) if kind == "deleted first" else None,
         "ignore_changes": [chance.choice(["size", "fixed", "other"])],
         "replace_on_changes": [chance.choice(["size", "*", "other"])],
         "retain_on_delete": True,
@@ -85,14 +88,12 @@ def test_both_engines_plan_and_carry_out_random_programs_alike(tmp_path: Path, p
     project.up("embedded")
     before: list[list[Spec]] = [[] for _ in range(TOGETHER)]
     for number in range(UPDATES):
-        programs = [drawn(chance) for _ in range(TOGETHER)]
+        programs = [drawn(chance, KINDS[one % len(KINDS)]) for one in range(TOGETHER)]
         project.write({"program.json": written(programs)})
         engine = ("embedded", "pulumi")[number % 2]
         for ours, theirs in (project.plans(), project.outcomes(engine)):
-            differing = {urn for urn in ours.keys() | theirs.keys() if ours.get(urn) != theirs.get(urn)}
-            at = {int(urn.rpartition("::p")[2].split("-")[0]) for urn in differing if "::p" in urn}
-            told = [f"{before[one]}\n-> {programs[one]}" for one in sorted(at)]
-            both = {urn: (ours.get(urn), theirs.get(urn)) for urn in sorted(differing)}
-            assert not differing, "\n".join([*told, *(f"{urn}: {one} / {other}" for urn, (one, other) in both.items())])
+            found = differences(ours, theirs)
+            at = sorted({int(urn.rpartition("::p")[2].split("-")[0]) for urn in found if "::p" in urn})
+            assert not found, "\n".join([str(found), *(f"{before[one]}\n-> {programs[one]}" for one in at)])
         project.other_sees_no_change(engine)
         before = programs

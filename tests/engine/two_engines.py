@@ -31,6 +31,10 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         hidden = step["op"] == "refresh" or "::pulumi:providers:" in step["urn"]
         if not hidden:
             plan.setdefault(step["urn"].split("::", 2)[2], []).append(step["op"])
+    for ops in plan.values():
+        if "replace" in ops and "delete" in ops:
+            # So the CLI calls the deletion of an old one that goes early, with another that is replaced.
+            ops[ops.index("delete")] = "delete-replaced"
     return dict(sorted(plan.items()))
 
 
@@ -47,6 +51,12 @@ def outcome_of(document: Mapping[str, Any]) -> Outcome:
         said["dependencies"] = sorted(said.get("dependencies", []))
         outcome.setdefault(said.pop("urn"), []).append(_veiled(said))
     return dict(sorted(outcome.items()))
+
+
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What the embedded engine and the CLI have of each URN for which it is not the same."""
+    urns = sorted(ours.keys() | theirs.keys())
+    return {urn: (ours.get(urn), theirs.get(urn)) for urn in urns if ours.get(urn) != theirs.get(urn)}
 
 
 def _veiled(value: Any) -> Any:

@@ -96,13 +96,12 @@ class Deployment:
             refresh: At all of them, not only at those of such operations.
             destroying: Not at those that will only be forgotten, whatever has become of them.
         """
-        asked = resolve_pending(self.snapshot, self._provider, self._observer, dry_run=self.dry_run)
-        looked_at = {*asked}
+        looked_at = resolve_pending(self.snapshot, self._provider, self._observer, dry_run=self.dry_run)
         if refresh:
             looked_at = {resource.urn for resource in self.snapshot.base}
         if destroying:
             looked_at -= {resource.urn for resource in self.snapshot.base if resource.retain_on_delete}
-        refresh_resources(self.snapshot, self._provider, looked_at, asked)
+        refresh_resources(self.snapshot, self._provider, looked_at)
         self.snapshot.save()
 
     def refresh_all(self) -> None:

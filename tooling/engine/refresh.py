@@ -9,7 +9,7 @@ RefreshStep of https://github.com/pulumi/pulumi/blob/master/pkg/resource/deploy/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -19,18 +19,16 @@ from tooling.engine.snapshot import Snapshot
 from tooling.engine.step_executor import PARALLEL
 from tooling.engine.wire import for_provider
 from tooling.pulumi_files.checkpoint import PROVIDER_PREFIX, Resource, timestamp
-from tooling.pulumi_files.values import Properties, equal, keep_equal, mark_secrets
+from tooling.pulumi_files.values import equal, has_secret, keep_equal, mark_secrets
 
 
-def resolve_pending(
-    snapshot: Snapshot, provider: ProviderOf, observer: Observer, *, dry_run: bool
-) -> dict[str, Properties]:
-    """Adopt or drop interrupted creates; returns the URNs to look at for the other operations, and their inputs.
+def resolve_pending(snapshot: Snapshot, provider: ProviderOf, observer: Observer, *, dry_run: bool) -> set[str]:
+    """Adopt or drop interrupted creates; returns the URNs to look at for the other operations.
 
     A preview only reports creates: looking for one may wait for it and remove it if it is half made, and without a
     lock it may be one that another run is making just now.
     """
-    doubtful: dict[str, Properties] = {}
+    doubtful = set()
     for pending in list(snapshot.operations):
         resource = pending.resource
         if pending.type == "creating" and dry_run:
@@ -40,7 +38,10 @@ def resolve_pending(
         elif pending.type == "creating" and resource.custom:
             _adopt(resource, snapshot, provider, observer)
         else:
-            doubtful[resource.urn] = resource.inputs
+            if old := snapshot.find(resource.urn):
+                # What it was given may be read back, and what of that is secret no other record says.
+                old.inputs = old.inputs | {key: v for key, v in resource.inputs.items() if has_secret(v)}
+            doubtful.add(resource.urn)
             observer.note("info", resource.urn, f"{pending.type} it was interrupted; looking at it again")
         snapshot.end(pending)
     return doubtful
@@ -75,10 +76,7 @@ def _adopt(resource: Resource, snapshot: Snapshot, provider_of: ProviderOf, obse
 
 
 def refresh_resources(
-    snapshot: Snapshot,
-    provider: ProviderOf,
-    only: Iterable[str] | None = None,
-    asked: Mapping[str, Properties] | None = None,
+    snapshot: Snapshot, provider: ProviderOf, only: Iterable[str] | None = None
 ) -> list[tuple[str, str]]:
     """Read resources as they are into the state, in parallel.
 
@@ -86,7 +84,6 @@ def refresh_resources(
         snapshot: The state.
         provider: Gives the provider of a package.
         only: URNs to read; None reads every one.
-        asked: Inputs by URN of updates that may have been made, and whose secrets may be read back.
 
     Returns:
         URN and ``gone`` or ``changed`` of each that is not as the state had it.
@@ -115,7 +112,7 @@ def refresh_resources(
             found.append((resource.urn, "gone"))
         elif resource.init_errors and not state.is_well:
             continue  # As it was recorded, so that the next update goes on to have it come up.
-        elif _take_over(resource, state, (asked or {}).get(resource.urn, {})):
+        elif _take_over(resource, state):
             found.append((resource.urn, "changed"))
     return found
 
@@ -143,9 +140,9 @@ def _forget(snapshot: Snapshot, resource: Resource) -> None:
             other.deleted_with = ""
 
 
-def _take_over(resource: Resource, state: State, asked: Properties) -> bool:
-    inputs = keep_equal(mark_secrets(mark_secrets(state.inputs, resource.inputs), asked), resource.inputs)
-    outputs = mark_secrets(mark_secrets(state.outputs, asked), resource.inputs, resource.additional_secret_outputs)
+def _take_over(resource: Resource, state: State) -> bool:
+    inputs = keep_equal(mark_secrets(state.inputs, resource.inputs), resource.inputs)
+    outputs = mark_secrets(state.outputs, resource.inputs, resource.additional_secret_outputs)
     outputs = keep_equal(mark_secrets(outputs, resource.outputs), resource.outputs)
     same = equal(inputs, resource.inputs) and equal(outputs, resource.outputs) and state.id == resource.id
     resource.id, resource.init_errors = state.id, []
