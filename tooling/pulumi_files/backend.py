@@ -9,6 +9,7 @@ Source: https://github.com/pulumi/pulumi/tree/master/pkg/backend/diy
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
@@ -23,6 +24,8 @@ from tooling.pulumi_files.atomic_files import remove_files, write_atomically
 from tooling.pulumi_files.checkpoint import compact
 from tooling.pulumi_files.errors import PulumiFilesError
 
+_NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""Errors of file systems without hard links, such as exFAT and SMB."""
 _ABANDONED_SECONDS: Final = 60.0
 """Age from which on a file half written, that no lock guards, is taken for abandoned."""
 
@@ -92,7 +95,9 @@ class Backend:
                     backup.unlink()
                 try:
                     os.link(self.file, backup)
-                except OSError:  # exFAT, SMB and the like have no hard links
+                except OSError as error:
+                    if error.errno not in _NO_LINKS:
+                        raise
                     shutil.copyfile(self.file, backup)
             write_atomically(self.file, content)
             for sidecar in (self.file, self.file.with_name(self.file.name + ".bak")):
