@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any
 
 import pytest
@@ -126,8 +127,9 @@ def test_a_full_disk_is_told_and_leaves_the_old_state(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(ToolError, match=r"could not be saved.*No space left on device"):
-        stack.run(thing("a"), thing("b"))
+    deployment, recorder = stack.run(thing("a"), thing("b"))
+    assert deployment.errored
+    assert re.search(r"could not be saved.*No space left on device", recorder.failures["b"])
     assert stack.backend.file.read_bytes() == before
     assert not list(stack.backend.file.parent.glob(".*.tmp"))
     assert provider.world.keys() == {"a-1"}
