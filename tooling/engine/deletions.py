@@ -114,14 +114,15 @@ class Deletions:
         in_use = batch.needed_at_work(
             lambda one: asks_provider(one, batch.going - {one.urn}) and one not in batch.stopped
         )
-        ending = batch.failures or self._executor.interrupted or self._executor.errored
+        # A replacement that was begun goes on to its end, whatever else failed or whoever interrupts.
+        ending = batch.failures or (not batch.replaced and (self._executor.interrupted or self._executor.errored))
         for resource in left:
             if resource in batch.failed:
                 continue
             if resource in batch.stopped:
                 if resource not in needed:
                     yield resource, partial(self._delete, batch, resource)
-            elif batch.failures if batch.replaced else ending:
+            elif ending:
                 continue
             elif self._runs(resource, batch.going):
                 if resource not in in_use:
