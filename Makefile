@@ -1,6 +1,8 @@
 # STACK         the stack, whose settings are in stacks/Pulumi.STACK.yaml; dev if not given
 # YES           1: agree beforehand to what up, rotate and destroy ask at a terminal
 # SECRET        the secret that `make rotate` replaces
+# WHO           the container of `make logs` or `make shell`: a name, or its end (valkey, 1)
+# LINES         how many `make logs` and `make history` print
 # ENGINE        pulumi (its CLI), embedded, or auto: the CLI if it is on PATH and works, else the embedded engine
 # BUILD_IMAGES  1: build missing images here without asking a registry
 # TAKE_OVER     1: up and destroy take over what another state has deployed, if that state is lost or given up
@@ -23,7 +25,7 @@ export IMAGE_BYTECODE := $(BYTECODE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup image-contract up preview refresh verify outputs destroy pin rotate cancel drift test test-all test-cli test-docker26 bench unit unit-pythons lint fmt lock reference release clean
+.PHONY: help python setup image-contract up preview refresh verify outputs destroy status logs shell config history pin rotate cancel drift test test-all test-cli test-docker26 bench unit unit-pythons lint fmt lock reference release clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [STACK=NAME] [VARIABLE=VALUE]'
@@ -51,6 +53,23 @@ outputs: python ## print URL, versions and report as JSON (make -s outputs; with
 
 destroy: python ## remove the stack once you have agreed; keeps its data, unless its settings say otherwise
 	$(DEPLOY) $(if $(filter 1,$(YES)),--yes)
+
+##@ Look at it
+
+status: python ## show on one screen what runs, since when, the last update and verification (JSON=1: as JSON)
+	$(DEPLOY) $(if $(JSON),--json)
+
+logs: python ## print the containers' last lines, on a terminal as they come (WHO=valkey: one; LINES=100)
+	$(DEPLOY) --who '$(WHO)' $(if $(LINES),--lines '$(LINES)')
+
+shell: python ## open a shell in a container (WHO=valkey, WHO=1)
+	$(DEPLOY) --who '$(WHO)'
+
+config: python ## list every setting, its value, and where that comes from (JSON=1)
+	$(DEPLOY) $(if $(JSON),--json)
+
+history: python ## list the updates, what they changed, and by whom (LINES=20; JSON=1)
+	$(DEPLOY) --lines '$(or $(LINES),20)' $(if $(JSON),--json)
 
 ##@ Look after it
 

@@ -9,7 +9,7 @@ _open_webui_words() {
         ENGINE=*) printf 'ENGINE=%s\n' auto pulumi embedded ;;
         *)
             sed -n 's/^\([a-z0-9-]*\):.*## .*/\1/p' Makefile
-            printf '%s\n' STACK= ENGINE= SECRET= YES=1 TAKE_OVER=1 BUILD_IMAGES=1
+            printf '%s\n' STACK= ENGINE= SECRET= WHO= LINES= JSON=1 YES=1 TAKE_OVER=1 BUILD_IMAGES=1
             ;;
     esac
 }

@@ -165,7 +165,7 @@ def test_a_state_that_a_key_service_seals_is_read_by_the_cli_or_refused_with_the
 ) -> None:
     write(project, KMS)
     (project.directory / "bin/pulumi").write_text('#!/bin/sh\necho \'{"deployment": {"resources": []}}\'\n')
-    assert drift._document(find_stack(project, "team")) == {"checkpoint": {"latest": {"resources": []}}}
+    assert drift.document_of(find_stack(project, "team")) == {"checkpoint": {"latest": {"resources": []}}}
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     with pytest.raises(ToolError, match=r"sealed by awskms .*, which the Pulumi CLI alone opens: no Pulumi CLI"):
-        drift._document(find_stack(project, "team"))
+        drift.document_of(find_stack(project, "team"))

@@ -10,6 +10,7 @@ Source: https://github.com/pulumi/pulumi/blob/master/pkg/engine/update.go
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import time
 from concurrent.futures import Future
@@ -17,6 +18,7 @@ from contextlib import ExitStack, redirect_stdout
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, cast
 
 from docker_access.redaction import redact, redacted
+from docker_access.surroundings import user_name
 from tooling.engine.interrupts import TerminalStream, interruptible
 from tooling.engine.opening import read_state
 from tooling.engine.provider import DYNAMIC
@@ -208,7 +210,7 @@ class Run:
                 "kind": self.kind,
                 "startTime": self.began,
                 "message": "",
-                "environment": {"exec.kind": "embedded"},
+                "environment": {"exec.kind": "embedded", "exec.user": f"{user_name()}@{socket.gethostname()}"},
                 "config": self.config.result().sealed,
                 "version": 0,
                 "result": "succeeded" if succeeded else "failed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
 from typing import Final
@@ -35,13 +36,14 @@ from tooling.pulumi_files.stack import Stack
 INTERRUPTED: Final = 130
 COMMANDS: Final = (
     "setup", "image-contract", "up", "preview", "refresh", "verify", "outputs", "destroy", "pin", "rotate", "cancel",
-    "drift",
+    "drift", "status", "logs", "shell", "config", "history",
 )  # fmt: skip
 
+LOOKS: Final = ("drift", "status", "logs", "shell", "config", "history")
 EPILOG: Final = """\
 example:    python -m tooling.launcher drift --stack prod
 exit codes: 0 done; 1 failed; 130 interrupted. `drift`: 2 for a difference, 1 if it could not look.
-            `verify`: as `python -m verification`.
+            `status`: 2 where something is not well. `verify`: as `python -m verification`.
 """
 
 
@@ -58,7 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stack", default="dev", metavar="NAME", help="stack to work on (default: %(default)s)")
     parser.add_argument("--engine", default="auto", help="auto, pulumi or embedded (default: %(default)s)")
     parser.add_argument("--show-secrets", action="store_true", help="outputs: show secrets too")
-    parser.add_argument("--json", action="store_true", help="drift: print JSON")
+    parser.add_argument("--json", action="store_true", help="drift, status, config, history: print JSON")
+    parser.add_argument("--who", default="", metavar="NAME", help="logs, shell: a container, such as valkey or 1")
+    parser.add_argument("--lines", type=int, default=100, help="logs, history: how many (default: %(default)s)")
     parser.add_argument(
         "--secret", default="", metavar="NAME", help="rotate: the secret to replace; without it, they are listed"
     )
@@ -81,6 +85,9 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"error: Docker refused: {error.explanation or error}")
     except requests.exceptions.RequestException as error:
         say(f"error: Docker stopped answering: {failure_text(error)}. Run it again once `docker info` answers.")
+    except BrokenPipeError:  # as of `make config | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         if error.filename is None:
             raise
@@ -93,6 +100,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
     command, stack = options.command, open_stack(options.stack)
+    if command in LOOKS:
+        return _look(options, stack)
     match command:
         case "setup":
             say(f"python: {platform.python_version()}, .venv is as requirements-dev.txt says")
@@ -102,11 +111,6 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
             return pin(stack, settings_for(options.engine, stack), ensure_docker())
         case "cancel":
             return _cancel(stack, force=options.yes)
-        case "drift":
-            from tooling.launcher.drift import drift  # noqa: PLC0415 - 0.2 s that other commands save
-
-            checked_owner(stack)
-            return drift(stack, as_json=options.json)
         case "rotate" if not options.secret:
             print(listing(settings_for(options.engine, stack)))
             return 0
@@ -123,6 +127,28 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
         case "verify":
             return verify(engine, stack, idle=options.idle)
     return deploy(engine, command, stack, yes=options.yes)
+
+
+def _look(options: argparse.Namespace, stack: Stack) -> int:
+    """Commands that change nothing."""
+    from tooling.launcher import configuration, containers, history, status  # noqa: PLC0415 - for these commands only
+
+    match options.command:
+        case "config":
+            return configuration.config(stack, settings_for(options.engine, stack), as_json=options.json)
+        case "history":
+            return history.history(stack, most=options.lines, as_json=options.json)
+    checked_owner(stack)
+    match options.command:
+        case "drift":
+            from tooling.launcher.drift import drift  # noqa: PLC0415 - 0.2 s that other commands save
+
+            return drift(stack, as_json=options.json)
+        case "status":
+            return status.status(stack, as_json=options.json)
+        case "logs":
+            return containers.logs(stack, options.who, lines=options.lines, follow=sys.stdout.isatty())
+    return containers.shell(stack, options.who)
 
 
 def _rotate(options: argparse.Namespace, stack: Stack) -> int:

@@ -35,8 +35,8 @@ def drift(stack: Stack, *, as_json: bool) -> int:
             changes the stack is at work.
         PulumiFilesError: The state cannot be read.
     """
-    name, document = stack.name, _document(stack)
-    known = recorded(_checkpoint(stack, document))
+    name, document = stack.name, document_of(stack)
+    known = recorded(checkpoint_of(stack, document))
     if not (known.containers or known.unfinished):
         raise ToolError(f"stack {name} is not deployed: its state has no container. Run: make up STACK={name}")
     try:
@@ -44,7 +44,7 @@ def drift(stack: Stack, *, as_json: bool) -> int:
             seen = observe(view, known, own_labels(stack))
     except CouldNotAsk as reason:
         raise ToolError(str(reason)) from None
-    if _document(stack) != document:
+    if document_of(stack) != document:
         raise ToolError(
             f"stack {name} was changed while it was looked at. After that update, run again: make drift STACK={name}"
         )
@@ -57,8 +57,12 @@ def _only_the_cli_reads(stack: Stack) -> bool:
     return stack.shared or stack.backend.compressed is not None or bool(secrets_provider(stack))
 
 
-def _document(stack: Stack) -> dict[str, Any]:
-    """The state as it lies in its backend; secrets are sealed in a file, and open in what the Pulumi CLI exports."""
+def document_of(stack: Stack) -> dict[str, Any]:
+    """The state as it lies in its backend; secrets are sealed in a file, and open in what the Pulumi CLI exports.
+
+    Raises:
+        ToolError: A run that changes the stack is at work.
+    """
     if not stack.shared and (holder := held(stack.backend)):
         raise ToolError(
             f"stack {stack.name} is being changed: its lock is {holder}. Ask again after that; if nobody is at work "
@@ -70,7 +74,8 @@ def _document(stack: Stack) -> dict[str, Any]:
     return stack.backend.read() or {"checkpoint": {}}
 
 
-def _checkpoint(stack: Stack, document: dict[str, Any]) -> Checkpoint:
+def checkpoint_of(stack: Stack, document: dict[str, Any]) -> Checkpoint:
+    """The state of a document, its secrets opened; raises :class:`PulumiFilesError`."""
     if _only_the_cli_reads(stack) or not salt_of(document):
         return load(document, lambda *_: None)
     workspace = Workspace(stack)

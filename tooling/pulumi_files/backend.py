@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -116,6 +116,14 @@ class Backend:
         remove_files(history, f".{glob.escape(self.stack)}-*.tmp")
         remove_files(self._root, ".meta.yaml.*.tmp", older_than_seconds=_ABANDONED_SECONDS)
         remove_files(self.locks.parent, ".*", older_than_seconds=_ABANDONED_SECONDS)
+
+    def history(self, most: int) -> Iterator[dict[str, Any]]:
+        """The newest entries of the history, the newest first; one that cannot be read is left out."""
+        directory = self._root / "history" / self.project / self.stack
+        found = sorted(directory.glob(f"{glob.escape(self.stack)}-*.history.json"), reverse=True)
+        for file in found[:most]:
+            with suppress(OSError, ValueError):
+                yield json.loads(file.read_bytes())
 
     def remember(self, entry: Mapping[str, Any]) -> None:
         """Add an entry to the history that ``pulumi stack history`` reads, with a copy of the checkpoint."""

@@ -1,0 +1,220 @@
+"""The commands that one looks with: what they print, and what they end with."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from docker_access import labels
+from settings import Settings
+from tooling.errors import ToolError
+from tooling.launcher import configuration, containers, history, status
+from tooling.launcher.lines import ago, columns
+from tooling.pulumi_files.checkpoint import compact
+from tooling.pulumi_files.project import load_project
+from tooling.pulumi_files.stack import Stack, find_stack
+from verification.evidence.container import Container
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    (tmp_path / "Pulumi.yaml").write_text("name: open-webui\nruntime: python\n")
+    (tmp_path / "Pulumi.team.yaml").write_text("config:\n  open-webui:uiPort: 3100\n  open-webui:replicas: 3\n")
+    return find_stack(load_project(tmp_path), "team")
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (timedelta(seconds=1), "1 s ago"), (timedelta(seconds=119), "119 s ago"), (timedelta(minutes=2), "2 min ago"),
+        (timedelta(hours=30), "30 h ago"), (timedelta(days=3), "3 days ago"), (timedelta(seconds=-5), "0 s ago"),
+    ],
+)  # fmt: skip
+def test_how_long_ago_something_was_is_told_in_the_unit_that_fits(before: timedelta, said: str) -> None:
+    then = datetime.now(UTC) - before
+    assert ago(then.isoformat()) == ago(then.timestamp()) == said
+
+
+@pytest.mark.parametrize("never", ["", "0001-01-01T00:00:00Z", "gone"])
+def test_what_never_was_has_no_age(never: str) -> None:
+    assert ago(never) == "-"
+
+
+def test_a_column_is_as_wide_as_it_needs_to_be() -> None:
+    assert list(columns([["a", "b"], ["long", ""], ["", "x"]])) == ["a     b", "long", "      x"]
+
+
+def found(name: str, **state: Any) -> Container:
+    role = "migration" if name.endswith("migration") else "valkey"
+    return Container(
+        name=name,
+        inspect={"State": state, "RestartCount": 2, "Config": {"Image": "i:1", "Labels": {labels.ROLE: role}}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("container", "shown", "well"),
+    [
+        (found("v", Status="running", Running=True, Health={"Status": "healthy"}), "running healthy", True),
+        (found("v", Status="running", Running=True, Health={"Status": "starting"}), "running starting", True),
+        (found("v", Status="running", Running=True, Health={"Status": "unhealthy"}), "running unhealthy", False),
+        (found("v", Status="running", Running=True), "running", True),
+        (found("v", Status="exited", Running=False, ExitCode=0, Health={"Status": "unhealthy"}), "exited (0)", False),
+        (found("a-migration", Status="exited", Running=False, ExitCode=0), "exited (0)", True),
+        (found("a-migration", Status="exited", Running=False, ExitCode=1), "exited (1)", False),
+        (Container(name="v", inspect={}), "gone", False),
+    ],
+)
+def test_a_container_is_well_while_it_runs_and_is_not_sick_or_has_done_its_work(
+    container: Container,
+    shown: str,
+    well: bool,  # noqa: FBT001
+) -> None:
+    one = status._container(container)
+    assert bool(one["well"]) is well
+    assert status._row(one)[1] == shown
+
+
+def test_a_status_is_one_screen_that_names_what_to_type() -> None:
+    now = datetime.now(UTC)
+    valkey = status._container(found("v", Status="running", Running=True, StartedAt="2026-11-30T00:00:00Z"))
+    said = status._text(
+        {
+            "stack": "team", "url": "http://x", "open_webui": "0.12.4", "valkey": "8.0.1", "drift": 1,
+            "containers": [valkey],
+            "verification": {"verdict": "proved", "asked_at": now.isoformat(), "summary": "proved: yes"},
+            "update": {"kind": "up", "result": "succeeded", "changes": "2 created", "ended": now.timestamp()},
+        }
+    )  # fmt: skip
+    assert said.splitlines()[0] == "stack team   http://x   Open WebUI 0.12.4, Valkey 8.0.1"
+    assert "verification  proved: yes (0 s ago)" in said
+    assert "last up        succeeded, 2 created (0 s ago)" in said
+    assert said.endswith("drift         1 difference: make drift STACK=team")
+
+
+def test_what_is_not_deployed_has_no_status_and_no_history(stack: Stack) -> None:
+    with pytest.raises(ToolError, match=r"not deployed\. Run: make up STACK=team"):
+        status.status(stack, as_json=False)
+    with pytest.raises(ToolError, match=r"never updated\. Run: make up STACK=team"):
+        history.history(stack, most=5, as_json=False)
+
+
+def test_the_history_has_the_newest_update_first_by_whom_and_with_what_it_changed(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(stack.backend.file.parents[2]) / "history" / "open-webui" / "team"
+    folder.mkdir(parents=True)
+    entry = {"kind": "update", "startTime": 10, "endTime": 13, "result": "failed"}
+    entries = [
+        entry | {"resourceChanges": {"create": 3}, "environment": {"exec.kind": "embedded", "exec.user": "ann@host"}},
+        entry | {"kind": "destroy", "resourceChanges": {"delete": 2, "same": 1}, "environment": {"git.author": "Bob"}},
+    ]
+    for number, one in enumerate(entries):
+        (folder / f"team-{number}.history.json").write_bytes(compact(one))
+    (folder / "team-9.history.json").write_text("not whole")
+    assert history.history(stack, most=5, as_json=True) == 0
+    newest, oldest = json.loads(capsys.readouterr().out)
+    assert (newest["kind"], newest["changes"], newest["by"], newest["engine"]) == (
+        "destroy", "2 deleted, 1 unchanged", "Bob", "pulumi",
+    )  # fmt: skip
+    assert (oldest["kind"], oldest["seconds"], oldest["by"], oldest["engine"]) == ("up", 3, "ann@host", "embedded")
+    assert history.history(stack, most=5, as_json=False) == 0
+    assert "3 created               ann@host" in capsys.readouterr().out
+
+
+def test_the_configuration_says_where_each_value_comes_from_and_no_secret(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {
+        "topology": "replicated", "uiPort": "3100", "replicas": "3", "adminEmail": "a@example.com",
+        "adminPassword": "hush hush hush", "extraEnvironment": '{"OPENAI_API_KEY": "sk-1234567890"}',
+    }  # fmt: skip
+    settings = Settings.of("open-webui", "team", {f"open-webui:{key}": value for key, value in given.items()})
+    assert configuration.config(stack, settings, as_json=True) == 0
+    printed = capsys.readouterr().out
+    listed = {one["key"]: one for one in json.loads(printed)}
+    assert (listed["uiPort"]["value"], listed["uiPort"]["from"]) == (3100, "Pulumi.team.yaml")
+    assert listed["logLevel"]["from"] == "default"
+    assert listed["adminEmail"]["from"] == "environment"
+    assert listed["extraEnvironment"]["value"] == {"OPENAI_API_KEY": "[secret]"}
+    assert "hush" not in printed
+    assert "sk-" not in printed
+    assert configuration.config(stack, settings, as_json=False) == 0
+    assert capsys.readouterr().out.splitlines()[0].split() == ["setting", "from", "value"]
+
+
+def there(*names: str, role: str = "open-webui") -> list[Any]:
+    made = []
+    for name in names:
+        one = Mock(labels={labels.ROLE: "migration" if name.endswith("migration") else role}, status="running")
+        one.name = name
+        made.append(one)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("who", "names"),
+    [
+        ("", ["open-webui-team-1", "open-webui-team-2", "open-webui-team-valkey"]),
+        ("1", ["open-webui-team-1"]),
+        ("valkey", ["open-webui-team-valkey"]),
+        ("open-webui-team-2", ["open-webui-team-2"]),
+        ("open-webui", ["open-webui-team-1", "open-webui-team-2"]),
+        ("migration", ["open-webui-team-migration"]),
+    ],
+)
+def test_a_container_goes_by_its_name_a_part_of_it_or_its_role(stack: Stack, who: str, names: list[str]) -> None:
+    all_of_them = [
+        *there("open-webui-team-2", "open-webui-team-1", "open-webui-team-migration"),
+        *there("open-webui-team-valkey", role="valkey"),
+    ]
+    assert [one.name for one in containers.chosen(stack, all_of_them, who)] == names
+    with pytest.raises(ToolError, match=r"no container of stack team goes by 'x'\. There are: 1, 2, migration, valkey"):
+        containers.chosen(stack, all_of_them, "x")
+
+
+def test_lines_of_several_containers_are_in_the_order_of_their_time(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = there("open-webui-team-1", "open-webui-team-valkey")
+    first.logs.return_value = b"2026-01-01T00:00:01Z one\n2026-01-01T00:00:03Z three\n"
+    second.logs.return_value = b"2026-01-01T00:00:02Z two \xff\r\n"
+    monkeypatch.setattr(containers, "docker_client", Mock())
+    monkeypatch.setattr(containers, "_all", lambda *_: [first, second])
+    assert containers.logs(stack, "", lines=2, follow=False) == 0
+    width = len("open-webui-team-valkey")
+    one, two, three = capsys.readouterr().out.splitlines()
+    assert (one, three) == (f"{'open-webui-team-1':<{width}} | one", f"{'open-webui-team-1':<{width}} | three")
+    assert two == "open-webui-team-valkey | two \ufffd"
+
+
+def test_what_comes_is_printed_until_no_container_runs_any_more(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (only,) = there("open-webui-team-1")
+    only.logs.side_effect = [b"", iter([b"in pie", b"ces\nand mo", b"re"])]
+    monkeypatch.setattr(containers, "docker_client", Mock())
+    monkeypatch.setattr(containers, "_all", lambda *_: [only])
+    containers.logs(stack, "1", lines=2, follow=True)
+    assert capsys.readouterr().out.splitlines() == ["in pieces", "and more"]
+
+
+def test_a_shell_is_dockers_own_in_one_container(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    became = Mock()
+    monkeypatch.setattr(containers, "docker_client", Mock())
+    monkeypatch.setattr(containers, "_all", lambda *_: there("open-webui-team-1", "open-webui-team-2"))
+    monkeypatch.setattr("os.execv", became)
+    monkeypatch.setattr("shutil.which", lambda _: "/bin/docker")
+    with pytest.raises(ToolError, match="name one container: WHO=1, WHO=2"):
+        containers.shell(stack, "open-webui")
+    containers.shell(stack, "2")
+    program, command = became.call_args.args
+    assert (program, command[:2], command[3]) == ("/bin/docker", ["docker", "exec"], "open-webui-team-2")
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    with pytest.raises(ToolError, match="docker exec -it open-webui-team-1 sh"):
+        containers.shell(stack, "1")
