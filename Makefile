@@ -25,7 +25,7 @@ export IMAGE_BYTECODE := $(BYTECODE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup image-contract up preview refresh verify outputs destroy status logs shell config history pin rotate cancel drift test test-all test-cli test-docker26 bench unit unit-pythons lint fmt lock reference release clean
+.PHONY: help python setup init image-contract up preview refresh verify outputs destroy status logs shell config history pin rotate cancel drift test test-all test-cli test-docker26 bench unit unit-pythons lint fmt lock reference release clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [STACK=NAME] [VARIABLE=VALUE]'
@@ -53,6 +53,9 @@ outputs: python ## print URL, versions and report as JSON (make -s outputs; with
 
 destroy: python ## remove the stack once you have agreed; keeps its data, unless its settings say otherwise
 	$(DEPLOY) $(if $(filter 1,$(YES)),--yes)
+
+init: python ## write the stack file of a team's stack, from five answers (STACK=NAME)
+	$(LAUNCH) $@ --stack '$(if $(filter file,$(origin STACK)),team,$(STACK))' $(if $(filter 1,$(YES)),--yes)
 
 ##@ Look at it
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
+import yaml
 
 from docker_access import labels
-from settings import Settings
+from settings import Settings, SettingsError
 from tooling.errors import ToolError
-from tooling.launcher import configuration, containers, history, status
+from tooling.launcher import configuration, containers, history, initial, status
+from tooling.launcher.gate import read_settings
 from tooling.launcher.lines import ago, columns
+from tooling.launcher.stack import PROJECT_FOLDER
 from tooling.pulumi_files.checkpoint import compact
 from tooling.pulumi_files.project import load_project
 from tooling.pulumi_files.stack import Stack, find_stack
@@ -218,3 +223,40 @@ def test_a_shell_is_dockers_own_in_one_container(stack: Stack, monkeypatch: pyte
     monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(ToolError, match="docker exec -it open-webui-team-1 sh"):
         containers.shell(stack, "1")
+
+
+PUBLIC = ["https://chat.example.com", "ann@example.com", "", "3", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "written"),
+    [
+        (["", "", "", ""], {"publicUrl": "http://localhost:3000", "uiPort": 3000, "enableSignup": False}),
+        (PUBLIC, {"tls": "acme", "uiPort": 443, "httpPort": 80, "acknowledged": ["open-signup"], "production": True}),
+        (["https://localhost:3443", "", "", "", ""], {"tls": "internal", "uiPort": 3443, "uiBindAddress": "127.0.0.1"}),
+    ],
+)
+def test_five_answers_make_a_stack_file_that_works(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, answers: list[str], written: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join([*answers, ""])))
+    shutil.copy(PROJECT_FOLDER / "stacks/Pulumi.prod.yaml", stack.project.stacks_directory)
+    assert initial.init(stack.project, "office", overwrite=False) == 0
+    file = stack.project.stacks_directory / "Pulumi.office.yaml"
+    config = yaml.safe_load(file.read_text())["config"]
+    assert config.items() >= {f"open-webui:{key}": value for key, value in written.items()}.items()
+    assert read_settings(find_stack(stack.project, "office")).replicated
+    with pytest.raises(ToolError, match="is there already; nothing was changed"):
+        initial.init(stack.project, "office", overwrite=False)
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"), [(["http://x"], "the answers ended"), (["", "", "none", ""], "whole number from 1")]
+)
+def test_answers_that_do_not_do_write_nothing(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, answers: list[str], error: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join([*answers, ""])))
+    with pytest.raises((ToolError, SettingsError), match=error):
+        initial.init(stack.project, "office", overwrite=False)
+    assert not (stack.project.stacks_directory / "Pulumi.office.yaml").exists()

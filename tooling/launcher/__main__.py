@@ -22,6 +22,7 @@ from tooling.launcher.consent import NotAgreedError
 from tooling.launcher.deploy import deploy, have_images, settings_for
 from tooling.launcher.docker_daemon import ensure_docker
 from tooling.launcher.gate import refuse_unusable_state
+from tooling.launcher.initial import init
 from tooling.launcher.ownership import checked_owner
 from tooling.launcher.pin import pin
 from tooling.launcher.recovery import remove_unfinished
@@ -36,7 +37,7 @@ from tooling.pulumi_files.stack import Stack
 INTERRUPTED: Final = 130
 COMMANDS: Final = (
     "setup", "image-contract", "up", "preview", "refresh", "verify", "outputs", "destroy", "pin", "rotate", "cancel",
-    "drift", "status", "logs", "shell", "config", "history",
+    "drift", "status", "logs", "shell", "config", "history", "init",
 )  # fmt: skip
 
 LOOKS: Final = ("drift", "status", "logs", "shell", "config", "history")
@@ -78,6 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
+        if options.command == "init":
+            return init(load_project(PROJECT_FOLDER), options.stack, overwrite=options.yes)
         return _image_contract(options.stack) if options.command == "image-contract" else _run(options)
     except (ToolError, SettingsError, PreflightError) as error:
         say(f"error: {error}")
