@@ -58,6 +58,16 @@ def test_what_a_run_keeps_is_recorded_until_it_ends(stack: Stack) -> None:
     assert not deployment.snapshot.records("b-2")
 
 
+def test_what_is_replaced_and_kept_is_not_in_the_way_as_something_lost(stack: Stack, provider: FakeProvider) -> None:
+    stack.run(thing("a", retain_on_delete=True))
+    deployment, _ = stack.deployment()
+    deployment.register(Goal(type="pulumi:pulumi:Stack", name="web-dev", custom=False))
+    recorded: list[bool] = []
+    provider.on["create a"] = lambda: recorded.append(deployment.snapshot.records("a-1"))
+    deployment.register(thing("a", inputs={"name": "z"}, retain_on_delete=True, delete_before_replace=True))
+    assert recorded == [True]
+
+
 @pytest.mark.parametrize("parent", [STACK, "web"])
 def test_a_rename_that_is_cut_short_takes_nothing_from_the_former_name(
     stack: Stack, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, parent: str

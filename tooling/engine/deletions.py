@@ -166,8 +166,8 @@ class Deletions:
                     resource.pending_replacement = True
                 else:
                     self._snapshot.remove(resource)
-                    if resource.retain_on_delete:
-                        self._snapshot.kept.add(resource.id)
+                if resource.retain_on_delete:
+                    self._snapshot.kept.add(resource.id)
                 if begun:
                     self._snapshot.end(begun)
                     self._snapshot.save()
