@@ -16,7 +16,7 @@ def test_the_status_is_that_of_a_stack_that_is_well(dev: Deployment) -> None:
     found = json.loads(dev.succeed("status", "--json"))
     assert found["verification"]["verdict"] == "proved"
     assert found["drift"] == 0
-    assert all(one["well"] for one in found["containers"])
+    assert {one["state"] for one in found["containers"]} <= {"running", "exited"}
     assert found["update"]["result"] == "succeeded"
     said = dev.succeed("status")
     assert "verification  proved: live events" in said

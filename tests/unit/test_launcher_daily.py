@@ -7,6 +7,7 @@ import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -63,26 +64,35 @@ def found(name: str, **state: Any) -> Container:
 
 
 @pytest.mark.parametrize(
-    ("container", "shown", "well"),
+    ("container", "shown"),
     [
-        (found("v", Status="running", Running=True, Health={"Status": "healthy"}), "running healthy", True),
-        (found("v", Status="running", Running=True, Health={"Status": "starting"}), "running starting", True),
-        (found("v", Status="running", Running=True, Health={"Status": "unhealthy"}), "running unhealthy", False),
-        (found("v", Status="running", Running=True), "running", True),
-        (found("v", Status="exited", Running=False, ExitCode=0, Health={"Status": "unhealthy"}), "exited (0)", False),
-        (found("a-migration", Status="exited", Running=False, ExitCode=0), "exited (0)", True),
-        (found("a-migration", Status="exited", Running=False, ExitCode=1), "exited (1)", False),
-        (Container(name="v", inspect={}), "gone", False),
+        (found("v", Status="running", Running=True, Health={"Status": "healthy"}), "running healthy"),
+        (found("v", Status="running", Running=True), "running"),
+        (found("v", Status="exited", Running=False, ExitCode=3, Health={"Status": "unhealthy"}), "exited (3)"),
+        (found("v", Status="created", Running=False, ExitCode=0), "created (0)"),
+        (Container(name="v", inspect={}), "gone"),
     ],
 )
-def test_a_container_is_well_while_it_runs_and_is_not_sick_or_has_done_its_work(
-    container: Container,
-    shown: str,
-    well: bool,  # noqa: FBT001
+def test_a_container_has_its_health_while_it_runs_and_its_exit_code_after(container: Container, shown: str) -> None:
+    assert status._row(status._container(container))[1] == shown
+
+
+@pytest.mark.parametrize(
+    ("health", "differences", "code"), [("healthy", [], 0), ("unhealthy", [], 2), ("healthy", [1], 2)]
+)
+def test_all_is_well_where_nothing_differs_and_no_healthcheck_fails(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, health: str, differences: list[int], code: int
 ) -> None:
-    one = status._container(container)
-    assert bool(one["well"]) is well
-    assert status._row(one)[1] == shown
+    """A replicated stack has containers that never run, and a prune takes those whose work is done."""
+    running = found("v", Status="running", Running=True, Health={"Status": health})
+    never = found("files", Status="created", Running=False, ExitCode=0)
+    view = Mock(container={"v": running, "files": never, "pruned": Container(name="pruned", inspect={})}.get)
+    names = [SimpleNamespace(name=name) for name in ("v", "files", "pruned")]
+    monkeypatch.setattr(status, "recorded", lambda _: SimpleNamespace(containers=names))
+    monkeypatch.setattr(status, "DockerView", lambda: view)
+    monkeypatch.setattr(status, "observe", Mock())
+    monkeypatch.setattr(status, "differences", lambda *_: differences)
+    assert status.status(stack, as_json=False) == code
 
 
 def test_a_status_is_one_screen_that_names_what_to_type() -> None:

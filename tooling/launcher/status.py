@@ -6,8 +6,6 @@ import json
 from contextlib import closing
 from typing import Any, Final
 
-from docker_access import labels
-from docker_access.one_shots import ROLES
 from tooling.drift.compare import differences
 from tooling.drift.observed import observe
 from tooling.drift.recorded import recorded
@@ -32,7 +30,7 @@ def status(stack: Stack, *, as_json: bool) -> int:
     """Print it.
 
     Returns:
-        0 where all containers run and are as the last update left them, 2 where not.
+        0 where all is as the last update left it, and no healthcheck fails; else 2.
 
     Raises:
         ToolError: Nothing is deployed, an update is at work, or Docker does not answer.
@@ -60,13 +58,13 @@ def status(stack: Stack, *, as_json: bool) -> int:
         "update": next(iter(entries(stack, 1)), {}),
     }
     print(json.dumps(answer, indent=2) if as_json else _text(answer))
-    return NOT_WELL if found or not all(one["well"] for one in answer["containers"]) else WELL
+    # What should run and does not is a difference.
+    return NOT_WELL if found or any(one["health"] == "unhealthy" for one in answer["containers"]) else WELL
 
 
 def _container(found: Container) -> dict[str, Any]:
     state = found.state
     health = (state.get("Health") or {}).get("Status", "") if state.get("Running") else ""
-    has_done_its_work = found.labels.get(labels.ROLE) in ROLES and not state.get("ExitCode")
     return {
         "name": found.name,
         "state": state.get("Status", "gone"),
@@ -75,7 +73,6 @@ def _container(found: Container) -> dict[str, Any]:
         "since": state.get("StartedAt", "") if state.get("Running") else state.get("FinishedAt", ""),
         "restarts": found.inspect.get("RestartCount", 0),
         "image": (found.inspect.get("Config") or {}).get("Image", ""),
-        "well": health in ("", "healthy", "starting") if state.get("Running") else has_done_its_work,
     }
 
 
