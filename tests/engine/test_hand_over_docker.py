@@ -180,6 +180,10 @@ def test_a_container_that_did_not_come_up_is_known_to_the_other_engine(project: 
     command = ["up"] if engine == "embedded" else ["up", "--yes", "--skip-preview"]
     assert "healthy" in getattr(project, engine)(*command, fails=True)
     ours, theirs = project.plans()
+    # The CLI's refresh takes it for well; the embedded engine goes on to have it come up.
+    (sick,) = [urn for urn in ours if urn.endswith("::sick")]
+    assert theirs.pop(sick) == ["same"]
+    assert "same" not in ours.pop(sick)
     assert ours == theirs
     project.embedded("config", "set", "sick", "false")
     project.up("pulumi" if engine == "embedded" else "embedded")

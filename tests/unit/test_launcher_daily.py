@@ -77,7 +77,10 @@ def test_a_container_has_its_health_while_it_runs_and_its_exit_code_after(contai
     assert status._row(status._container(container))[1] == shown
 
 
-@pytest.mark.parametrize(
+SICK = [("healthy", [], 0), ("unhealthy", [], 2), ("healthy", [1], 2)]
+
+
+@pytest.mark.parametrize(("health", "differences", "code"), SICK)
     ("health", "differences", "code"), [("healthy", [], 0), ("unhealthy", [], 2), ("healthy", [1], 2)]
 )
 def test_all_is_well_where_nothing_differs_and_no_healthcheck_fails(
