@@ -81,8 +81,6 @@ SICK = [("healthy", [], 0), ("unhealthy", [], 2), ("healthy", [1], 2)]
 
 
 @pytest.mark.parametrize(("health", "differences", "code"), SICK)
-    ("health", "differences", "code"), [("healthy", [], 0), ("unhealthy", [], 2), ("healthy", [1], 2)]
-)
 def test_all_is_well_where_nothing_differs_and_no_healthcheck_fails(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, health: str, differences: list[int], code: int
 ) -> None:
