@@ -13,10 +13,12 @@ from unittest.mock import Mock
 
 import pytest
 import yaml
+from docker.errors import DockerException
 
 from docker_access import labels
 from settings import Settings, SettingsError
 from tooling.errors import ToolError
+from tooling.launcher import __main__ as command_line
 from tooling.launcher import configuration, containers, history, initial, status
 from tooling.launcher.gate import read_settings
 from tooling.launcher.lines import ago, columns
@@ -220,6 +222,27 @@ def test_what_comes_is_printed_until_no_container_runs_any_more(
     assert capsys.readouterr().out.splitlines() == ["in pieces", "and more"]
 
 
+def test_a_docker_that_stops_answering_ends_what_waits_for_lines(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    (only,) = there("open-webui-team-1")
+    only.logs.side_effect = [b"", ConnectionError("broken")]
+    monkeypatch.setattr(containers, "docker_client", Mock())
+    monkeypatch.setattr(containers, "_all", lambda *_: [only])
+    with pytest.raises(ToolError, match="Docker stopped answering: broken"):
+        containers.logs(stack, "1", lines=2, follow=True)
+
+
+@pytest.mark.parametrize("command", ["logs", "shell"])
+def test_a_docker_that_does_not_answer_is_named_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    monkeypatch.setattr(containers, "docker_client", Mock(side_effect=DockerException("No such file or directory")))
+    monkeypatch.setattr(command_line, "checked_owner", Mock())
+    assert command_line.main([command, "--stack", "dev"]) == 1
+    said = capsys.readouterr().err
+    assert "error: Docker does not answer at unix:///nowhere.sock: No such file or directory\nstart it" in said
+
+
 def test_a_shell_is_dockers_own_in_one_container(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     became = Mock()
     monkeypatch.setattr(containers, "docker_client", Mock())
@@ -259,6 +282,12 @@ def test_five_answers_make_a_stack_file_that_works(
     assert read_settings(find_stack(stack.project, "office")).replicated
     with pytest.raises(ToolError, match="is there already; nothing was changed"):
         initial.init(stack.project, "office", overwrite=False)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../team", "t" * 101])
+def test_a_name_that_no_stack_can_have_is_refused_before_a_question(stack: Stack, name: str) -> None:
+    with pytest.raises(ToolError, match="is no name of a stack: write letters, digits"):
+        initial.init(stack.project, name, overwrite=True)
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,10 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"error: {error}")
     except docker.errors.APIError as error:
         say(f"error: Docker refused: {error.explanation or error}")
+    except docker.errors.DockerException as error:
+        from verification.ask.docker_view import unreachable  # noqa: PLC0415 - for an error only
+
+        say(f"error: {unreachable(error)}")
     except requests.exceptions.RequestException as error:
         say(f"error: Docker stopped answering: {failure_text(error)}. Run it again once `docker info` answers.")
     except BrokenPipeError:  # as of `make config | head`

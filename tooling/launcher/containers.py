@@ -15,7 +15,7 @@ from docker import DockerClient
 from docker.models.containers import Container
 
 from docker_access import labels
-from docker_access.client import docker_client
+from docker_access.client import docker_client, failure_text
 from docker_access.one_shots import ROLES
 from tooling.errors import ToolError
 from tooling.launcher.stack import own_labels
@@ -34,7 +34,7 @@ def logs(stack: Stack, who: str, *, lines: int, follow: bool) -> int:
         follow: Go on until Ctrl-C.
 
     Raises:
-        ToolError: There is no such container.
+        ToolError: There is no such container, or Docker stopped answering.
     """
     with closing(docker_client()) as client:
         found = chosen(stack, _all(client, stack), who)
@@ -52,12 +52,15 @@ def logs(stack: Stack, who: str, *, lines: int, follow: bool) -> int:
 
 
 def _follow(found: list[Container], prefix: dict[Container, str]) -> None:
-    coming: SimpleQueue[str | None] = SimpleQueue()
+    coming: SimpleQueue[str | Exception | None] = SimpleQueue()
 
     def read(one: Container) -> None:
-        for line in _lines(one.logs(tail=0, stream=True, follow=True)):
-            coming.put(f"{prefix[one]}{line}")
-        coming.put(None)
+        try:
+            for line in _lines(one.logs(tail=0, stream=True, follow=True)):
+                coming.put(f"{prefix[one]}{line}")
+            coming.put(None)
+        except Exception as error:  # noqa: BLE001 - it is for who waits for the lines
+            coming.put(error)
 
     running = [one for one in found if one.status == "running"]
     for one in running:
@@ -67,6 +70,8 @@ def _follow(found: list[Container], prefix: dict[Container, str]) -> None:
         line = coming.get()
         if line is None:
             ended += 1
+        elif isinstance(line, Exception):
+            raise ToolError(f"Docker stopped answering: {failure_text(line)}. Run it again once `docker info` answers.")
         else:
             print(line, flush=True)
 

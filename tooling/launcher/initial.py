@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -23,6 +24,8 @@ HEAD: Final = """\
 """
 MODEL: Final = "prod"
 """The stack whose images are taken: those that this project was tried with."""
+NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+"""What Pulumi takes: https://github.com/pulumi/pulumi/blob/v3.259.0/sdk/go/common/tokens/stack_name.go."""
 
 
 def init(project: Project, stack: str, *, overwrite: bool) -> int:
@@ -34,9 +37,11 @@ def init(project: Project, stack: str, *, overwrite: bool) -> int:
         overwrite: A file of that name may be replaced, without a question.
 
     Raises:
-        ToolError: There is a file of that name, and it is to stay; or the answers end too early.
+        ToolError: That is no name, or there is a file of it that is to stay; or the answers end too early.
         SettingsError: The answers do not fit together; nothing is written.
     """
+    if not NAME.fullmatch(stack):
+        raise ToolError(f"{stack!r} is no name of a stack: write letters, digits, `-`, `_` and `.`, at most 100 of them")
     file = project.stacks_directory / f"Pulumi.{stack}.yaml"
     if file.exists() and not overwrite:
         again = f"To write it again: make init STACK={stack} YES=1"
