@@ -25,7 +25,7 @@ export IMAGE_BYTECODE := $(BYTECODE)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help python setup init image-contract up preview refresh verify outputs destroy status logs shell config history pin rotate cancel drift test test-all test-cli test-docker26 bench unit unit-pythons lint fmt lock reference release clean
+.PHONY: help python setup init image-contract up preview refresh verify outputs destroy status logs shell config history outdated pin rotate cancel drift test test-all test-cli test-docker26 bench unit unit-pythons lint fmt lock reference release clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [STACK=NAME] [VARIABLE=VALUE]'
@@ -73,6 +73,9 @@ config: python ## list every setting, its value, and where that comes from (JSON
 
 history: python ## list the updates, what they changed, and by whom (LINES=20; JSON=1)
 	$(DEPLOY) --lines '$(or $(LINES),20)' $(if $(JSON),--json)
+
+outdated: python ## list which images and Python packages have newer versions, and who says so (JSON=1)
+	$(DEPLOY) $(if $(JSON),--json)
 
 ##@ Look after it
 

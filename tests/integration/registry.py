@@ -93,6 +93,10 @@ class _Handler(BaseHTTPRequestHandler):
             kind, data, code = "application/json", json.dumps(error).encode(), 401
         elif self.path == "/v2/":
             kind, data, code = "application/json", b"{}", 200
+        elif self.path.partition("?")[0].endswith("/tags/list"):
+            place = self.path.partition("tags/list")[0]
+            tags = [name.rpartition("/")[2] for name in self.server.content if name.startswith(f"{place}manifests/")]
+            kind, data, code = "application/json", json.dumps({"tags": tags}).encode(), 200
         elif self.path in self.server.content:
             (kind, data), code = self.server.content[self.path], 200
         else:

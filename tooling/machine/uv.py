@@ -37,8 +37,13 @@ def uv() -> Path:
     Raises:
         UvError: Neither ``python3 -m venv`` nor pip works here and they cannot be installed.
     """
+    return found() or _install()
+
+
+def found() -> Path | None:
+    """Path of uv where it is here; nothing is installed."""
     on_path = shutil.which("uv")
-    return Path(on_path) if on_path else _installed() or _install()
+    return Path(on_path) if on_path else _installed()
 
 
 def _installed() -> Path | None:
