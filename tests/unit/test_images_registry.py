@@ -163,5 +163,5 @@ def test_a_package_index_that_does_not_answer_is_told_with_the_last_reason(
     with pytest.raises(UnreachableError, match="no reason given"):
         pypi.newest(tmp_path, "-")
     monkeypatch.setattr(uv, "found", lambda: None)
-    with pytest.raises(UnreachableError, match="uv is not here, which `make setup` installs"):
+    with pytest.raises(UnreachableError, match="uv is not here, which `make python` installs"):
         pypi.newest(tmp_path, "-")

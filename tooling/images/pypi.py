@@ -51,7 +51,7 @@ def newest(folder: Path, *sources: str, text: str = "") -> dict[str, str]:
     """
     program = uv.found()
     if program is None:
-        raise UnreachableError("the package index is not asked: uv is not here, which `make setup` installs")
+        raise UnreachableError("the package index is not asked: uv is not here, which `make python` installs")
     command = [
         str(program), "pip", "compile", "--quiet", "--no-config", "--no-deps", "--no-annotate", "--no-header",
         "--only-binary", ":all:", "--python-version", "3.11", *sources,
