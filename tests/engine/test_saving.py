@@ -64,6 +64,26 @@ def test_what_is_kept_of_a_record_is_what_would_be_encoded_anew(stack: Stack, mo
     assert kept.count(True) > 10
 
 
+def test_what_another_thread_sets_while_a_record_is_encoded_is_in_the_next_save(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, _ = stack.deployment()
+    resource = Resource(urn=urn("a"), type="fake:index:Thing", custom=True)
+    deployment.snapshot.settle(resource)
+
+    def dump(one: Any, seal: Any) -> dict[str, Any]:
+        made = dump_resource(one, seal)
+        one.outputs = {"address": "at a"}
+        return made
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(module, "dump_resource", dump)
+        deployment.snapshot.save()
+    assert "outputs" not in stack.resources()["a"]
+    deployment.snapshot.save()
+    assert stack.resources()["a"]["outputs"] == {"address": "at a"}
+
+
 def test_what_was_not_begun_because_it_could_not_be_saved_is_in_no_later_save(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

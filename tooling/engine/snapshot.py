@@ -136,9 +136,11 @@ class Snapshot:
 
     def _encoded(self, resource: Resource) -> bytes:
         """A record as JSON. To make all of them anew at each save took minutes where there are hundreds."""
-        if resource.encoded is None:
-            resource.encoded = compact(self._dump(resource))
-        return resource.encoded
+        known, changed = resource.encoded, resource.changed
+        if known is None or known[0] is not changed:
+            # Other threads set attributes meanwhile: what they set after this is encoded by the next save.
+            known = resource.encoded = changed, compact(self._dump(resource))
+        return known[1]
 
     def _dump(self, resource: Resource) -> dict[str, Any]:
         assert self._secrets is not None  # noqa: S101 - save() has asked

@@ -47,7 +47,8 @@ class Resource:
         pending_replacement: Deleted already, waiting to be created again.
         init_errors: Why a resource that exists did not come up.
         extra: Further fields, kept as they are.
-        encoded: What the state file has of it, until it changes.
+        changed: Another object whenever an attribute was set.
+        encoded: What the state file has of it, and what ``changed`` was before that was made: else it is out of date.
     """
 
     urn: str
@@ -77,12 +78,13 @@ class Resource:
     ignore_changes: list[str] = field(default_factory=list)
     replace_on_changes: list[str] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
-    encoded: bytes | None = field(default=None, init=False, repr=False)
+    changed: object = field(default_factory=object, init=False, repr=False)
+    encoded: tuple[object, bytes] | None = field(default=None, init=False, repr=False)
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
         if name != "encoded":
-            object.__setattr__(self, "encoded", None)
+            object.__setattr__(self, "changed", object())
 
     @property
     def name(self) -> str:
