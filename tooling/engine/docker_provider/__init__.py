@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tooling.engine.docker_provider.properties import Table
+    from tooling.pulumi_files.checkpoint import Resource
 
 __all__ = ["DockerProvider", "table_of"]
 
@@ -58,17 +59,17 @@ class DockerProvider:
 
     Args:
         log: Takes the URN of a resource and a line on how it goes; called from the caller's threads.
-        records: Whether the state records a real thing of some id: what it records is never lost.
+        holder: Whose, of what the state records, a real thing of some id is: what it records is never lost.
     """
 
     def __init__(
         self,
         *,
         log: Callable[[str, str], None] = lambda _urn, _message: None,
-        records: Callable[[str], bool] = lambda _: False,
+        holder: Callable[[str], Resource | None] = lambda _: None,
     ) -> None:
         self._log = log
-        self._records = records
+        self._holder = holder
         self._docker = Docker()
 
     def check(self, urn: str, old_inputs: Properties | None, new_inputs: Properties) -> Properties:
@@ -162,7 +163,7 @@ class DockerProvider:
 
     def _call(self, urn: str, timeout_seconds: float | None = None) -> Call:
         return Call(
-            docker=self._docker, log=partial(self._log, urn), records=self._records, timeout_seconds=timeout_seconds
+            docker=self._docker, log=partial(self._log, urn), holder=self._holder, timeout_seconds=timeout_seconds
         )
 
 

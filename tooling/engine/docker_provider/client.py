@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from docker import APIClient
 
+    from tooling.pulumi_files.checkpoint import Resource
+
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 SECONDS: Final = 300
@@ -71,13 +73,13 @@ class Call:
     Attributes:
         docker: The connection.
         log: Tells the user how it goes; takes one line.
-        records: Whether the state records a real thing of some id.
+        holder: Whose, of what the state records, a real thing of some id is.
         timeout_seconds: ``customTimeouts`` of the resource.
     """
 
     docker: Docker
     log: Callable[[str], None]
-    records: Callable[[str], bool]
+    holder: Callable[[str], Resource | None]
     timeout_seconds: float | None = None
 
 
@@ -184,12 +186,12 @@ def is_ours(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
 
 def is_lost(call: Call, inputs: dict[str, Any], found: dict[str, Any], labels_found: dict[str, str] | None) -> bool:
     """Whether this stack made an object and its state knows nothing of it."""
-    return is_ours(inputs, labels_found) and not call.records(found["Id"])
+    return is_ours(inputs, labels_found) and not call.holder(found["Id"])
 
 
 def ownership(call: Call, object_id: str, found: dict[str, str] | None) -> str:
     """Whose an object is, for a message."""
-    if call.records(object_id):
+    if call.holder(object_id):
         return (
             "is another resource of this stack, or was until now and is kept; if it is this one under a former name or "
             "parent, say so in `aliases`"

@@ -87,8 +87,8 @@ def read(call: Call, container_id: str, inputs: Properties, outputs: Properties)
     if found is None or found["Id"] != container_id:
         return None
     now = recorded(TABLE, observed(found, outputs or inputs), settled=True, meta=outputs.get(META) or meta(None))
-    is_well = not (inputs.get("wait") and found["State"]["Running"]) or is_healthy(found)
-    return State(id=found["Id"], inputs=refreshed_inputs(TABLE, inputs, now), outputs=now, is_well=is_well)
+    at_work = found["State"]["Running"] and (inputs.get("attach") or (inputs.get("wait") and not is_healthy(found)))
+    return State(id=found["Id"], inputs=refreshed_inputs(TABLE, inputs, now), outputs=now, is_well=not at_work)
 
 
 def update(call: Call, container_id: str, old_outputs: Properties, new_inputs: Properties) -> Properties:

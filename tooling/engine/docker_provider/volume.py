@@ -70,7 +70,8 @@ def create(call: Call, inputs: Properties) -> State:
 
 def _refuse_strange(call: Call, inputs: Properties, found: dict[str, Any]) -> None:
     name = inputs["name"]
-    if call.records(name):
+    holder = call.holder(name)
+    if holder is not None and not holder.pending_replacement:
         raise ProviderError(
             f"a volume named {name} exists already, and {ownership(call, name, found['Labels'])}. Else it would go "
             "with that, and its data."
