@@ -167,6 +167,33 @@ def test_what_follows_a_create_may_be_lost_too() -> None:
         provider(api).create(CONTAINER, inputs, None)
 
 
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"start": refusal(500, "no such runtime"), "stop": refusal(500, "device or resource busy")},
+        {"inspect_container": refusal(500, "the daemon is out of memory")},
+    ],
+    ids=["neither started nor removed", "not read"],
+)
+def test_a_container_that_is_made_is_no_plain_failure_whatever_docker_refuses_then(after: Any) -> None:
+    api = FakeApi(create_container_from_config={"Id": "c"}, **after)
+    with pytest.raises(OutcomeUnknownError, match="looked at by the next update"):
+        provider(api).create(CONTAINER, checked(CONTAINER, SMALL), None)
+
+
+def test_nor_is_a_network() -> None:
+    api = FakeApi(networks=[[]], create_network={"Id": "n"}, inspect_network=refusal(500, "out of memory"))
+    with pytest.raises(OutcomeUnknownError, match="looked at by the next update"):
+        provider(api).create(URNS["network"], recording("network")["inputs"], None)
+
+
+def test_a_removal_that_another_has_begun_is_waited_for() -> None:
+    begun = refusal(409, "removal of container c is already in progress")
+    api = FakeApi(remove_container=[begun, begun, refusal(404, "no such container")])
+    provider(api).delete(CONTAINER, "c", {}, {"name": "c"})
+    assert api.calls.count("remove_container") == 3
+
+
 def test_a_docker_that_was_never_reached_has_done_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(_: int) -> None:
         from docker.errors import DockerException  # noqa: PLC0415

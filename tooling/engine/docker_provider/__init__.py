@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from tooling.engine.docker_provider import container, network, remote_image, volume
 from tooling.engine.docker_provider.checking import check
-from tooling.engine.docker_provider.client import Call, Docker, NotAnsweringError
+from tooling.engine.docker_provider.client import Call, Docker, NotAnsweringError, once_made
 from tooling.engine.docker_provider.diffing import diff
-from tooling.engine.provider import Diff, OutcomeUnknownError, ProviderError, State
+from tooling.engine.provider import Diff, ProviderError, State
 from tooling.pulumi_files.urns import name_of, type_of
 from tooling.pulumi_files.values import Properties
 
@@ -75,8 +75,7 @@ class DockerProvider:
     def check(self, urn: str, old_inputs: Properties | None, new_inputs: Properties) -> Properties:
         """Validate inputs and fill in the plugin's defaults."""
         resource = _resource(urn)
-        name = name_of(urn)
-        return check(resource.TYPE, resource.TABLE, name, old_inputs, new_inputs)
+        return check(resource.TYPE, resource.TABLE, name_of(urn), old_inputs, new_inputs)
 
     def diff(
         self,
@@ -156,10 +155,11 @@ class DockerProvider:
         """Have a Docker that is lost on the way leave the outcome open; one that was never reached has done nothing."""
         try:
             yield
-        except NotAnsweringError as error:
-            if self._docker.is_connected:
-                raise OutcomeUnknownError(f"{error} What became of it is looked at by the next update.") from error
-            raise
+        except NotAnsweringError:
+            if not self._docker.is_connected:
+                raise
+            with once_made():
+                raise
 
     def _call(self, urn: str, timeout_seconds: float | None = None) -> Call:
         return Call(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from docker_access import daemon, labels
 from docker_access.client import api_client, failure_text
-from tooling.engine.provider import ProviderError
+from docker_access.polling import poll
+from tooling.engine.provider import OutcomeUnknownError, ProviderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +28,8 @@ NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 SECONDS: Final = 300
 """Timeout of a call: to make a container, Docker copies what its image has where a volume goes."""
+REMOVAL_SECONDS: Final = 30
+"""How long what is removed may still be in use, as in the plugin, or be removed by someone else."""
 DEFAULT_ADDRESS: Final = "unix:///var/run/docker.sock"
 
 
@@ -164,6 +167,37 @@ def look(action: str, ask: Callable[[], Any]) -> dict[str, Any] | None:
             return None
         raise
     return found
+
+
+@contextmanager
+def once_made() -> Iterator[None]:
+    """Leave the outcome open where something fails after Docker has made a thing, which no record has yet."""
+    try:
+        yield
+    except ProviderError as error:
+        raise OutcomeUnknownError(f"{error} What became of it is looked at by the next update.") from error
+
+
+def is_removed(what: str, remove: Callable[[], object], in_use: str) -> bool:
+    """Remove a thing, waiting as long as the plugin does where Docker says that it is in use; False where it stays so.
+
+    Args:
+        what: The thing, as in "network edge".
+        remove: Asks Docker to.
+        in_use: What Docker says of one in use.
+    """
+    for _ in poll(REMOVAL_SECONDS, every_seconds=0.2):
+        try:
+            with docker_errors(f"remove the {what}"):
+                remove()
+        except DockerRefused as error:
+            if error.status == NOT_FOUND:
+                return True
+            if in_use not in error.said:
+                raise
+        else:
+            return True
+    return False
 
 
 def labels_of(inputs: dict[str, Any]) -> dict[str, str]:
