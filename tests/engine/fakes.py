@@ -107,8 +107,7 @@ class FakeProvider:
         self._called(f"deleted {resource_id}")
 
     def find(self, urn: str, inputs: Properties) -> str | None:
-        name = urn.rsplit("::", 1)[1]
-        return next((i for i in reversed(self.world) if i.startswith(f"{name}-") and self.world[i] == inputs), None)
+        return next((i for i in reversed(self.world) if self.world[i] == inputs), None)
 
     def invoke(self, token: str, arguments: Properties) -> Properties:
         return {"token": token, **arguments}

@@ -29,7 +29,7 @@ from tests.engine.docker_examples import (
     tiny_docker,
 )
 from tests.lease import free_subnet
-from tooling.engine.docker_provider import DockerProvider, network
+from tooling.engine.docker_provider import DockerProvider, client
 from tooling.engine.provider import PartialFailure, ProviderError, State
 from tooling.pulumi_files.values import Properties
 
@@ -272,7 +272,7 @@ def test_a_network_that_this_stack_lost_is_taken_up_and_one_in_use_stays(
     state = create(provider, NETWORK, inputs)
     joined = {"networkMode": "bridge", "networksAdvanced": [{"name": state.id}]}
     container = create(provider, CONTAINER, {**SMALL, **joined})
-    monkeypatch.setattr(network, "REMOVAL_SECONDS", 0.3)
+    monkeypatch.setattr(client, "REMOVAL_SECONDS", 0.3)
     with pytest.raises(ProviderError, match=f"while containers use it: {NAME}"):
         provider.delete(NETWORK, state.id, state.inputs, state.outputs)
     provider.delete(CONTAINER, container.id, container.inputs, container.outputs)

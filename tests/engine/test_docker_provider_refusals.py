@@ -289,7 +289,7 @@ def test_importing_the_provider_does_not_import_the_docker_sdk() -> None:
 
 
 def test_an_image_known_by_its_id_only_cannot_be_pulled() -> None:
-    call = Call(records=lambda _: False, docker=Docker(), log=lambda _: None)
+    call = Call(holder=lambda _: None, docker=Docker(), log=lambda _: None)
     call.docker._client = FakeApi(inspect_image=refusal(404, "no such image"))  # type: ignore[assignment]
     with pytest.raises(ProviderError, match="no image sha256:00 on this machine"):
         remote_image.ensure(call, "sha256:00")

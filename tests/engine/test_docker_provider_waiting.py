@@ -26,7 +26,7 @@ from tests.engine.fake_docker import (
     recording,
     refusal,
 )
-from tooling.engine.docker_provider import network
+from tooling.engine.docker_provider import client
 from tooling.engine.docker_provider.container_waiting import hopeless
 from tooling.engine.provider import PartialFailure, ProviderError
 
@@ -125,7 +125,7 @@ def test_an_image_kept_locally_is_not_touched() -> None:
 
 
 def test_a_network_in_use_names_its_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "REMOVAL_SECONDS", -1)
+    monkeypatch.setattr(client, "REMOVAL_SECONDS", -1)
     found = recording("network")
     found["inspect"]["Containers"] = {"x": {"Name": "web"}}
     api = FakeApi(remove_network=refusal(403, "network has active endpoints"), inspect_network=found["inspect"])

@@ -135,6 +135,13 @@ def test_ignored_paths_take_the_old_value_or_vanish() -> None:
         ("l[3]", {"l": [1]}, {"l": [2]}, {"l": [1]}),
         ("l[0].k", {"l": [{"k": 1}]}, {"l": "text"}, {"l": [{"k": 1}]}),
         ("*", {"a": 1, "b": 2}, {"a": 3}, {"a": 3}),
+        ("a[0]", {"a": {"x": 1}}, {"a": [2]}, {"a": {"x": 1}}),
+        (
+            "a[*].x",
+            {"a": {"new": {"x": 1}, "b": {"x": 1}}},
+            {"a": {"b": {"x": 2}}},
+            {"a": {"new": {"x": 1}, "b": {"x": 2}}},
+        ),
     ],
 )
 def test_an_ignored_path_leads_through_secrets_and_into_what_was_not_there(

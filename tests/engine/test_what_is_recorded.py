@@ -10,19 +10,26 @@ from requests.exceptions import ConnectionError as NoConnection
 from requests.exceptions import ReadTimeout
 
 from docker_access.client import failure_text
-from tests.engine.docker_examples import CONTAINER
+from tests.engine.docker_examples import CONTAINER, VOLUME
 from tests.engine.fake_docker import SMALL, URNS, FakeApi, checked, finding, provider, recording, refusal
 from tests.engine.fakes import STACK, FakeProvider, Killed, Stack, thing, urn
 from tooling.engine.docker_provider import client
 from tooling.engine.goal import Goal
 from tooling.engine.provider import OutcomeUnknownError, PartialFailure, ProviderError, State
+from tooling.engine.refresh import _forget
+from tooling.engine.snapshot import Snapshot
+from tooling.pulumi_files.checkpoint import Checkpoint, Resource
 from tooling.pulumi_files.values import Properties
+
+
+def recorded(resource_id: str = "r-1", name: str = "r", **facts: Any) -> Resource:
+    return Resource(urn=name, type="t", custom=True, id=resource_id, **facts)
 
 
 def recording_all(api: FakeApi) -> Any:
     """A provider of a stack whose state records whatever there is."""
     made = provider(api)
-    made._records = lambda _: True
+    made._holder = lambda _: recorded()
     return made
 
 
@@ -49,23 +56,54 @@ def test_a_network_that_another_resource_has_is_not_what_an_interrupted_create_l
     assert recording_all(api).find(URNS["network"], found["inputs"]) is None
 
 
-def test_what_a_run_keeps_is_recorded_until_it_ends(stack: Stack) -> None:
-    stack.run(thing("a", retain_on_delete=True), thing("b"))
+@pytest.mark.parametrize(
+    ("facts", "is_held"),
+    [
+        ({}, True),
+        ({"delete": True}, True),
+        ({"pending_replacement": True}, False),
+        ({"pending_replacement": True, "retain_on_delete": True}, True),
+    ],
+    ids=str,
+)
+def test_a_record_holds_what_is_there(facts: Any, is_held: bool) -> None:  # noqa: FBT001
+    snapshot = Snapshot(Checkpoint(resources=[recorded("r-1", **facts)]))
+    assert bool(snapshot.holder("r-1")) is is_held
+    assert snapshot.holder("r-2") is None
+
+
+def test_what_is_kept_when_it_is_replaced_stays_so_for_the_run_after_a_death(
+    stack: Stack, provider: FakeProvider
+) -> None:
+    stack.run(thing("a", retain_on_delete=True))
+
+    def killed() -> None:
+        raise Killed
+
+    new = thing("a", inputs={"name": "z"}, retain_on_delete=True, delete_before_replace=True)
+    provider.on["create a"] = killed
+    with pytest.raises(Killed):
+        stack.run(new)
     deployment, _ = stack.deployment()
-    assert deployment.snapshot.records("a-1")
-    deployment.delete_unregistered()
-    assert deployment.snapshot.records("a-1")
-    assert not deployment.snapshot.records("b-2")
+    assert deployment.snapshot.holder("a-1") is not None
+
+
+def test_a_kept_volume_is_taken_up_by_what_replaces_its_record() -> None:
+    found = recording("volume")
+    made = provider(FakeApi(inspect_volume=found["inspect"]))
+    snapshot = Snapshot(Checkpoint(resources=[recorded(found["id"], pending_replacement=True, retain_on_delete=True)]))
+    made._holder = snapshot.holder
+    assert made.create(VOLUME, found["inputs"], None).id == found["id"]
 
 
 def test_what_is_replaced_and_kept_is_not_in_the_way_as_something_lost(stack: Stack, provider: FakeProvider) -> None:
     stack.run(thing("a", retain_on_delete=True))
     deployment, _ = stack.deployment()
     deployment.register(Goal(type="pulumi:pulumi:Stack", name="web-dev", custom=False))
-    recorded: list[bool] = []
-    provider.on["create a"] = lambda: recorded.append(deployment.snapshot.records("a-1"))
+    held: list[bool] = []
+    provider.on["create a"] = lambda: held.append(deployment.snapshot.holder("a-1") is not None)
     deployment.register(thing("a", inputs={"name": "z"}, retain_on_delete=True, delete_before_replace=True))
-    assert recorded == [True]
+    assert held == [True]
 
 
 @pytest.mark.parametrize("parent", [STACK, "web"])
@@ -129,6 +167,33 @@ def test_what_follows_a_create_may_be_lost_too() -> None:
         provider(api).create(CONTAINER, inputs, None)
 
 
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"start": refusal(500, "no such runtime"), "stop": refusal(500, "device or resource busy")},
+        {"inspect_container": refusal(500, "the daemon is out of memory")},
+    ],
+    ids=["neither started nor removed", "not read"],
+)
+def test_a_container_that_is_made_is_no_plain_failure_whatever_docker_refuses_then(after: Any) -> None:
+    api = FakeApi(create_container_from_config={"Id": "c"}, **after)
+    with pytest.raises(OutcomeUnknownError, match="looked at by the next update"):
+        provider(api).create(CONTAINER, checked(CONTAINER, SMALL), None)
+
+
+def test_nor_is_a_network() -> None:
+    api = FakeApi(networks=[[]], create_network={"Id": "n"}, inspect_network=refusal(500, "out of memory"))
+    with pytest.raises(OutcomeUnknownError, match="looked at by the next update"):
+        provider(api).create(URNS["network"], recording("network")["inputs"], None)
+
+
+def test_a_removal_that_another_has_begun_is_waited_for() -> None:
+    begun = refusal(409, "removal of container c is already in progress")
+    api = FakeApi(remove_container=[begun, begun, refusal(404, "no such container")])
+    provider(api).delete(CONTAINER, "c", {}, {"name": "c"})
+    assert api.calls.count("remove_container") == 3
+
+
 def test_a_docker_that_was_never_reached_has_done_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(_: int) -> None:
         from docker.errors import DockerException  # noqa: PLC0415
@@ -155,19 +220,27 @@ def test_a_destroy_removes_what_a_create_left_whose_answer_was_lost(stack: Stack
 
 
 @pytest.mark.parametrize(
-    ("health", "wait", "is_well"),
-    [("healthy", True, True), ("unhealthy", True, False), ("starting", True, False), ("unhealthy", False, True)],
+    ("health", "running", "asked", "is_well"),
+    [
+        ("healthy", True, {"wait": True}, True),
+        ("unhealthy", True, {"wait": True}, False),
+        ("starting", True, {"wait": True}, False),
+        ("unhealthy", True, {"wait": False}, True),
+        ("none", True, {"wait": False, "attach": True}, False),
+        ("none", False, {"wait": False, "attach": True}, True),
+    ],
 )
-def test_a_container_that_is_waited_for_is_well_when_its_healthcheck_says_so(
+def test_a_container_that_is_waited_for_is_well_when_its_healthcheck_says_so_or_it_has_ended(
     health: str,
-    wait: bool,  # noqa: FBT001
+    running: bool,  # noqa: FBT001
+    asked: Properties,
     is_well: bool,  # noqa: FBT001
 ) -> None:
     api, inputs = finding()
     found = api.answers["inspect_container"]
-    found = {**found, "State": {**found["State"], "Running": True, "Health": {"Status": health, "Log": []}}}
+    found = {**found, "State": {**found["State"], "Running": running, "Health": {"Status": health, "Log": []}}}
     api.answers["inspect_container"] = found
-    state = provider(api).read(CONTAINER, found["Id"], {**inputs, "wait": wait}, {})
+    state = provider(api).read(CONTAINER, found["Id"], {**inputs, **asked}, {})
     assert state is not None
     assert state.is_well is is_well
 
@@ -213,6 +286,23 @@ def test_what_is_gone_leaves_its_children_to_its_parent_and_no_other_name_of_it(
     assert resources["inner"]["parent"] == STACK
     assert "replaceWith" not in resources["bound"]
     assert "deletedWith" not in resources["bound"]
+
+
+def test_of_two_of_one_name_the_one_that_is_gone_leaves_the_other_what_needs_it() -> None:
+    """Two generations, of which the old waits for its deletion: what is on the old network goes before that."""
+    records = [
+        recorded("net-2", name="net"),
+        recorded("app-2", name="app", dependencies=["net"], property_dependencies={"networks": ["net"]}),
+        recorded("net-1", name="net", delete=True),
+        recorded("app-1", name="app", delete=True, dependencies=["net"], property_dependencies={"networks": ["net"]}),
+    ]
+    snapshot = Snapshot(Checkpoint(resources=records))
+    _forget(snapshot, {records[0]})
+    assert [(one.id, one.dependencies, one.property_dependencies) for one in snapshot.resources()] == [
+        ("app-2", [], {"networks": []}),
+        ("net-1", [], {}),
+        ("app-1", ["net"], {"networks": ["net"]}),
+    ]
 
 
 def test_a_failure_is_told_by_its_own_causes_and_not_by_what_was_handled_meanwhile() -> None:

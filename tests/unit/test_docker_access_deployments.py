@@ -202,7 +202,7 @@ def test_the_engine_takes_up_data_whichever_state_they_were_made_from() -> None:
     inputs = {"name": "data", "labels": [{"label": key, "value": value} for key, value in OWNERSHIP.items()]}
     found = {"Name": "data", "Driver": "local", "Options": None, "Mountpoint": "/", "Labels": OWNERSHIP | OURS.labels}
     api = SimpleNamespace(inspect_volume=lambda _: found)
-    call: Any = SimpleNamespace(docker=SimpleNamespace(api=api), log=print, records=lambda _: False)
+    call: Any = SimpleNamespace(docker=SimpleNamespace(api=api), log=print, holder=lambda _: None)
     assert volume.find(call, inputs) == "data"
     assert volume.create(call, inputs).id == "data"
 

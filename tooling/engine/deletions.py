@@ -166,8 +166,6 @@ class Deletions:
                     resource.pending_replacement = True
                 else:
                     self._snapshot.remove(resource)
-                if resource.retain_on_delete:
-                    self._snapshot.kept.add(resource.id)
                 if begun:
                     self._snapshot.end(begun)
                     self._snapshot.save()

@@ -139,7 +139,7 @@ class Run:
             snapshot.mark_saved()
         config = self.config.result()
         sealed = {key: Secret(v) if key in config.secret_keys else v for key, v in config.values.items()}
-        self.providers.configure(sealed, snapshot.records)
+        self.providers.configure(sealed, snapshot.holder)
         deployment = Deployment(
             project=self.stack.project.name,
             stack=self.stack.name,

@@ -90,13 +90,14 @@ def _keep_old(new: Any, old: Any, path: list[str | int], *, was_secret: bool = F
     head: Any = path[0]
     rest = path[1:]
     both = isinstance(old, type(new)) and isinstance(new, list | dict)
-    if not both and (rest or head == "*" or not isinstance(new, dict)):
+    if not both and (rest or head == "*" or isinstance(head, int) or not isinstance(new, dict)):
         return
     before = dict(enumerate(old)) if isinstance(old, list) else old if isinstance(old, dict) else {}
     there: Any = range(min(len(new), len(before))) if isinstance(new, list) else {**new, **before}
     for key in [*there] if head == "*" else [head] if head in there else []:
         if rest:
-            if key in there and (isinstance(new, list) or key in new):
+            # "*" stands for what the old one has; a name may lead to something new, which then goes.
+            if isinstance(new, list) or (key in new and (key in before or head != "*")):
                 _keep_old(new[key], before.get(key), rest, was_secret=was_secret, is_secret=is_secret)
         elif key in before:
             new[key] = Secret(before[key]) if was_secret and not is_secret else before[key]

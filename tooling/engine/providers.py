@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tooling.engine.dynamic_host import end_host, start_host
 from tooling.engine.errors import only_the_cli
 from tooling.engine.provider import DYNAMIC, Provider
+from tooling.pulumi_files.checkpoint import Resource
 from tooling.pulumi_files.project import Project
 from tooling.pulumi_files.values import Properties
 
@@ -35,7 +36,7 @@ class Providers:
         self._project = project
         self._display = display
         self._config: Properties = {}
-        self._records: Callable[[str], bool] = lambda _: False
+        self._holder: Callable[[str], Resource | None] = lambda _: None
         self._host: subprocess.Popen[bytes] | None = None
         self._made: dict[str, Provider] = {}
         self._lock = Lock()
@@ -55,14 +56,14 @@ class Providers:
 
         self._imports = in_background(imports)
 
-    def configure(self, config: Properties, records: Callable[[str], bool]) -> None:
+    def configure(self, config: Properties, holder: Callable[[str], Resource | None]) -> None:
         """Take what providers need to know.
 
         Args:
             config: The configuration that dynamic providers get.
-            records: Whether the state records a real thing of some id.
+            holder: Whose, of what the state records, a real thing of some id is.
         """
-        self._config, self._records = config, records
+        self._config, self._holder = config, holder
 
     def get(self, package: str) -> Provider:
         """The provider of a package; raises :class:`OnlyTheCliError` for one this engine does not have."""
@@ -78,7 +79,7 @@ class Providers:
 
                 from tooling.engine.docker_provider import DockerProvider  # noqa: PLC0415 - 0.2 s that other commands save
 
-            return DockerProvider(log=self._display.progress, records=self._records)
+            return DockerProvider(log=self._display.progress, holder=self._holder)
         if package == DYNAMIC:
             with _IMPORTING:
                 from tooling.engine.dynamic import DynamicProvider  # noqa: PLC0415 - imports Pulumi, see import_for_a_program

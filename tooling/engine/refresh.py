@@ -60,7 +60,7 @@ def _adopt(resource: Resource, snapshot: Snapshot, provider_of: ProviderOf, obse
     if state is None:
         observer.note("warning", resource.urn, "creating it was interrupted, and nothing of it was found")
         return
-    if snapshot.records(state.id):
+    if snapshot.holder(state.id):
         return
     resource.id = state.id
     resource.outputs = mark_secrets(state.outputs, resource.inputs, resource.additional_secret_outputs)
@@ -108,12 +108,12 @@ def refresh_resources(
     found = []
     for resource, state in zip(reading, states, strict=True):
         if state is None:
-            _forget(snapshot, resource)
             found.append((resource.urn, "gone"))
         elif resource.init_errors and not state.is_well:
             continue  # As it was recorded, so that the next update goes on to have it come up.
         elif _take_over(resource, state):
             found.append((resource.urn, "changed"))
+    _forget(snapshot, {resource for resource, state in zip(reading, states, strict=True) if state is None})
     return found
 
 
@@ -125,19 +125,29 @@ def _read(provider_of: ProviderOf, resource: Resource) -> State | None:
         raise ProviderError(f"{resource.type} {resource.name}: {error}") from None
 
 
-def _forget(snapshot: Snapshot, resource: Resource) -> None:
-    """Take a resource out of the state, and its name out of the others'; its children are its parent's then."""
-    snapshot.remove(resource)
-    for other in snapshot.base:
-        if other.parent == resource.urn:
-            other.parent = resource.parent
-        other.dependencies = [urn for urn in other.dependencies if urn != resource.urn]
-        other.property_dependencies = {
-            key: [urn for urn in urns if urn != resource.urn] for key, urns in other.property_dependencies.items()
-        }
-        other.replace_with = [urn for urn in other.replace_with if urn != resource.urn]
-        if other.deleted_with == resource.urn:
-            other.deleted_with = ""
+def _forget(snapshot: Snapshot, gone: set[Resource]) -> None:
+    """Take resources out of the state, and their names out of the others'; their children are their parents' then.
+
+    Where another of the name stands before, one that waits for its deletion, the name means that one, and stays.
+
+    Source: rebuildBaseState of
+    https://github.com/pulumi/pulumi/blob/v3.259.0/pkg/resource/deploy/deployment_executor.go
+    """
+    if not gone:
+        return
+    there = {""}
+    parents: dict[str, str] = {}
+    for one in snapshot.base:
+        one.parent = one.parent if one.parent in there else parents.get(one.parent, "")
+        one.dependencies = [urn for urn in one.dependencies if urn in there]
+        depends = one.property_dependencies.items()
+        one.property_dependencies = {key: [urn for urn in urns if urn in there] for key, urns in depends}
+        one.replace_with = [urn for urn in one.replace_with if urn in there]
+        one.deleted_with = one.deleted_with if one.deleted_with in there else ""
+        parents[one.urn] = one.parent
+        if one not in gone:
+            there.add(one.urn)
+    snapshot.base = [one for one in snapshot.base if one not in gone]
 
 
 def _take_over(resource: Resource, state: State) -> bool:

@@ -33,8 +33,6 @@ class Snapshot:
         self.base = checkpoint.resources
         self.settled: list[Resource] = []
         self.operations = checkpoint.operations
-        self.kept: set[str] = set()
-        """Ids of real things that this run has taken out of the state and left where they are."""
         self.lock = RLock()
         self._renamed: dict[str, str] = {}
         self._secrets = secrets
@@ -51,10 +49,11 @@ class Snapshot:
         with self.lock:
             return [*self.settled, *self.base]
 
-    def records(self, resource_id: str) -> bool:
-        """Whether a real thing of that id belongs to a resource, or did until this run was to keep it."""
-        held = [one.id for one in self.resources() if one.custom and not one.pending_replacement]
-        return resource_id in {*held, *self.kept}
+    def holder(self, resource_id: str) -> Resource | None:
+        """Whose a real thing of that id is; what is kept when it is replaced is so until that is made again."""
+        of_the_id = (one for one in self.resources() if one.custom and one.id == resource_id)
+        held = (one for one in of_the_id if one.retain_on_delete or not one.pending_replacement)
+        return min(held, key=lambda one: one.pending_replacement, default=None)
 
     def settle(self, new: Resource, old: Resource | None = None) -> None:
         """Record a resource of this run; the old one goes unless it still waits for deletion."""

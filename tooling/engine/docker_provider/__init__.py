@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from tooling.engine.docker_provider import container, network, remote_image, volume
 from tooling.engine.docker_provider.checking import check
-from tooling.engine.docker_provider.client import Call, Docker, NotAnsweringError
+from tooling.engine.docker_provider.client import Call, Docker, NotAnsweringError, once_made
 from tooling.engine.docker_provider.diffing import diff
-from tooling.engine.provider import Diff, OutcomeUnknownError, ProviderError, State
+from tooling.engine.provider import Diff, ProviderError, State
 from tooling.pulumi_files.urns import name_of, type_of
 from tooling.pulumi_files.values import Properties
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tooling.engine.docker_provider.properties import Table
+    from tooling.pulumi_files.checkpoint import Resource
 
 __all__ = ["DockerProvider", "table_of"]
 
@@ -58,24 +59,23 @@ class DockerProvider:
 
     Args:
         log: Takes the URN of a resource and a line on how it goes; called from the caller's threads.
-        records: Whether the state records a real thing of some id: what it records is never lost.
+        holder: Whose, of what the state records, a real thing of some id is: what it records is never lost.
     """
 
     def __init__(
         self,
         *,
         log: Callable[[str, str], None] = lambda _urn, _message: None,
-        records: Callable[[str], bool] = lambda _: False,
+        holder: Callable[[str], Resource | None] = lambda _: None,
     ) -> None:
         self._log = log
-        self._records = records
+        self._holder = holder
         self._docker = Docker()
 
     def check(self, urn: str, old_inputs: Properties | None, new_inputs: Properties) -> Properties:
         """Validate inputs and fill in the plugin's defaults."""
         resource = _resource(urn)
-        name = name_of(urn)
-        return check(resource.TYPE, resource.TABLE, name, old_inputs, new_inputs)
+        return check(resource.TYPE, resource.TABLE, name_of(urn), old_inputs, new_inputs)
 
     def diff(
         self,
@@ -155,14 +155,15 @@ class DockerProvider:
         """Have a Docker that is lost on the way leave the outcome open; one that was never reached has done nothing."""
         try:
             yield
-        except NotAnsweringError as error:
-            if self._docker.is_connected:
-                raise OutcomeUnknownError(f"{error} What became of it is looked at by the next update.") from error
-            raise
+        except NotAnsweringError:
+            if not self._docker.is_connected:
+                raise
+            with once_made():
+                raise
 
     def _call(self, urn: str, timeout_seconds: float | None = None) -> Call:
         return Call(
-            docker=self._docker, log=partial(self._log, urn), records=self._records, timeout_seconds=timeout_seconds
+            docker=self._docker, log=partial(self._log, urn), holder=self._holder, timeout_seconds=timeout_seconds
         )
 
 

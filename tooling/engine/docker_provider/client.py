@@ -14,17 +14,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from docker_access import daemon, labels
 from docker_access.client import api_client, failure_text
-from tooling.engine.provider import ProviderError
+from docker_access.polling import poll
+from tooling.engine.provider import OutcomeUnknownError, ProviderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from docker import APIClient
 
+    from tooling.pulumi_files.checkpoint import Resource
+
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 SECONDS: Final = 300
 """Timeout of a call: to make a container, Docker copies what its image has where a volume goes."""
+REMOVAL_SECONDS: Final = 30
+"""How long what is removed may still be in use, as in the plugin, or be removed by someone else."""
 DEFAULT_ADDRESS: Final = "unix:///var/run/docker.sock"
 
 
@@ -71,13 +76,13 @@ class Call:
     Attributes:
         docker: The connection.
         log: Tells the user how it goes; takes one line.
-        records: Whether the state records a real thing of some id.
+        holder: Whose, of what the state records, a real thing of some id is.
         timeout_seconds: ``customTimeouts`` of the resource.
     """
 
     docker: Docker
     log: Callable[[str], None]
-    records: Callable[[str], bool]
+    holder: Callable[[str], Resource | None]
     timeout_seconds: float | None = None
 
 
@@ -164,6 +169,37 @@ def look(action: str, ask: Callable[[], Any]) -> dict[str, Any] | None:
     return found
 
 
+@contextmanager
+def once_made() -> Iterator[None]:
+    """Leave the outcome open where something fails after Docker has made a thing, which no record has yet."""
+    try:
+        yield
+    except ProviderError as error:
+        raise OutcomeUnknownError(f"{error} What became of it is looked at by the next update.") from error
+
+
+def is_removed(what: str, remove: Callable[[], object], in_use: str) -> bool:
+    """Remove a thing, waiting as long as the plugin does where Docker says that it is in use; False where it stays so.
+
+    Args:
+        what: The thing, as in "network edge".
+        remove: Asks Docker to.
+        in_use: What Docker says of one in use.
+    """
+    for _ in poll(REMOVAL_SECONDS, every_seconds=0.2):
+        try:
+            with docker_errors(f"remove the {what}"):
+                remove()
+        except DockerRefused as error:
+            if error.status == NOT_FOUND:
+                return True
+            if in_use not in error.said:
+                raise
+        else:
+            return True
+    return False
+
+
 def labels_of(inputs: dict[str, Any]) -> dict[str, str]:
     """The ``labels`` of inputs as a plain map."""
     return {entry["label"]: entry["value"] for entry in inputs.get("labels") or []}
@@ -184,12 +220,12 @@ def is_ours(inputs: dict[str, Any], found: dict[str, str] | None) -> bool:
 
 def is_lost(call: Call, inputs: dict[str, Any], found: dict[str, Any], labels_found: dict[str, str] | None) -> bool:
     """Whether this stack made an object and its state knows nothing of it."""
-    return is_ours(inputs, labels_found) and not call.records(found["Id"])
+    return is_ours(inputs, labels_found) and not call.holder(found["Id"])
 
 
 def ownership(call: Call, object_id: str, found: dict[str, str] | None) -> str:
     """Whose an object is, for a message."""
-    if call.records(object_id):
+    if call.holder(object_id):
         return (
             "is another resource of this stack, or was until now and is kept; if it is this one under a former name or "
             "parent, say so in `aliases`"

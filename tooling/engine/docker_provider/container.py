@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tooling.engine.docker_provider.client import Call, docker_errors, is_lost
+from tooling.engine.docker_provider.client import Call, docker_errors, is_lost, once_made
 from tooling.engine.docker_provider.container_inspect import observed
 from tooling.engine.docker_provider.container_making import create_only, join_networks, put_files, start
 from tooling.engine.docker_provider.container_properties import MIB, TABLE, TYPE, meta
@@ -61,7 +61,8 @@ def create(call: Call, inputs: Properties) -> State:
         if inputs["start"]:
             start(call.docker, container_id, inputs)
     except BaseException:
-        remove(call.docker, container_id, {**inputs, "destroyGraceSeconds": 0})
+        with once_made():
+            remove(call.docker, container_id, {**inputs, "destroyGraceSeconds": 0})
         raise
     asked = {**inputs, "id": container_id}
     try:
@@ -73,7 +74,7 @@ def create(call: Call, inputs: Properties) -> State:
         # Without what Docker chose, as the plugin records it: the next update replaces the container.
         outputs = recorded(TABLE, asked, settled=False, meta=meta(call.timeout_seconds))
         raise PartialFailure(str(error), State(id=container_id, inputs=inputs, outputs=outputs)) from error
-    with docker_errors(f"inspect the container {inputs['name']}"):
+    with once_made(), docker_errors(f"inspect the container {inputs['name']}"):
         found = observed(call.docker.api.inspect_container(container_id), asked)
     as_written = {key: inputs.get(key) for key in ("mounts", "tmpfs") if inputs.get(key)}
     outputs = recorded(TABLE, {**found, **as_written}, settled=False, meta=meta(call.timeout_seconds))
@@ -87,8 +88,8 @@ def read(call: Call, container_id: str, inputs: Properties, outputs: Properties)
     if found is None or found["Id"] != container_id:
         return None
     now = recorded(TABLE, observed(found, outputs or inputs), settled=True, meta=outputs.get(META) or meta(None))
-    is_well = not (inputs.get("wait") and found["State"]["Running"]) or is_healthy(found)
-    return State(id=found["Id"], inputs=refreshed_inputs(TABLE, inputs, now), outputs=now, is_well=is_well)
+    at_work = found["State"]["Running"] and (inputs.get("attach") or (inputs.get("wait") and not is_healthy(found)))
+    return State(id=found["Id"], inputs=refreshed_inputs(TABLE, inputs, now), outputs=now, is_well=not at_work)
 
 
 def update(call: Call, container_id: str, old_outputs: Properties, new_inputs: Properties) -> Properties:
@@ -217,8 +218,5 @@ def _limits(inputs: Properties) -> dict[str, Any]:
         "mem_limit": (inputs.get("memory") or 0) * MIB,
         "mem_reservation": (inputs.get("memoryReservation") or 0) * MIB,
         "memswap_limit": swap * MIB if swap > 0 else swap,
-        "restart_policy": {
-            "Name": inputs["restart"],
-            "MaximumRetryCount": inputs.get("maxRetryCount") or 0,
-        },
+        "restart_policy": {"Name": inputs["restart"], "MaximumRetryCount": inputs.get("maxRetryCount") or 0},
     }

@@ -5,15 +5,11 @@ Source: https://github.com/kreuzwerker/terraform-provider-docker/blob/master/int
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from docker_access.polling import poll
-from tooling.engine.docker_provider.client import NOT_FOUND, Docker, DockerRefused, docker_errors, look
+from tooling.engine.docker_provider.client import REMOVAL_SECONDS, Docker, is_removed, look
 from tooling.engine.provider import ProviderError
 from tooling.pulumi_files.values import Properties
-
-REMOVAL_SECONDS: Final = 30
-"""How long another removal of the same container may take."""
 
 
 def inspect(docker: Docker, name_or_id: str) -> dict[str, Any] | None:
@@ -34,23 +30,14 @@ def remove(docker: Docker, container_id: str, facts: Properties) -> None:
         container_id: Its id or name.
         facts: What was asked for. One to wait for (``attach``) is not stopped first.
     """
-    try:
-        with docker_errors(f"remove the container {facts.get('name', container_id)}"):
-            if not facts.get("attach"):
-                docker.api.stop(container_id, timeout=grace_seconds(facts))
-            docker.api.remove_container(container_id, v=bool(facts.get("removeVolumes", True)), force=True)
-    except DockerRefused as error:
-        if "already in progress" in error.said:
-            _await_removal(docker, container_id)
-        elif error.status != NOT_FOUND:
-            raise
 
+    def end() -> None:
+        if not facts.get("attach"):
+            docker.api.stop(container_id, timeout=grace_seconds(facts))
+        docker.api.remove_container(container_id, v=bool(facts.get("removeVolumes", True)), force=True)
 
-def _await_removal(docker: Docker, container_id: str) -> None:
-    for _ in poll(REMOVAL_SECONDS, every_seconds=0.1):
-        if inspect(docker, container_id) is None:
-            return
-    raise ProviderError(
-        f"the container {container_id[:12]} is being removed, and still there after {REMOVAL_SECONDS} s. "
-        "Look into the log of the Docker daemon."
-    )
+    if not is_removed(f"container {facts.get('name', container_id)}", end, "already in progress"):
+        raise ProviderError(
+            f"the container {container_id[:12]} is being removed, and still there after {REMOVAL_SECONDS} s. "
+            "Look into the log of the Docker daemon."
+        )

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from docker_access.polling import poll
 from tooling.engine.docker_provider.client import (
-    NOT_FOUND,
     Call,
     Docker,
-    DockerRefused,
     docker_errors,
     is_lost,
+    is_removed,
     labels_of,
     look,
+    once_made,
     ownership,
 )
 from tooling.engine.docker_provider.diffing import diff
@@ -28,18 +27,11 @@ from tooling.pulumi_files.values import Properties
 
 TYPE: Final = "docker:index/network:Network"
 DELETE_BEFORE_REPLACE: Final = None
-REMOVAL_SECONDS: Final = 30
-"""How long a network may still have containers on it while it is removed, as in the plugin."""
 
 ENABLE_IPV6: Final = "com.docker.network.enable_ipv6"
 
 _LABEL: Final = {"label": string(required=True), "value": string(required=True)}
-_IPAM: Final = {
-    "auxAddress": mapping(),
-    "gateway": string(),
-    "ipRange": string(),
-    "subnet": string(),
-}
+_IPAM: Final = {"auxAddress": mapping(), "gateway": string(), "ipRange": string(), "subnet": string()}
 TABLE: Final = {
     "attachable": boolean(replaces=True),
     "driver": string(replaces=True, computed=True),
@@ -89,6 +81,7 @@ def create(call: Call, inputs: Properties) -> State:
             attachable=inputs.get("attachable"),
             ingress=inputs.get("ingress"),
         )["Id"]
+    with once_made(), docker_errors(f"inspect the network {name}"):
         outputs = _observed(call.docker.api.inspect_network(network_id))
     asked = {key: inputs.get(key) for key in ("ipamConfigs", "ipamOptions") if inputs.get(key)}
     return State(id=network_id, inputs=inputs, outputs=_recorded({**outputs, **asked}, settled=False))
@@ -226,18 +219,8 @@ def _inspect(docker: Docker, name_or_id: str) -> dict[str, Any] | None:
 
 
 def _remove(docker: Docker, network_id: str, name: str) -> None:
-    for _ in poll(REMOVAL_SECONDS, every_seconds=0.2):
-        try:
-            with docker_errors(f"remove the network {name}"):
-                docker.api.remove_network(network_id)
-        except DockerRefused as error:
-            if error.status == NOT_FOUND:
-                return
-            if "has active endpoints" not in error.said:
-                raise
-        else:
-            return
-    raise _in_use_error(docker, network_id, name)
+    if not is_removed(f"network {name}", lambda: docker.api.remove_network(network_id), "has active endpoints"):
+        raise _in_use_error(docker, network_id, name)
 
 
 def _in_use_error(docker: Docker, network_id: str, name: str) -> ProviderError:

@@ -47,12 +47,8 @@ def create(call: Call, inputs: Properties) -> State:
         ProviderError: It is neither here nor can it be had.
     """
     found = ensure(call, inputs["name"], platform=inputs.get("platform"))
-    outputs = recorded(
-        TABLE,
-        {**inputs, **_observed(inputs["name"], found)},
-        settled=False,
-        meta=time_limits(call.timeout_seconds),
-    )
+    asked = {**inputs, **_observed(inputs["name"], found)}
+    outputs = recorded(TABLE, asked, settled=False, meta=time_limits(call.timeout_seconds))
     return State(id=found["Id"] + inputs["name"], inputs=inputs, outputs=outputs)
 
 

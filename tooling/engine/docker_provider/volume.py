@@ -8,13 +8,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from docker_access import labels
-from docker_access.polling import poll
 from tooling.engine.docker_provider.client import (
-    NOT_FOUND,
     Call,
     Docker,
-    DockerRefused,
     docker_errors,
+    is_removed,
     is_the_stacks,
     labels_of,
     look,
@@ -30,8 +28,6 @@ from tooling.pulumi_files.values import Properties
 TYPE: Final = "docker:index/volume:Volume"
 DELETE_BEFORE_REPLACE: Final = None
 OF_ITS_STATE: Final = (labels.STATE, labels.ORIGIN)
-REMOVAL_SECONDS: Final = 30
-"""How long a volume may still be in use while it is removed, as in the plugin."""
 
 _LABEL: Final = {"label": string(required=True), "value": string(required=True)}
 TABLE: Final = {
@@ -60,17 +56,15 @@ def create(call: Call, inputs: Properties) -> State:
     else:
         with docker_errors(f"create the volume {name}"):
             found = call.docker.api.create_volume(
-                name,
-                driver=inputs.get("driver"),
-                driver_opts=inputs.get("driverOpts"),
-                labels=labels_of(inputs),
+                name, driver=inputs.get("driver"), driver_opts=inputs.get("driverOpts"), labels=labels_of(inputs)
             )
     return State(id=name, inputs=inputs, outputs=_recorded(_observed(found), settled=False))
 
 
 def _refuse_strange(call: Call, inputs: Properties, found: dict[str, Any]) -> None:
     name = inputs["name"]
-    if call.records(name):
+    holder = call.holder(name)
+    if holder is not None and not holder.pending_replacement:
         raise ProviderError(
             f"a volume named {name} exists already, and {ownership(call, name, found['Labels'])}. Else it would go "
             "with that, and its data."
@@ -106,18 +100,10 @@ def update(call: Call, volume_id: str, old_outputs: Properties, new_inputs: Prop
 def delete(call: Call, volume_id: str, inputs: Properties, outputs: Properties) -> None:
     """Remove the volume and its data once no container uses it."""
     del inputs, outputs
-    for _ in poll(REMOVAL_SECONDS, every_seconds=0.2):
-        try:
-            with docker_errors(f"remove the volume {volume_id}"):
-                call.docker.api.remove_volume(volume_id, force=True)
-        except DockerRefused as error:
-            if error.status == NOT_FOUND:
-                return
-            if "volume is in use" not in error.said:
-                raise
-        else:
-            return
-    raise _in_use_error(call.docker, volume_id)
+    if not is_removed(
+        f"volume {volume_id}", lambda: call.docker.api.remove_volume(volume_id, force=True), "volume is in use"
+    ):
+        raise _in_use_error(call.docker, volume_id)
 
 
 def find(call: Call, inputs: Properties) -> str | None:
