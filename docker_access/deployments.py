@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 import secrets
-import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from docker_access import labels
-from docker_access.surroundings import user_name
+from docker_access.surroundings import user_at_host
 
 if TYPE_CHECKING:
     import docker
@@ -73,7 +72,7 @@ def origin(environ: Mapping[str, str] = os.environ) -> str:
     """
     address = urlsplit(environ.get("PULUMI_BACKEND_URL", ""))
     if address.scheme in {"", "file"}:
-        return f"{user_name()}@{socket.gethostname()}:{address.path.removesuffix('/.pulumi-state') or Path.cwd()}"
+        return f"{user_at_host()}:{address.path.removesuffix('/.pulumi-state') or Path.cwd()}"
     return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
 
 

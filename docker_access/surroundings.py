@@ -9,6 +9,7 @@ import codecs
 import getpass
 import io
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Final
@@ -41,6 +42,11 @@ def user_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # before Python 3.13 the former
         return str(os.geteuid())
+
+
+def user_at_host() -> str:
+    """Who this is on which machine, such as ``ann@laptop``."""
+    return f"{user_name()}@{socket.gethostname()}"
 
 
 def print_in_any_encoding() -> None:

@@ -60,9 +60,13 @@ class FakeProvider:
             changed.append("running")
         return Diff(
             changed=changed,
-            replaces=[key for key in changed if key == "name"],
+            replaces=[key for key in changed if self.replaces(key)],
             delete_before_replace=self.delete_before_replace,
         )
+
+    def replaces(self, key: str) -> bool:
+        """Whether an input cannot change in place."""
+        return key == "name"
 
     def create(self, urn: str, inputs: Properties, timeout_seconds: float | None) -> State:
         name = urn.rsplit("::", 1)[1]
@@ -187,10 +191,15 @@ class Stack:
         deployment.prepare(refresh=refresh, destroying=destroying)
         return deployment, recorder
 
-    def run(self, *goals: Goal, dry_run: bool = False, refresh: bool = False) -> tuple[Deployment, Recorder]:
-        """An update with these resources, in this order; raises :class:`Killed` where the provider says so."""
+    def begun(self, *, dry_run: bool = False, refresh: bool = False) -> tuple[Deployment, Recorder]:
+        """A run in which the stack itself is registered, and nothing else."""
         deployment, recorder = self.deployment(dry_run=dry_run, refresh=refresh)
         deployment.register(Goal(type=STACK_TYPE, name="web-dev", custom=False))
+        return deployment, recorder
+
+    def run(self, *goals: Goal, dry_run: bool = False, refresh: bool = False) -> tuple[Deployment, Recorder]:
+        """An update with these resources, in this order; raises :class:`Killed` where the provider says so."""
+        deployment, recorder = self.begun(dry_run=dry_run, refresh=refresh)
         answers: dict[str, Registered] = {}
         for goal in goals:
             answers[goal.name] = deployment.register(resolved(goal, answers))

@@ -17,12 +17,12 @@ from tests.engine.integrity import integrity_faults
 from tests.engine.reference_model import GROUPS, THING, TOKENS, Wanted, cannot_change, faults_of_success, goal, living
 from tooling.engine.deployment import Deployment
 from tooling.engine.goal import Goal, Registered
-from tooling.engine.provider import Diff, OutcomeUnknownError, PartialFailure, ProviderError, State
+from tooling.engine.provider import OutcomeUnknownError, PartialFailure, ProviderError, State
 from tooling.errors import ToolError
 from tooling.pulumi_files.backend import Backend
 from tooling.pulumi_files.checkpoint import STACK_TYPE, Resource, latest_of, load
 from tooling.pulumi_files.secrets import Secrets
-from tooling.pulumi_files.values import UNKNOWN, Properties, unwrap
+from tooling.pulumi_files.values import Properties, unwrap
 
 NAMES: Final = "abcdef"
 HUSH: Final = "hush hush"
@@ -114,18 +114,8 @@ class World(FakeProvider):
     def check(self, urn: str, old_inputs: Properties | None, new_inputs: Properties) -> Properties:
         return new_inputs
 
-    def diff(
-        self,
-        urn: str,
-        resource_id: str,
-        old_inputs: Properties,
-        old_outputs: Properties,
-        new_inputs: Properties,
-        ignore_changes: list[str],
-    ) -> Diff:
-        keys = {*old_inputs, *new_inputs}
-        changed = sorted(k for k in keys if new_inputs.get(k) is UNKNOWN or old_inputs.get(k) != new_inputs.get(k))
-        return Diff(changed=changed, replaces=[key for key in changed if cannot_change(key)])
+    def replaces(self, key: str) -> bool:
+        return cannot_change(key)
 
     def _state(self, resource_id: str) -> State:
         inputs = dict(self.world[resource_id])

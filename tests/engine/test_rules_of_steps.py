@@ -48,8 +48,7 @@ def test_an_input_that_becomes_secret_is_sealed_in_the_outputs_too(stack: Stack)
 
 def test_an_output_that_becomes_secret_is_sealed_and_given_to_the_program_as_that(stack: Stack) -> None:
     stack.run(thing("a"))
-    deployment, _ = stack.deployment()
-    deployment.register(Goal(type="pulumi:pulumi:Stack", name="web-dev", custom=False))
+    deployment, _ = stack.begun()
     answer = deployment.register(thing("a", additional_secret_outputs=["address"]))
     deployment.snapshot.save()
     assert answer.outputs["address"] == Secret("at a-1")
@@ -97,8 +96,7 @@ def test_what_is_replaced_with_something_that_failed_is_not_begun(
 
 
 def test_a_resource_is_not_read_under_the_urn_of_another(stack: Stack, provider: FakeProvider) -> None:
-    deployment, _ = stack.deployment()
-    deployment.register(Goal(type="pulumi:pulumi:Stack", name="web-dev", custom=False))
+    deployment, _ = stack.begun()
     deployment.register(thing("a"))
     with pytest.raises(ToolError, match="Two resources of the program have the URN"):
         deployment.read_resource(thing("a"), "a-1")
@@ -186,8 +184,7 @@ def test_dependents_of_what_is_deleted_first_are_deleted_side_by_side(stack: Sta
 def test_a_dependent_of_two_that_are_deleted_first_goes_before_both(stack: Stack, provider: FakeProvider) -> None:
     shared = thing("shared", "a", "b", replace_on_changes=["*"])
     stack.run(thing("a"), thing("b"), shared)
-    deployment, _ = stack.deployment()
-    deployment.register(Goal(type="pulumi:pulumi:Stack", name="web-dev", custom=False))
+    deployment, _ = stack.begun()
     provider.calls.clear()
     slow = Event()
 
@@ -209,8 +206,7 @@ def test_a_dependent_of_two_that_are_deleted_first_goes_before_both(stack: Stack
 
 
 def test_no_more_provider_calls_run_at_a_time_than_the_bound(stack: Stack, provider: FakeProvider) -> None:
-    deployment, _ = stack.deployment()
-    deployment.register(Goal(type="pulumi:pulumi:Stack", name="web-dev", custom=False))
+    deployment, _ = stack.begun()
     lock, now, most = Lock(), [0], [0]
 
     def at_work() -> None:

@@ -98,8 +98,7 @@ def test_a_kept_volume_is_taken_up_by_what_replaces_its_record() -> None:
 
 def test_what_is_replaced_and_kept_is_not_in_the_way_as_something_lost(stack: Stack, provider: FakeProvider) -> None:
     stack.run(thing("a", retain_on_delete=True))
-    deployment, _ = stack.deployment()
-    deployment.register(Goal(type="pulumi:pulumi:Stack", name="web-dev", custom=False))
+    deployment, _ = stack.begun()
     held: list[bool] = []
     provider.on["create a"] = lambda: held.append(deployment.snapshot.holder("a-1") is not None)
     deployment.register(thing("a", inputs={"name": "z"}, retain_on_delete=True, delete_before_replace=True))

@@ -10,7 +10,6 @@ Source: https://github.com/pulumi/pulumi/blob/master/pkg/engine/update.go
 from __future__ import annotations
 
 import json
-import socket
 import sys
 import time
 from concurrent.futures import Future
@@ -18,7 +17,7 @@ from contextlib import ExitStack, redirect_stdout
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, cast
 
 from docker_access.redaction import redact, redacted
-from docker_access.surroundings import user_name
+from docker_access.surroundings import user_at_host
 from tooling.engine.interrupts import TerminalStream, interruptible
 from tooling.engine.opening import read_state
 from tooling.engine.provider import DYNAMIC
@@ -210,7 +209,7 @@ class Run:
                 "kind": self.kind,
                 "startTime": self.began,
                 "message": "",
-                "environment": {"exec.kind": "embedded", "exec.user": f"{user_name()}@{socket.gethostname()}"},
+                "environment": {"exec.kind": "embedded", "exec.user": user_at_host()},
                 "config": self.config.result().sealed,
                 "version": 0,
                 "result": "succeeded" if succeeded else "failed",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Final
 
-_UNITS: Final = ((86400, "days"), (3600, "h"), (60, "min"), (1, "s"))
+from tooling.pulumi_files import ages
 
 
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -22,12 +21,7 @@ def ago(when: str | float) -> str:
     Args:
         when: RFC 3339, as Docker and the state have it, or seconds since 1970.
     """
-    try:
-        then = datetime.fromisoformat(when) if isinstance(when, str) else datetime.fromtimestamp(when, UTC)
-    except ValueError:
+    then = ages.time_of(when) if isinstance(when, str) else datetime.fromtimestamp(when, UTC)
+    if then is None or then.year < 1970:  # noqa: PLR2004 - Docker's word for never
         return "-"
-    seconds = int((datetime.now(UTC) - (then if then.tzinfo else then.replace(tzinfo=UTC))).total_seconds())
-    if then.year < 1970:  # noqa: PLR2004 - Docker's word for never
-        return "-"
-    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= 2 * size), (1, "s"))
-    return f"{max(seconds, 0) // size} {unit} ago"
+    return ages.ago(max(ages.seconds_since(then), 0))

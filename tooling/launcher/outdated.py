@@ -15,7 +15,7 @@ import docker.errors
 from docker_access import labels
 from docker_access.client import docker_client
 from settings import Settings
-from settings.references import GATEWAY_TRIED, OPEN_WEBUI_TRIED, POSTGRES_TRIED, VALKEY_TRIED
+from settings.references import GATEWAY_TRIED, OPEN_WEBUI_TRIED, POSTGRES_TRIED, VALKEY_TRIED, Reference
 from tooling.images import pypi, registry, version
 from tooling.images.errors import ImageError, UnreachableError
 from tooling.images.recipes import RECIPES
@@ -91,14 +91,15 @@ class _Asking:
 
     def image(self, role: str, text: str) -> Finding:
         """What is newer than an image."""
-        tagged, recipe = parse(text.partition("@")[0]), RECIPES.get(parse(text).name)
-        marks, digests = self._here(text)
+        reference, tagged = parse(text), parse(text.partition("@")[0])
+        recipe = RECIPES.get(reference.name)
+        marks, digests = self._here(reference)
         has = marks.get(labels.IMAGE_VERSION, "")
         notes = ["" if version.is_version(tagged.tag) else has, "built here" if labels.LOCAL_BUILD in marks else ""]
         notes = [*filter(None, notes)] if digests is not None else ["not here"]
         finding = Finding(what=CONFIG_KEYS[role], has=tagged.tag + (f" ({', '.join(notes)})" if notes else ""))
         if text.startswith(f"{tagged.repository}@"):
-            finding.has, finding.unknown = f"@{parse(text).digest[:19]}", "a digest without a tag has nothing newer"
+            finding.has, finding.unknown = f"@{reference.digest[:19]}", "a digest without a tag has nothing newer"
             return finding
         tried = parse(TRIED[role])
         known = [tried.tag] if tried.name == tagged.name else []
@@ -106,7 +107,7 @@ class _Asking:
             known += self._ask(tagged.registry, lambda: registry.tags(tagged))
             finding.told_by.append(tagged.registry)
             if digests and registry.digest(self._client, tagged) not in digests:
-                finding.moved = f"make pin STACK={self._stack}" if parse(text).digest else f"docker pull {tagged}"
+                finding.moved = f"make pin STACK={self._stack}" if reference.digest else f"docker pull {tagged}"
         except ImageError as error:
             finding.unknown = str(error)
         finding.newer = registry.newer(tagged.tag, known)
@@ -154,9 +155,8 @@ class _Asking:
             self._silent[whom] = str(error)
             raise
 
-    def _here(self, text: str) -> tuple[dict[str, str], set[str] | None]:
+    def _here(self, reference: Reference) -> tuple[dict[str, str], set[str] | None]:
         """The labels of an image, and its digests at registries; None where it is not here."""
-        reference = parse(text)
         try:
             image = self._client.images.get(str(reference))
         except docker.errors.ImageNotFound:

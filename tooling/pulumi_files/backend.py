@@ -36,6 +36,7 @@ class Backend:
     def __init__(self, directory: Path, project: str, stack: str) -> None:
         self._root = directory / ".pulumi"
         self._meta = self._root / "meta.yaml"
+        self._history = self._root / "history" / project / stack
         self.project = project
         self.stack = stack
         self.file = self._root / "stacks" / project / f"{stack}.json"
@@ -81,7 +82,7 @@ class Backend:
     def _way_back(self) -> str:
         return (
             f"The state before the last save is {self.file.name}.bak beside it; older ones are under "
-            f"{self._root / 'history' / self.project / self.stack}. Copy one over it."
+            f"{self._history}. Copy one over it."
         )
 
     def write(self, content: bytes) -> None:
@@ -111,29 +112,26 @@ class Backend:
 
     def tidy(self) -> None:
         """Remove what runs that were killed while they wrote have left half written; the caller holds the lock."""
-        history = self._root / "history" / self.project / self.stack
         remove_files(self.file.parent, f".{glob.escape(self.file.name)}.*.tmp")
-        remove_files(history, f".{glob.escape(self.stack)}-*.tmp")
+        remove_files(self._history, f".{glob.escape(self.stack)}-*.tmp")
         remove_files(self._root, ".meta.yaml.*.tmp", older_than_seconds=_ABANDONED_SECONDS)
         remove_files(self.locks.parent, ".*", older_than_seconds=_ABANDONED_SECONDS)
 
     def history(self, most: int) -> Iterator[dict[str, Any]]:
         """The newest entries of the history, the newest first; one that cannot be read is left out."""
-        directory = self._root / "history" / self.project / self.stack
-        found = sorted(directory.glob(f"{glob.escape(self.stack)}-*.history.json"), reverse=True)
+        found = sorted(self._history.glob(f"{glob.escape(self.stack)}-*.history.json"), reverse=True)
         for file in found[:most]:
             with suppress(OSError, ValueError):
                 yield json.loads(file.read_bytes())
 
     def remember(self, entry: Mapping[str, Any]) -> None:
         """Add an entry to the history that ``pulumi stack history`` reads, with a copy of the checkpoint."""
-        directory = self._root / "history" / self.project / self.stack
         prefix = f"{self.stack}-{time.time_ns()}"
         try:
             if self.file.exists():
-                write_atomically(directory / f"{prefix}.checkpoint.json", self.file.read_bytes())
-            write_atomically(directory / f"{prefix}.history.json", compact(entry))
+                write_atomically(self._history / f"{prefix}.checkpoint.json", self.file.read_bytes())
+            write_atomically(self._history / f"{prefix}.history.json", compact(entry))
         except OSError as error:
             raise PulumiFilesError(
-                f"The state is saved, but {directory} cannot be written: {error.strerror}."
+                f"The state is saved, but {self._history} cannot be written: {error.strerror}."
             ) from None

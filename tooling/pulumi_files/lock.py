@@ -17,12 +17,13 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from docker_access.polling import poll
 from docker_access.surroundings import user_name
+from tooling.pulumi_files.ages import ago, seconds_since, time_of
 from tooling.pulumi_files.atomic_files import write_atomically
 from tooling.pulumi_files.backend import Backend
 from tooling.pulumi_files.checkpoint import timestamp
@@ -184,21 +185,14 @@ def _age(content: dict[str, Any]) -> str:
     taken = _time_of(content)
     if taken is None:
         return ""
-    seconds = int((datetime.now(UTC) - taken).total_seconds())
+    seconds = seconds_since(taken)
     if seconds < 0:
         return f" ({timedelta(seconds=-seconds)} ahead of this machine's clock)"
-    for size, unit in ((86400, "day"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f" ({seconds // size} {unit}{'s' if unit == 'day' else ''} ago)"
-    return f" ({seconds} s ago)"
+    return f" ({ago(seconds)})"
 
 
 def _time_of(content: dict[str, Any]) -> datetime | None:
-    try:
-        taken = datetime.fromisoformat(str(content["timestamp"]))
-    except (KeyError, ValueError):
-        return None
-    return taken if taken.tzinfo else taken.replace(tzinfo=UTC)
+    return time_of(str(content.get("timestamp")))
 
 
 def _holder(content: dict[str, Any], backend: Backend) -> Holder:
