@@ -31,8 +31,8 @@ def test_it_has_the_promised_shape_and_is_json() -> None:
 
     assert made["verdict"] == "proved"
     assert set(made) == {
-        "verdict", "summary", "checks", "apps", "valkey", "open_webui_version", "valkey_version", "images", "seconds",
-        "asked_at",
+        "verdict", "summary", "checks", "apps", "valkey", "open_webui_version", "valkey_version", "images", "busy",
+        "seconds", "asked_at",
     }  # fmt: skip
     assert all(
         set(row) == {"id", "question", "class", "status", "cause", "evidence", "fix", "seconds"}
@@ -42,6 +42,16 @@ def test_it_has_the_promised_shape_and_is_json() -> None:
     assert {row["status"] for row in made["checks"]} <= {"passed", "failed", "unknown"}
     assert (made["apps"], made["valkey"]) == (["open-webui"], "redis-valkey")
     assert (made["open_webui_version"], made["valkey_version"]) == ("0.12.4", "8.0.1")
+
+
+def test_it_says_how_much_longer_answers_were_waited_for_on_a_busy_host() -> None:
+    def under(load: tuple[float, int]) -> str:
+        return as_text(reported(evidence(apps=(app(probe=probe(load=load)),))))
+
+    assert "busy (load 7.0 on 2 CPUs): answers were waited for 3.5 times as long" in under((7.0, 2))
+    assert "load 90.0 on 2 CPUs): answers were waited for 4.0 times as long" in under((90.0, 2))
+    assert "busy" not in under((2.0, 2))
+    assert "busy" not in as_text({**reported(evidence()), "busy": ""})
 
 
 def test_its_first_lines_name_every_local_build_and_who_runs_it() -> None:

@@ -22,6 +22,7 @@ from docker_access.daemon import OutOfReach
 from docker_access.ports import connected
 from verification.ask.websocket import WebSocket
 from verification.evidence.url import DEFAULT_PORTS, UPGRADE_PATH, HttpAnswer, IdleSocket, UrlEvent, authority_of
+from verification.inside.load import on_busy_host
 from verification.subject import PublishedPort
 
 SECONDS: Final = 5.0
@@ -98,7 +99,7 @@ class PublicEndpoint:
                 seen = replace(publish(nonces), joined=True)
                 if not seen.error:
                     for sid, opened in joined:
-                        _message(opened, EVENT, EVENT_SECONDS, nonces[sid].encode())
+                        _message(opened, EVENT, on_busy_host(EVENT_SECONDS), nonces[sid].encode())
                     seen = replace(seen, arrived=True)
         except TimeoutError:
             pass
@@ -131,7 +132,7 @@ class PublicEndpoint:
         status, body = opened.response.status_code, bytes(opened.response.body)
         if status == HTTPStatus.SWITCHING_PROTOCOLS:
             try:
-                body = bytes(opened.receive(SECONDS).data)
+                body = bytes(opened.receive(on_busy_host(SECONDS)).data)
             except ValueError as error:
                 return HttpAnswer(status=status, error=str(error))
         return _read(status, body, opened.response.headers.get("Location", ""))
@@ -146,10 +147,12 @@ class PublicEndpoint:
         """A websocket that has joined as a page does, with the id of its socket."""
         opened = self._opened(connection, origin)
         opened.send(JOIN)
-        return str(json.loads(_message(opened, JOINED, SECONDS).removeprefix(JOIN))["sid"]), opened
+        return str(json.loads(_message(opened, JOINED, on_busy_host(SECONDS)).removeprefix(JOIN))["sid"]), opened
 
     def _websocket(self, connection: socket.socket, origin: str) -> WebSocket:
-        return WebSocket(connection, f"ws://{authority_of(self.url)}{self._target(UPGRADE_PATH)}", origin, SECONDS)
+        return WebSocket(
+            connection, f"ws://{authority_of(self.url)}{self._target(UPGRADE_PATH)}", origin, on_busy_host(SECONDS)
+        )
 
     def _target(self, path: str) -> str:
         return urlsplit(self.url).path.rstrip("/") + path
@@ -159,9 +162,9 @@ class PublicEndpoint:
         parts, published = urlsplit(self.url), self.published
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
         address = (published.address, published.port) if published else (host, port)
-        with self.inside() if self.inside else connected(*address, SECONDS) as connection:
+        with self.inside() if self.inside else connected(*address, on_busy_host(SECONDS)) as connection:
             if self.inside:
-                connection.settimeout(SECONDS)
+                connection.settimeout(on_busy_host(SECONDS))
             if parts.scheme == "http" or (published and not published.tls):
                 yield connection
                 return
@@ -199,7 +202,7 @@ def _stay_silent(opened: WebSocket) -> IdleSocket:
     seen = IdleSocket(ping_interval=interval)
     if interval > LONGEST_SECONDS:
         return seen
-    end = began + interval + LATE_SECONDS
+    end = began + interval + on_busy_host(LATE_SECONDS)
     try:
         opened.send(JOIN)
         while not seen.open:
@@ -212,7 +215,7 @@ def _stay_silent(opened: WebSocket) -> IdleSocket:
                 opened.send(ENGINE_PONG)
                 # The app's answer to a ping of ours shows that both directions are still open.
                 opened.ping(b"verification")
-                end = heard + LATE_SECONDS
+                end = heard + on_busy_host(LATE_SECONDS)
     except TimeoutError:
         pass
     except (OSError, ValueError) as error:
@@ -227,7 +230,7 @@ def _ping_interval(opened: WebSocket) -> float:
         TimeoutError: There was none.
         ValueError: It is no such message, or the websocket was closed.
     """
-    first = bytes(opened.receive(SECONDS).data).decode(errors="replace")
+    first = bytes(opened.receive(on_busy_host(SECONDS)).data).decode(errors="replace")
     try:
         return float(json.loads(first.removeprefix("0"))["pingInterval"]) / 1000
     except (ValueError, TypeError, KeyError):

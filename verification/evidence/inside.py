@@ -143,6 +143,7 @@ class Probe:
         live: The live events.
         subscribers: ``PUBSUB NUMSUB socketio`` asked with the app's own account; None when refused.
         schema: How far its database is migrated.
+        load: What wants a CPU of the host, and how many there are, when the probe began; zeros where it did not.
         seconds: How long the probe took.
     """
 
@@ -157,6 +158,7 @@ class Probe:
     live: Live = field(default_factory=Live)
     subscribers: int | None = None
     schema: Schema = field(default_factory=lambda: Schema(error="not asked"))
+    load: tuple[float, int] = (0.0, 0)
     seconds: float = 0.0
 
     def connection(self, variable: str) -> Connection:
@@ -174,6 +176,7 @@ class Probe:
     @classmethod
     def from_json(cls, answer: dict[str, Any]) -> Probe:
         """Read what the probe printed; keys that this version does not know are left out."""
+        wanted, cpus = answer.get("load", (0.0, 0))
         return cls(
             process=str(answer.get("process", "")),
             environment=dict(answer.get("environment", {})),
@@ -184,6 +187,7 @@ class Probe:
             live=_from_json(Live, answer.get("live", {})),
             subscribers=answer.get("subscribers"),
             schema=_from_json(Schema, answer.get("schema", {"error": "no answer"})),
+            load=(float(wanted), int(cpus)),
             seconds=float(answer.get("seconds", 0.0)),
         )
 

@@ -15,15 +15,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 from verification.inside.environment import mask
 from verification.inside.errors import PUBLISHING, TRANSIENT, one_line, problem_of
+from verification.inside.load import STRETCH
 from verification.inside.polling import poll
 from verification.inside.sentinel import NoPrimaryError, primary_address, sentinels_of, with_address
 
-REDIS_SECONDS: Final = 3.0
+REDIS_SECONDS: Final = 3.0 * STRETCH
 LOOKUPS: Final = 3
 """How often a name with one address is looked up: Docker answers with all at once, other name servers take turns."""
 KEY_SECONDS: Final = 10
 """How long a key that is written as a test lives if it is not deleted."""
-GREETING_SECONDS: Final = 0.5
+GREETING_SECONDS: Final = 0.5 * STRETCH
 """How long a Valkey in protected mode may take to say so: it speaks first; other servers do not."""
 SENTINEL_ONLY: Final = frozenset({"sentinel_kwargs", "min_other_sentinels"})
 """Options in ``WEBSOCKET_REDIS_OPTIONS`` that are none of a connection's to Valkey itself."""

@@ -12,29 +12,30 @@ from typing import Any, Final
 from verification.inside.connector import Connector
 from verification.inside.environment import has_room_channels
 from verification.inside.errors import PUBLISHING, one_line, problem_of
+from verification.inside.load import STRETCH
 from verification.inside.polling import poll
 
 CHANNEL: Final = "socketio"
-CONNECT_SECONDS: Final = 5.0
+CONNECT_SECONDS: Final = 5.0 * STRETCH
 """How long one attempt to connect a socket may take."""
-ROUND_SECONDS: Final = 2.0
+ROUND_SECONDS: Final = 2.0 * STRETCH
 """How long one round of events is waited for before a fresh one is published."""
-PROCESSES_SECONDS: Final = 15.0
+PROCESSES_SECONDS: Final = 15.0 * STRETCH
 """How long all processes of an app with UVICORN_WORKERS above 1 may take to listen."""
 SOCKETS_EACH: Final = 8
 """Sockets for each process where listeners cannot be counted: the kernel deals them out, and some miss a process."""
 DECOY_SECONDS: Final = 0.05
 """How long after the events a decoy might still arrive, over another connection than theirs."""
-IMPATIENT_SECONDS: Final = 3.0
+IMPATIENT_SECONDS: Final = 3.0 * STRETCH
 """How long events are waited for when something already seen says that none will come."""
 PAUSE_SECONDS: Final = 0.2
 """Between an answer that may still change and the next question."""
 SENDING_TRIES: Final = 3
-SENDING_SECONDS: Final = 0.7
+SENDING_SECONDS: Final = 0.7 * STRETCH
 """How long the app's process may take, each time, to publish what it was made to."""
 SENDING_EVENTS: Final = 3
 """Two do; one more in case the first was answered before the second came."""
-STRANGER_SECONDS: Final = 3.0
+STRANGER_SECONDS: Final = 3.0 * STRETCH
 """How long too many listeners are counted again: other replicas' probes listen too, for a moment."""
 
 

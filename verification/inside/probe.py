@@ -17,13 +17,14 @@ from verification.inside.connector import KEY_SECONDS, Connector, connect_all, i
 from verification.inside.environment import SHOWN, URLS, app_environment, mask
 from verification.inside.errors import one_line
 from verification.inside.live_events import SOCKETS_EACH, LiveEvents, receive_events
+from verification.inside.load import STRETCH, load
 from verification.inside.program import print_answer
 from verification.inside.schema import DATABASE_SECONDS, schema
 
 OK: Final = 200
 PATHS: Final = ("/health", "/ready", "/api/version")
 UPGRADE_PATH: Final = "/ws/socket.io/?EIO=4&transport=websocket"
-HTTP_SECONDS: Final = 8.0
+HTTP_SECONDS: Final = 8.0 * STRETCH
 """How long an answer of the app may take: on two busy cores the first ones of a replica were seen to take over 5 s."""
 
 
@@ -64,6 +65,7 @@ async def ask(answer: dict[str, Any], config: dict[str, Any]) -> None:
     import aiohttp  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - the app's library, not ours
 
     answer["process"], environment = app_environment()
+    answer["load"] = load()
     salt = str(config["salt"])
     answer["environment"] = {name: value for name, value in environment.items() if name in SHOWN}
     answer["environment"] |= {name: mask(environment[name]) for name in URLS if name in environment}
@@ -116,7 +118,7 @@ async def main(config: dict[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     answer: dict[str, Any] = {}
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(ask(answer, config), float(config["patience"]) + 20)
+        await asyncio.wait_for(ask(answer, config), float(config["patience"]) + 20 * STRETCH)
     answer["seconds"] = time.monotonic() - started
     return answer
 

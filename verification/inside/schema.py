@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from verification.inside.load import STRETCH
+
 REVISIONS: Final = re.compile(r"^(revision|down_revision)\b[^=\n]*=\s*(\([^)]*\)|.*)", re.MULTILINE)
 """Where a migration of alembic's says what it is and what it comes after: a name, several in brackets, or None."""
-DATABASE_SECONDS: Final = 3
+DATABASE_SECONDS: Final = round(3 * STRETCH)
 POSTGRES: Final = re.compile(r"^postgres(ql)?(\+\w+)?://")
 SQLITE: Final = re.compile(r"^sqlite(\+aiosqlite)?:///")
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from verification.inside.errors import one_line, problem_of
+from verification.inside.load import STRETCH
 
-SENTINEL_SECONDS: Final = 3.0
+SENTINEL_SECONDS: Final = 3.0 * STRETCH
 """How long one Sentinel may take to answer."""
 
 

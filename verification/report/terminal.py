@@ -8,7 +8,7 @@ import textwrap
 import time
 from dataclasses import asdict
 from itertools import pairwise
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 from rich.console import Console
 from rich.padding import Padding
@@ -21,6 +21,7 @@ from verification.checks import CHECKS, CheckResult, open_webui_version
 from verification.checks.verdict import Verdict, verdict_of
 from verification.evidence import Evidence
 from verification.evidence.container import Container
+from verification.inside.load import MOST
 from verification.subject import Subject
 
 SUMMARY_WIDTH: Final = 160
@@ -51,6 +52,7 @@ class Report(TypedDict):
     open_webui_version: str
     valkey_version: str
     images: dict[str, dict[str, str]]
+    busy: NotRequired[str]
     seconds: float
     asked_at: str
 
@@ -70,8 +72,20 @@ def report(evidence: Evidence, results: list[CheckResult], seconds: float) -> Re
         open_webui_version=", ".join(versions),
         valkey_version=evidence.valkey.version if evidence.valkey else "",
         images={item.name: asdict(item.image) for item in services if item.image},
+        busy=_busy(evidence),
         seconds=round(seconds, 3),
         asked_at=_now(),
+    )
+
+
+def _busy(evidence: Evidence) -> str:
+    """In words, that answers were waited for longer than on an idle host; empty where they were not."""
+    wanted, cpus = max((app.probe.load for app in evidence.apps), default=(0.0, 0))
+    if wanted <= cpus:
+        return ""
+    times = min(wanted / cpus, MOST)
+    return (
+        f"the Docker host is busy (load {wanted:.1f} on {cpus} CPUs): answers were waited for {times:.1f} times as long"
     )
 
 
@@ -170,6 +184,8 @@ def print_report(found: Report, console: Console) -> None:
     """For each check what was asked, what was seen and how long it took; failures in detail; the verdict last."""
     for line in local_builds(found):
         console.print(Text(line, style="yellow"), soft_wrap=True)
+    if busy := found.get("busy"):
+        console.print(Text(busy, style="dim"), soft_wrap=True)
     plain = (console.encoding or "").lower().replace("-", "") not in {"utf8", "utf16"}
     table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(width=1)
