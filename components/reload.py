@@ -5,13 +5,13 @@ The provider is stored in state by reference to this module: never move or renam
 
 from __future__ import annotations
 
-import threading
 from contextlib import closing
 from typing import Any, Final
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
+from docker_access.background import bounded
 from docker_access.client import api_client
 from docker_access.commands import Ran, run_inside
 from docker_access.provider_errors import message_alone
@@ -49,19 +49,16 @@ class ReloadProvider(ResourceProvider):
 
 def _run(props: dict[str, Any]) -> None:
     container, command = str(props["container"]), [str(word) for word in props["command"]]
-    results: list[Ran] = []
-
-    def execute() -> None:
-        with closing(api_client(SECONDS)) as client:
-            results.append(run_inside(client, container, command))
-
-    thread = threading.Thread(target=execute, daemon=True)
-    thread.start()
-    thread.join(SECONDS)
     line = f"docker exec {container} {' '.join(command)}"
-    if not results:
-        raise ReloadError(f"{container} has not reloaded its configuration within {SECONDS} s. Try: {line}")
-    code, output, error = results[0]
+
+    def execute() -> Ran:
+        with closing(api_client(SECONDS)) as client:
+            return run_inside(client, container, command)
+
+    try:
+        code, output, error = bounded(execute, SECONDS)
+    except TimeoutError:
+        raise ReloadError(f"{container} has not reloaded its configuration within {SECONDS} s. Try: {line}") from None
     if code:
         said = f"{output}{error}".strip()
         raise ReloadError(

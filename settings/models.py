@@ -149,7 +149,8 @@ class Accounts(Block):
         "", description="The administrator's password, a secret. Empty has one generated."
     )
     enable_signup: Replicated[Flag] = Field(
-        default=False, description="Let anybody who reaches the UI ask for an account."
+        default=False,
+        description="Let anybody who reaches the UI ask for an account.",
     )
     given_oidc: Replicated[OidcOrNone] = Field(
         {},
@@ -168,6 +169,12 @@ class Application(Block):
         description="Further variables for Open WebUI, each with its value. A variable that this project sets is "
         "refused.",
         examples=[{"NAME": "TEXT"}],
+    )
+    panel_settings: Flag = Field(
+        default=True,
+        description="Keep what is saved in Open WebUI's admin panel. What this file says (enableSignup, publicUrl, "
+        "extraEnvironment) is written there at each up and wins. false: this file's alone; what is saved in the panel "
+        "is lost as a container restarts.",
     )
     extra_hosts: Annotated[
         Mapping[str, str],

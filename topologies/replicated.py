@@ -165,6 +165,7 @@ def _open_webui(
                 oidc_client_secret=secrets.get("oidc.clientSecret", settings.oidc_client_secret),
             ),
             extra_environment=extra_environment(settings, secrets),
+            panel_settings=settings.panel_settings,
             extra_hosts=settings.extra_hosts,
             ca=settings.ca,
             generations=settings.rotated,

@@ -43,6 +43,7 @@ def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -
             port=settings.ui_port,
             log_level=settings.log_level,
             extra_environment=extra_environment(settings, secrets),
+            panel_settings=settings.panel_settings,
             extra_hosts=settings.extra_hosts,
             ca=settings.ca,
             limits=settings.limits["open-webui"],

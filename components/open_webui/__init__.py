@@ -24,11 +24,14 @@ from components.open_webui.containers import (
     ACCOUNT_FILE,
     ENVIRONMENT_FILE,
     MIGRATE_FILE,
+    PANEL_FILE,
     PRIVATE_CA,
+    preparing,
     replicated_specs,
     single_specs,
 )
 from components.open_webui.variables import account_variables, embedding_label, secret_variables, valkey_addresses
+from components.panel_settings import PanelSettings
 from components.schema import Schema
 from components.secret import Secret
 from components.valkey.command import CA_FILE
@@ -118,7 +121,7 @@ class OpenWebUI(pulumi.ComponentResource):
         agreed: dict[str, pulumi.Input[str]] = {"image": image.image_id}
         authorities = _authority_files(args)
         app_uploads = {} if replication else authorities
-        uploads: dict[str, pulumi.Input[str]] = {**app_uploads}
+        uploads: dict[str, pulumi.Input[str]] = {**app_uploads, **_programs(args)}
         files = admin_secret = self.admin_password = None
         secret_files: dict[str, pulumi.Input[str]] = {}
         if replication:
@@ -147,7 +150,6 @@ class OpenWebUI(pulumi.ComponentResource):
                 # stops all of them first.
                 labels.REPLICAS_SHA256: environment,
             }
-            uploads = {MIGRATE_FILE: Path(__file__).with_name("migrate.py").read_text(encoding="utf-8")}
             if replication.admin and self.admin_password:
                 secret_files[ACCOUNT_FILE] = account_variables(replication.admin, self.admin_password)
                 uploads[ACCOUNT_FILE] = secret_files[ACCOUNT_FILE]
@@ -184,6 +186,7 @@ class OpenWebUI(pulumi.ComponentResource):
             )
             for resource_name, spec in specs.items()
         }
+        _panel_settings(name, args, list(containers.values()), child)
         self.container_ids = {spec.name: containers[resource_name].id for resource_name, spec in specs.items()}
         self.migration_name = args.migration_name
         has_account = replication and replication.admin
@@ -206,6 +209,26 @@ class OpenWebUI(pulumi.ComponentResource):
                 "admin_password": self.admin_password,
             }
         )
+
+
+def _panel_settings(
+    name: str, args: OpenWebUIArgs, containers: Sequence[docker.Container], child: pulumi.ResourceOptions
+) -> None:
+    """What the arguments say of the panel's settings, if they say anything; asked in the first container."""
+    if args.said:
+        PanelSettings(
+            f"{name}-panel",
+            container_id=containers[0].id,
+            command=preparing(variables=[ENVIRONMENT_FILE]) if args.replication else (),
+            said=args.said,
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=containers)),
+        )
+
+
+def _programs(args: OpenWebUIArgs) -> dict[str, str]:
+    """Texts of the programs that run in the one-shot container, by the paths of their files there."""
+    needed = [*([MIGRATE_FILE] if args.replication else []), *([PANEL_FILE] if args.replication or args.said else [])]
+    return {file: Path(__file__).with_name(file.rpartition("/")[2]).read_text(encoding="utf-8") for file in needed}
 
 
 def _ready(

@@ -119,6 +119,8 @@ class OpenWebUIArgs:
         extra_environment: Further variables, name to value; none of those with which this component hands its own
             secrets over. All are treated as secrets: replicas read them from a file. Those of a single container
             ``docker inspect`` shows.
+        panel_settings: What is saved in the admin panel is kept. What the arguments say is written to its settings at
+            each update. False: what is saved in the panel is lost as the container restarts.
         extra_hosts: Further host names that the containers resolve, to IPv4 addresses or ``host-gateway``, this host.
         ca: Certificates of authorities that are trusted besides the public ones, PEM; empty for none.
         generations: By the name of a secret (``secret-key``, ``admin-password``): any text, another one makes a new
@@ -141,8 +143,17 @@ class OpenWebUIArgs:
     limits: Limits = DEFAULTS_OF_SINGLE["open-webui"]
     replication: Replication | None = None
     extra_environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict, repr=False)
+    panel_settings: bool = True
     extra_hosts: Mapping[str, str] = field(default_factory=dict)
     ca: str = ""
     generations: Mapping[str, str] = field(default_factory=dict)
     depends_on: Sequence[pulumi.Resource] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def said(self) -> list[str]:
+        """Names of the variables that win over the admin panel; empty where it keeps nothing."""
+        if not self.panel_settings:
+            return []
+        own = ["ENABLE_SIGNUP", "WEBUI_URL"] if self.replication else []
+        return sorted({*own, *self.extra_environment})

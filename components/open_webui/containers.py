@@ -48,6 +48,7 @@ ENVIRONMENT_FILE: Final = f"{SECRETS_PATH}/open-webui.env"
 
 ACCOUNT_FILE: Final = "/migration/account.env"
 MIGRATE_FILE: Final = "/migration/migrate.py"
+PANEL_FILE: Final = "/migration/panel.py"
 
 PRIVATE_CA: Final = f"{SECRETS_PATH}/private-ca.pem"
 """The private certification authorities."""
@@ -75,6 +76,7 @@ def single_specs(name: str, args: OpenWebUIArgs) -> tuple[ContainerSpec, dict[st
     """The migration, and one container by the name of its resource. Its port is published."""
     environment = {
         **base_environment(log_level=args.log_level),
+        **({} if args.panel_settings else {"ENABLE_PERSISTENT_CONFIG": "false"}),
         **{name: str(url) for name, url in valkey_addresses(args.valkey, secret=False).items()},
         **(ca_environment(CA_BUNDLE) if args.ca else {}),
     }
@@ -86,8 +88,8 @@ def single_specs(name: str, args: OpenWebUIArgs) -> tuple[ContainerSpec, dict[st
         image=args.image,
         networks=[Join(network=args.network)],
         labels=args.labels,
-        command=(*prepare, *MIGRATE),
-        environment=migration_environment(environment),
+        command=(*prepare, *(("python3", PANEL_FILE) if args.said else MIGRATE)),
+        environment=migration_environment(environment, args.said),
         volumes={args.data.name: DATA_PATH},
         hosts=args.extra_hosts,
         limits=Limits(memory=args.limits.memory),
@@ -123,6 +125,7 @@ def replicated_specs(
         public_url=replication.public_url,
         cors_allow_origin=replication.cors_allow_origin,
         enable_signup=replication.enable_signup,
+        panel_settings=args.panel_settings,
         pools=replication.pools,
         oidc=replication.oidc,
         compute_threads=threads(replication.limits),
@@ -142,7 +145,7 @@ def replicated_specs(
         networks=networks,
         labels=args.labels,
         command=(*preparing(variables=secret_files, ca=args.ca), "python3", MIGRATE_FILE),
-        environment=migration_environment(environment),
+        environment=migration_environment(environment, args.said),
         volumes=volumes,
         hosts=args.extra_hosts,
         # It begins as root, to own a fresh data folder.

@@ -8,12 +8,13 @@ Source: https://docs.openwebui.com/getting-started/env-configuration
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from components import embedding
 from components.accounts import Oidc
 from components.limits import Pools
+from components.open_webui.panel import VARIABLES as SAID_VARIABLES
 
 DATA_PATH: Final = "/app/backend/data"
 """Where Open WebUI keeps its uploads, and its database where that is SQLite."""
@@ -59,6 +60,7 @@ def replicated_environment(
     public_url: str,
     cors_allow_origin: str,
     enable_signup: bool,
+    panel_settings: bool,
     pools: Pools,
     oidc: Oidc | None,
     compute_threads: int,
@@ -74,9 +76,9 @@ def replicated_environment(
         "CORS_ALLOW_ORIGIN": cors_allow_origin,
         "WEBUI_SESSION_COOKIE_SECURE": secure,
         "WEBUI_AUTH_COOKIE_SECURE": secure,
-        # What is set here holds on every replica and after every restart; what is set in the admin panel does not.
-        "ENABLE_PERSISTENT_CONFIG": "false",
-        # Without it a restart would open sign-up again: the default is true, and the panel's choice is not kept.
+        # With false, what is saved in the admin panel holds in one replica, and until it restarts.
+        "ENABLE_PERSISTENT_CONFIG": "true" if panel_settings else "false",
+        # Its default is true.
         "ENABLE_SIGNUP": "true" if enable_signup else "false",
         "VECTOR_DB": "pgvector",
         # Postgres' superuser has made the extension; the role may not.
@@ -112,9 +114,17 @@ def replicated_environment(
     return environment
 
 
-def migration_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The one-shot container's environment: the application's, with migrations on and a log that holds no debugging."""
-    return {**environment, "ENABLE_DB_MIGRATIONS": "true", "GLOBAL_LOG_LEVEL": "INFO"}
+def migration_environment(environment: Mapping[str, str], said: Sequence[str] = ()) -> dict[str, str]:
+    """The one-shot container's environment: the application's, with migrations on and a log that holds no debugging.
+
+    ``said`` names the variables that win over the admin panel.
+    """
+    return {
+        **environment,
+        "ENABLE_DB_MIGRATIONS": "true",
+        "GLOBAL_LOG_LEVEL": "INFO",
+        **({SAID_VARIABLES: " ".join(said)} if said else {}),
+    }
 
 
 def as_shell(variables: Mapping[str, str]) -> str:

@@ -1,7 +1,8 @@
 """Runs in the one-shot container, never in the program: prepares everything that replicas must not race for.
 
 Gives the data folder to the user that Open WebUI runs as and becomes that user; migrates the database; makes the vector
-table; asks Valkey whether it is there; creates the administrator's account, if one is configured.
+table; asks Valkey whether it is there; fills the table of the admin panel's settings; creates the administrator's
+account, if one is configured.
 """
 # ruff: noqa: PLC0415 - importing Open WebUI does things, and each has its moment
 # mypy: disable-error-code="import-not-found,import-untyped"
@@ -12,6 +13,9 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+import panel  # noqa: ICN001 - the file beside this one
 
 UID, GID = 1000, 1000
 DATABASE_SECONDS = 120
@@ -112,4 +116,12 @@ from open_webui.retrieval.vector import factory  # noqa: E402 - importing it mak
 if factory.VECTOR_DB_CLIENT is None:
     factory.get_vector_db_client()
 ask_valkey()
-asyncio.run(keep_admin_account())
+
+
+async def fill_tables() -> None:
+    """Write what replicas must not race for."""
+    await panel.fill()
+    await keep_admin_account()
+
+
+asyncio.run(fill_tables())

@@ -74,7 +74,7 @@ def wait_until(question: Callable[[], bool], seconds: float, container: Containe
 
 
 def answers(container: Container) -> None:
-    wait_until(lambda: ask(container, "redis-cli", "ping") == "0 PONG", 60, container)
+    wait_until(lambda: ask(container, "redis-cli", "ping") == "0 PONG", 240, container)
 
 
 def test_valkey_runs_with_the_tutorials_capabilities_as_its_own_user(
@@ -135,10 +135,10 @@ def test_open_webui_boots_without_root_on_a_read_only_root(
         "environment": {"WEBUI_SECRET_KEY": "0" * 64, "STATIC_DIR": "/app/static", "HOME": "/tmp"},
     }
     migration = start(references["open-webui"], "python3", "-c", "import open_webui.config", **options)
-    assert migration.wait(timeout=120)["StatusCode"] == 0, migration.logs(tail=20).decode()
+    assert migration.wait(timeout=300)["StatusCode"] == 0, migration.logs(tail=20).decode()
     container = start(references["open-webui"], **options)
     health = 'curl --silent --fail http://localhost:8080/health | jq -ne "input.status == true"'
-    wait_until(lambda: ask(container, "bash", "-c", health) == "0 true", 120, container)
+    wait_until(lambda: ask(container, "bash", "-c", health) == "0 true", 300, container)
     assert (
         ask(container, "bash", "-c", "curl -so /dev/null -w %{http_code} localhost:8080/static/favicon.png") == "0 200"
     )
@@ -159,7 +159,7 @@ def sql(container: Container, statement: str, *options: str) -> str:
 
 def is_healthy(container: Container) -> None:
     """As the deployment asks: over TCP, where nothing answers before the data folder is made."""
-    wait_until(lambda: ask(container, "pg_isready", "-q", "-h", "127.0.0.1") == "0", 60, container)
+    wait_until(lambda: ask(container, "pg_isready", "-q", "-h", "127.0.0.1") == "0", 240, container)
 
 
 def test_postgres_runs_without_root_without_capabilities_and_with_a_read_only_root(
@@ -263,9 +263,9 @@ def test_caddy_runs_without_capabilities_and_with_a_read_only_root(
         tmpfs=dict.fromkeys(("/config", "/run/caddy"), f"uid={uid},gid={gid},mode=0700"),
     )  # fmt: skip
     health = ("wget", "-q", "-O", "/dev/null", "http://127.0.0.1/gateway-health")
-    wait_until(lambda: ask(container, *health) == "0", 60, container)
+    wait_until(lambda: ask(container, *health) == "0", 240, container)
     root = "/data/caddy/pki/authorities/local/root.crt"
-    wait_until(lambda: ask(container, "head", "-n", "1", root) == "0 -----BEGIN CERTIFICATE-----", 60, container)
+    wait_until(lambda: ask(container, "head", "-n", "1", root) == "0 -----BEGIN CERTIFICATE-----", 240, container)
     assert ask(container, "nc", "-z", "-w", "1", "127.0.0.1", "8443") == "0"
     assert ask(container, "nc", "-z", "-w", "1", "127.0.0.1", "81").startswith("1")
     assert ask(container, "test", "-S", "/run/caddy/admin.sock") == "0"

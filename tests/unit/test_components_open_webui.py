@@ -30,6 +30,7 @@ def environment(**changes: Any) -> dict[str, str]:
             "public_url": "https://chat.example.com",
             "cors_allow_origin": "https://chat.example.com",
             "enable_signup": False,
+            "panel_settings": True,
             "pools": Pools(size=7, overflow=3, vector_size=2, vector_overflow=1),
             "oidc": None,
             "compute_threads": 2,
@@ -71,7 +72,8 @@ def test_the_migration_migrates_and_logs_no_debugging() -> None:
 
 def test_the_migration_is_the_application_in_everything_else() -> None:
     application = environment()
-    found = migration_environment(application)
+    found = migration_environment(application, ["A", "B"])
+    assert found.pop("STACK_FILE_VARIABLES") == "A B"
     assert {name for name in found if found[name] != application[name]} == {"ENABLE_DB_MIGRATIONS"}
 
 
@@ -84,10 +86,12 @@ def test_cookies_are_secure_where_the_url_is(url: str, secure: str) -> None:
 
 @pytest.mark.parametrize(("allowed", "text"), [(True, "true"), (False, "false")])
 def test_sign_up_is_always_said_because_its_default_is_open(allowed: bool, text: str) -> None:  # noqa: FBT001 - a case
-    found = environment(enable_signup=allowed)
-    assert found["ENABLE_SIGNUP"] == text
-    # What the panel says would hold on one replica until its restart.
-    assert found["ENABLE_PERSISTENT_CONFIG"] == "false"
+    assert environment(enable_signup=allowed)["ENABLE_SIGNUP"] == text
+
+
+@pytest.mark.parametrize(("kept", "text"), [(True, "true"), (False, "false")])
+def test_what_is_saved_in_the_admin_panel_is_kept_unless_it_is_not_to_be(kept: bool, text: str) -> None:  # noqa: FBT001
+    assert environment(panel_settings=kept)["ENABLE_PERSISTENT_CONFIG"] == text
 
 
 def test_a_browser_may_come_from_the_origins_that_are_named() -> None:
@@ -277,7 +281,11 @@ def test_the_migration_finds_open_webui_in_its_working_directory_and_makes_the_v
         "class RedisError(Exception): pass\nclass Redis:\n"
         "    from_url = classmethod(lambda cls, *_, **__: cls())\n    ping = lambda self: True\n"
     )
-    (app / "open_webui/config.py").write_text("print('migrated')\n")
+    (app / "open_webui/config.py").write_text(
+        "print('migrated')\nDEFAULT_CONFIG = {}\nasync def seed_registered_defaults(): print('filled the settings')\n"
+    )
+    (app / "open_webui/models").mkdir()
+    (app / "open_webui/models/config.py").write_text("class Config: pass\n")
     (vector / "factory.py").write_text(
         f"VECTOR_DB_CLIENT = {client}\ndef get_vector_db_client(): print('made the vector table')\n"
     )
@@ -287,7 +295,8 @@ def test_the_migration_finds_open_webui_in_its_working_directory_and_makes_the_v
         env={"PYTHONPATH": str(installed), "DATA_DIR": str(data), "REDIS_URL": "", "WEBSOCKET_REDIS_URL": ""},
     )  # fmt: skip
     assert done.stderr == ""
-    assert done.stdout.splitlines() == ["migrated", *(["made the vector table"] if client == "None" else [])]
+    made = ["made the vector table"] if client == "None" else []
+    assert done.stdout.splitlines() == ["migrated", *made, "filled the settings"]
 
 
 # What replicas agree on

@@ -40,8 +40,8 @@ WITHIN_TOOLING: Final[dict[str, set[str]]] = {
 """The same of the rooms in ``tooling``."""
 
 NAMED_BY_STATE: Final = {
-    "components.certificate", "components.docker_host", "components.pids_limit", "components.reload",
-    "components.schema", "components.secret", "verification.provider",
+    "components.certificate", "components.docker_host", "components.panel_settings", "components.pids_limit",
+    "components.reload", "components.schema", "components.secret", "verification.provider",
 }  # fmt: skip
 """Modules that the state of a deployed stack names: moved, they would be asked for and not be there."""
 

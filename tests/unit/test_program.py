@@ -286,6 +286,7 @@ def test_type_tokens_of_replicas_never_change_either() -> None:
         ("open-webui-files-volume", "docker:index/volume:Volume"),
         ("open-webui-image", "docker:index/remoteImage:RemoteImage"),
         ("open-webui-migration", "docker:index/container:Container"),
+        ("open-webui-panel", "pulumi-python:dynamic/openwebui:PanelSettings"),
         ("open-webui-schema", "pulumi-python:dynamic/openwebui:Schema"),
         ("open-webui-secret-key", "pulumi-python:dynamic/openwebui:Secret"),
         ("postgres", "openwebui:components:Postgres"),
@@ -734,7 +735,7 @@ def test_a_generated_password_is_an_output_and_a_secret() -> None:
 
 def test_without_an_account_no_empty_file_is_uploaded(staging: Recorder) -> None:
     """Docker's plugin refuses one."""
-    assert list(staging.uploads("open-webui-migration")) == ["/migration/migrate.py"]
+    assert list(staging.uploads("open-webui-migration")) == ["/migration/migrate.py", "/migration/panel.py"]
     assert "account.env" not in " ".join(staging.inputs("open-webui-migration")["command"])
 
 

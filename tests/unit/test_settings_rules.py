@@ -512,6 +512,7 @@ def test_no_variable_this_project_sets_can_be_set_beside_it() -> None:
         public_url="https://chat.example.com",
         cors_allow_origin="https://chat.example.com",
         enable_signup=False,
+        panel_settings=True,
         pools=Pools(size=1, overflow=1, vector_size=1, vector_overflow=1),
         oidc=Oidc(provider_url="", client_id=""),
         compute_threads=1,

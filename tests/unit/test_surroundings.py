@@ -21,6 +21,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 NAMES = ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG")
 IN_CONTAINERS = {
     "components/open_webui/migrate.py",
+    "components/open_webui/panel.py",
     "verification/inside/account_probe.py",
     "verification/inside/app_valkey_urls.py",
     "verification/inside/probe.py",

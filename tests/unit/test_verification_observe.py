@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from docker_access.background import bounded
 from docker_access.polling import Clock
 from verification.ask import through_url
-from verification.ask.background import bounded
 from verification.ask.connectivity import TRIES, TRY
 from verification.ask.docker_view import CouldNotAsk, Executed
 from verification.ask.observe import ask_app as run_probe

@@ -18,10 +18,10 @@ import docker.errors
 import requests
 
 from docker_access import daemon, elsewhere, labels
+from docker_access.background import bounded
 from docker_access.client import api_client, failure_text
 from docker_access.commands import files_in, run_inside, through
 from docker_access.versions import TooNewError
-from verification.ask.background import bounded
 from verification.checks.causes import Cause
 from verification.evidence.container import Container, Image
 from verification.inside.load import MOST, on_busy_host

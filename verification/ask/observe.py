@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from docker_access import redaction
+from docker_access.background import in_background
 from docker_access.polling import Clock, poll
 from verification.ask.account import ask_account
-from verification.ask.background import in_background
 from verification.ask.connectivity import ask_connectivity
 from verification.ask.readiness import PROGRESS_SECONDS, has_ended
 from verification.ask.through_url import UrlAnswers, ask_idle_socket, ask_url, ask_url_event, has_proxy

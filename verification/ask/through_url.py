@@ -14,8 +14,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from docker_access import daemon
+from docker_access.background import in_background
 from docker_access.polling import Clock, poll
-from verification.ask.background import in_background
 from verification.ask.public_endpoint import FOREIGN_ORIGIN, PublicEndpoint
 from verification.ask.view import View
 from verification.evidence.container import Container

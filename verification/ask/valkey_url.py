@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from docker_access.background import bounded
 from docker_access.polling import Clock, poll
-from verification.ask.background import bounded
 from verification.ask.valkey_client import SETTLE_SECONDS
 from verification.ask.view import CommandRunner
 from verification.evidence.inside import Probe
