@@ -25,6 +25,7 @@ from components.open_webui.containers import (
     ENVIRONMENT_FILE,
     MIGRATE_FILE,
     PANEL_FILE,
+    PANEL_FILL_FILE,
     PRIVATE_CA,
     preparing,
     replicated_specs,
@@ -227,7 +228,8 @@ def _panel_settings(
 
 def _programs(args: OpenWebUIArgs) -> dict[str, str]:
     """Texts of the programs that run in the one-shot container, by the paths of their files there."""
-    needed = [*([MIGRATE_FILE] if args.replication else []), *([PANEL_FILE] if args.replication or args.said else [])]
+    filling = [PANEL_FILE, PANEL_FILL_FILE] if args.replication or args.said else []
+    needed = [*([MIGRATE_FILE] if args.replication else []), *filling]
     return {file: Path(__file__).with_name(file.rpartition("/")[2]).read_text(encoding="utf-8") for file in needed}
 
 

@@ -49,6 +49,7 @@ ENVIRONMENT_FILE: Final = f"{SECRETS_PATH}/open-webui.env"
 ACCOUNT_FILE: Final = "/migration/account.env"
 MIGRATE_FILE: Final = "/migration/migrate.py"
 PANEL_FILE: Final = "/migration/panel.py"
+PANEL_FILL_FILE: Final = "/migration/panel_fill.py"
 
 PRIVATE_CA: Final = f"{SECRETS_PATH}/private-ca.pem"
 """The private certification authorities."""
@@ -88,7 +89,7 @@ def single_specs(name: str, args: OpenWebUIArgs) -> tuple[ContainerSpec, dict[st
         image=args.image,
         networks=[Join(network=args.network)],
         labels=args.labels,
-        command=(*prepare, *(("python3", PANEL_FILE) if args.said else MIGRATE)),
+        command=(*prepare, *(("python3", PANEL_FILL_FILE) if args.said else MIGRATE)),
         environment=migration_environment(environment, args.said),
         volumes={args.data.name: DATA_PATH},
         hosts=args.extra_hosts,

@@ -14,7 +14,9 @@ from typing import Final
 from components import embedding
 from components.accounts import Oidc
 from components.limits import Pools
-from components.open_webui.panel import VARIABLES as SAID_VARIABLES
+
+SAID_VARIABLES: Final = "STACK_FILE_VARIABLES"
+"""Names the variables that win over the admin panel; ``panel_fill`` reads it."""
 
 DATA_PATH: Final = "/app/backend/data"
 """Where Open WebUI keeps its uploads, and its database where that is SQLite."""

@@ -14,8 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-import panel  # noqa: ICN001 - the file beside this one
+import panel_fill  # the file beside this one
 
 UID, GID = 1000, 1000
 DATABASE_SECONDS = 120
@@ -120,7 +119,7 @@ ask_valkey()
 
 async def fill_tables() -> None:
     """Write what replicas must not race for."""
-    await panel.fill()
+    await panel_fill.fill()
     await keep_admin_account()
 
 

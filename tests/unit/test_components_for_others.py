@@ -245,7 +245,7 @@ def test_the_modules_that_the_state_refers_to_are_told() -> None:
 def test_the_package_asks_for_all_that_it_imports() -> None:
     """But for ``requests`` and ``urllib3``, which come with docker, and for what runs in containers only."""
     asked = {Requirement(line).name.replace("-", "_") for line in package()["project"]["dependencies"]}
-    programs = {Path(f"components/open_webui/{name}.py") for name in ("migrate", "panel")}
+    programs = {Path(f"components/open_webui/{name}.py") for name in ("migrate", "panel", "panel_fill")}
     inside = {*programs, *Path("verification/inside").glob("*.py")}
     files = {
         path for name in included() for path in ([Path(name)] if name.endswith(".py") else Path(name).rglob("*.py"))

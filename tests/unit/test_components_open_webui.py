@@ -271,6 +271,7 @@ def test_the_migration_finds_open_webui_in_its_working_directory_and_makes_the_v
     tmp_path: Path, client: str
 ) -> None:
     """As in the official images, where the package is not installed, and slim makes the table at its first use only."""
+    scripts = Path(str(components.open_webui.__file__)).parent
     installed, app, data = (tmp_path / name for name in ("installed", "app", "data"))
     vector = app / "open_webui/retrieval/vector"
     vector.mkdir(parents=True)
@@ -290,9 +291,9 @@ def test_the_migration_finds_open_webui_in_its_working_directory_and_makes_the_v
         f"VECTOR_DB_CLIENT = {client}\ndef get_vector_db_client(): print('made the vector table')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-P", "-c", IN_ANOTHER_PLACE, Path(components.open_webui.__file__).with_name("migrate.py")],
+        [sys.executable, "-P", "-c", IN_ANOTHER_PLACE, scripts / "migrate.py"],
         cwd=app, capture_output=True, text=True, check=False,
-        env={"PYTHONPATH": str(installed), "DATA_DIR": str(data), "REDIS_URL": "", "WEBSOCKET_REDIS_URL": ""},
+        env={"PYTHONPATH": f"{installed}:{scripts}", "DATA_DIR": str(data), "REDIS_URL": "", "WEBSOCKET_REDIS_URL": ""},
     )  # fmt: skip
     assert done.stderr == ""
     made = ["made the vector table"] if client == "None" else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import sqlite3
@@ -11,7 +12,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,8 @@ from docker.errors import NotFound
 
 from components import panel_settings
 from components.open_webui import panel
-from components.open_webui.panel import Place, places, value_at, with_value
+from components.open_webui.environment import SAID_VARIABLES
+from components.open_webui.panel import Place, value_at, with_value
 from components.panel_settings import PanelSettingsError, PanelSettingsProvider
 from docker_access.commands import Ran
 
@@ -78,6 +80,13 @@ DEFAULT_CONFIG = {
 """How Open WebUI 0.12 writes it: every shape that is there. tests/integration/test_stand_in.py asks the real one."""
 
 
+@pytest.fixture
+def panel_fill(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module, which finds ``panel`` beside it where it runs."""
+    monkeypatch.setitem(sys.modules, "panel", panel)
+    return importlib.import_module("components.open_webui.panel_fill")
+
+
 @pytest.mark.parametrize(
     ("variable", "found"),
     [
@@ -94,12 +103,14 @@ DEFAULT_CONFIG = {
         ("UNKNOWN", []),
     ],
 )
-def test_a_variable_says_the_setting_that_gets_its_value_from_it(variable: str, found: list[Place]) -> None:
-    assert places(SOURCE, [variable]) == found
+def test_a_variable_says_the_setting_that_gets_its_value_from_it(
+    panel_fill: ModuleType, variable: str, found: list[Place]
+) -> None:
+    assert panel_fill.places(SOURCE, [variable]) == found
 
 
-def test_a_configuration_of_another_shape_has_no_such_settings() -> None:
-    assert places("X = 1", ["ENABLE_SIGNUP"]) == []
+def test_a_configuration_of_another_shape_has_no_such_settings(panel_fill: ModuleType) -> None:
+    assert panel_fill.places("X = 1", ["ENABLE_SIGNUP"]) == []
 
 
 def test_a_value_within_a_value_is_read_and_written_and_the_rest_stays() -> None:
@@ -181,11 +192,11 @@ class Ui:
 
 
 def test_the_one_shot_fills_the_table_and_writes_what_the_stack_file_says(
-    data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    panel_fill: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     package, source = SimpleNamespace(), tmp_path / "config.py"
     source.write_text(SOURCE, encoding="utf-8")
-    monkeypatch.setenv(panel.VARIABLES, "ENABLE_SIGNUP WEBUI_BANNERS USER_PERMISSIONS_CHAT_DELETE VECTOR_DB")
+    monkeypatch.setenv(SAID_VARIABLES, "ENABLE_SIGNUP WEBUI_BANNERS USER_PERMISSIONS_CHAT_DELETE VECTOR_DB")
 
     async def seed() -> None:
         save(data, {"seeded": 1})
@@ -202,14 +213,14 @@ def test_the_one_shot_fills_the_table_and_writes_what_the_stack_file_says(
     for name, module in (("open_webui", package), ("open_webui.config", config), ("open_webui.models.config", kept)):
         monkeypatch.setitem(sys.modules, name, module)
 
-    asyncio.run(panel.fill())
+    asyncio.run(panel_fill.fill())
 
     assert saved(data) == {
         "seeded": 1, "ui.enable_signup": False, "ui.banners": [{"made": "json"}],
         "user.permissions": {"chat": {"delete": False}}, "rag.top_k": 3,
     }  # fmt: skip
     kept.Config.persistent_enabled_for = lambda _key: False
-    asyncio.run(panel.fill())
+    asyncio.run(panel_fill.fill())
     assert panel.remembered() == {}
 
 

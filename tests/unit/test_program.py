@@ -735,7 +735,10 @@ def test_a_generated_password_is_an_output_and_a_secret() -> None:
 
 def test_without_an_account_no_empty_file_is_uploaded(staging: Recorder) -> None:
     """Docker's plugin refuses one."""
-    assert list(staging.uploads("open-webui-migration")) == ["/migration/migrate.py", "/migration/panel.py"]
+    programs = ["migrate", "panel", "panel_fill"]
+    assert list(staging.uploads("open-webui-migration")) == [f"/migration/{name}.py" for name in programs]
+        f"/migration/{name}.py" for name in ("migrate", "panel", "panel_fill")
+    ]
     assert "account.env" not in " ".join(staging.inputs("open-webui-migration")["command"])
 
 

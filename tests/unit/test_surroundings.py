@@ -22,6 +22,7 @@ NAMES = ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME", "DOCKER_HOST", "DOCKER_
 IN_CONTAINERS = {
     "components/open_webui/migrate.py",
     "components/open_webui/panel.py",
+    "components/open_webui/panel_fill.py",
     "verification/inside/account_probe.py",
     "verification/inside/app_valkey_urls.py",
     "verification/inside/probe.py",

@@ -116,7 +116,9 @@ class DynamicProvider:
         if answer.changes == provider_pb2.DiffResponse.DIFF_UNKNOWN:
             changed, named = differing, None
         else:
-            changed = sorted({*differing, *answer.replaces, *answer.diffs}) or [ANY]
+            # Where no input differs, a refresh has found something otherwise than it was asked for.
+            found = differing or _differing({key: old_outputs.get(key) for key in new_inputs}, new_inputs)
+            changed = sorted({*found, *answer.replaces, *answer.diffs}) or [ANY]
             named = sorted(answer.diffs)
         return Diff(
             changed=changed,

@@ -301,6 +301,8 @@ def _changes(diff: Diff, old: Resource, new: Resource) -> list[Change]:
     changes = []
     for key in diff.changed:
         root = str(parse_path(key)[0])
-        before = old.inputs.get(root, old.outputs.get(root))
-        changes.append(Change(key=key, old=before, new=new.inputs.get(root), replaces=key in replacing))
+        before, after = old.inputs.get(root, old.outputs.get(root)), new.inputs.get(root)
+        if before == after:
+            before = old.outputs.get(root)
+        changes.append(Change(key=key, old=before, new=after, replaces=key in replacing))
     return changes
