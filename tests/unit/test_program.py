@@ -737,8 +737,6 @@ def test_without_an_account_no_empty_file_is_uploaded(staging: Recorder) -> None
     """Docker's plugin refuses one."""
     programs = ["migrate", "panel", "panel_fill"]
     assert list(staging.uploads("open-webui-migration")) == [f"/migration/{name}.py" for name in programs]
-        f"/migration/{name}.py" for name in ("migrate", "panel", "panel_fill")
-    ]
     assert "account.env" not in " ".join(staging.inputs("open-webui-migration")["command"])
 
 

@@ -14,7 +14,7 @@ from verification.checks import CHECKS, CheckResult, judge
 from verification.checks.verdict import verdict_of
 from verification.evidence import App, Connectivity, Evidence
 from verification.evidence.container import Container
-from verification.evidence.inside import Account, Connection, Live, Probe
+from verification.evidence.inside import Account, Connection, Live, PanelSettings, Probe
 from verification.evidence.url import HttpAnswer, IdleSocket, UrlEvent
 from verification.evidence.valkey import Denial, Valkey
 
@@ -1556,3 +1556,41 @@ def test_an_account_is_not_judged_where_no_live_event_arrives() -> None:
     found = result(replace(probed(live=NOT_RECEIVED), account=replace(SIGNED_IN, silent=("a to b",))), "account")
 
     assert (found.status, found.weight, found.cause) == ("unknown", "unknown", "not-asked")
+
+
+# settings-agree
+
+
+def keeping(first: str | None, second: str | None, **changes: Any) -> Evidence:
+    """Two replicas, each with what ENABLE_PERSISTENT_CONFIG says there, None for nothing."""
+    said = ({} if it is None else {"ENABLE_PERSISTENT_CONFIG": it} for it in (first, second))
+    apps = (app(name, probe=probe(environment=variables(**it), **changes)) for name, it in zip("ab", said, strict=True))
+    return evidence(apps=tuple(apps))
+
+
+def test_settings_that_each_replica_keeps_to_itself_are_told_and_fail_nothing() -> None:
+    found = result(forgetful := keeping(None, "False"), "settings-agree")
+    assert (found.status, found.cause, found.weight) == ("failed", "settings-not-shared", "should")
+    assert found.evidence.startswith("b: ENABLE_PERSISTENT_CONFIG is false")
+    assert verdict_of([found]) == "proved"
+    assert result(keeping("true", None), "settings-agree").status == "passed"
+    asked_for = {"b": {"Config.Env[ENABLE_PERSISTENT_CONFIG]": "false"}}
+    assert result(replace(forgetful, expected=asked_for), "settings-agree").cause == "panel-keeps-nothing"
+    alone = evidence(apps=(app(probe=probe(environment=variables(ENABLE_PERSISTENT_CONFIG="false"))),))
+    assert result(alone, "settings-agree").cause == "panel-keeps-nothing"
+
+
+def test_settings_that_the_panel_has_otherwise_than_the_stack_file_are_named() -> None:
+    otherwise = PanelSettings(said=3, otherwise=("ui.enable_signup", "webui.url"))
+    found = result(keeping("true", "true", panel=otherwise), "settings-agree")
+    assert (found.status, found.cause, found.weight) == ("failed", "settings-otherwise", "should")
+    assert "ui.enable_signup, webui.url" in found.evidence
+    assert "3 of them are the stack file's" in result(
+        keeping(None, None, panel=PanelSettings(said=3)), "settings-agree"
+    ).evidence  # fmt: skip
+
+
+def test_settings_that_cannot_be_asked_are_not_known() -> None:
+    unread = result(keeping(None, None, panel=PanelSettings(error="locked")), "settings-agree")
+    assert (unread.status, unread.evidence) == ("unknown", "a: locked, b: locked")
+    assert result(evidence(apps=(app(probe=probe(problem="timeout")),)), "settings-agree").status == "unknown"

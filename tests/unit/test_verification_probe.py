@@ -35,7 +35,7 @@ from verification.inside.environment import APP_PROCESS, mask
 from verification.inside.errors import one_line, problem_of
 from verification.inside.live_events import LiveEvents
 from verification.inside.probe import upgrade
-from verification.inside.schema import database_url, migrations_in, revisions_in, schema
+from verification.inside.schema import database_url, migrations_in, panel, revisions_in, schema
 from verification.inside.sentinel import NoPrimaryError, primary_address, sentinels_of
 
 if TYPE_CHECKING:
@@ -656,6 +656,22 @@ def test_a_databases_revision_is_read_and_nothing_is_made(tmp_path: Path) -> Non
     assert not (tmp_path / "none.db").exists()
     with pytest.raises(ValueError, match=r"^$"):
         revisions_in("sqlite+sqlcipher:////data/webui.db", "")
+
+
+def test_what_the_stack_file_says_is_compared_with_the_table_and_no_value_is_told(tmp_path: Path) -> None:
+    place = {"DATA_DIR": str(tmp_path)}
+    assert panel(place) == {}
+    said = {"ui.enable_signup": False, "openai.api_keys": ["sk-1"], "user.permissions/chat/delete": True}
+    texts = {json.dumps(key.split("/")): value for key, value in said.items()}
+    (tmp_path / ".stack-settings.json").write_text(json.dumps(texts), encoding="utf-8")
+    assert panel(place) == {"error": "the table of settings could not be read (OperationalError)"}
+    with closing(sqlite3.connect(tmp_path / "webui.db")) as database:
+        database.execute("CREATE TABLE config (key TEXT PRIMARY KEY, value JSON)")
+        rows = {"ui.enable_signup": "false", "openai.api_keys": '["sk-2"]', "user.permissions": '{"chat": 1}'}
+        database.executemany("INSERT INTO config VALUES (?, ?)", rows.items())
+        database.commit()
+
+    assert panel(place) == {"said": 3, "otherwise": ["openai.api_keys", "user.permissions.chat.delete"]}
 
 
 def test_postgres_is_asked_in_a_transaction_that_only_reads(monkeypatch: pytest.MonkeyPatch) -> None:

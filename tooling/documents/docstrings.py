@@ -35,7 +35,7 @@ from tooling.documents.reference import (
 )
 from verification.resource import Verification, VerificationArgs
 
-RUNS_ELSEWHERE: Final = "components.open_webui.migrate"
+RUN_ELSEWHERE: Final = {"components.open_webui.migrate", "components.open_webui.panel_fill"}
 """Imported in Open WebUI's container only."""
 
 UNITS: Final = (
@@ -53,7 +53,7 @@ PLAIN: Final = frozenset({"__init__.py", "errors.py"})
 def public_classes() -> list[type]:
     """Every public class of the components, and of what their arguments are made of."""
     names = [module.name for module in pkgutil.walk_packages(components.__path__, "components.")]
-    modules = [importlib.import_module(name) for name in names if name != RUNS_ELSEWHERE]
+    modules = [importlib.import_module(name) for name in names if name not in RUN_ELSEWHERE]
     found = [
         thing
         for module in (*modules, accounts, limits)

@@ -20,7 +20,7 @@ from verification.checks.answers import (
     ready,
     version,
 )
-from verification.checks.configuration import as_asked, environment, log_line, replicas_agree
+from verification.checks.configuration import as_asked, environment, log_line, replicas_agree, settings_agree
 from verification.checks.connections import connect, connect_redis_url
 from verification.checks.containers import containers_running, migration
 from verification.checks.events import live_event, pubsub_subscribers, sending
@@ -34,7 +34,7 @@ from verification.evidence import Evidence
 __all__ = ["CHECKS", "CHECKS_VERSION", "CheckResult", "judge", "open_webui_version"]
 
 CHECKS_VERSION: Final = 7
-"""Raised with every change of what is checked: deployments proved by an older version are proved again."""
+"""Raised with every change of what the verdict rests on: deployments proved by an older version are proved again."""
 
 CHECKS: Final = (
     Check("containers-running", "must", "Do all containers run, healthy?", containers_running),
@@ -60,6 +60,7 @@ CHECKS: Final = (
     Check("replicas-agree", "must", "Do the replicas share key, prefix and channels?", replicas_agree),
     Check("account", "must", "Do an account's events and sign-out reach every replica?", account),
     Check("as-asked", "must", "Is each container the one asked for?", as_asked),
+    Check("settings-agree", "should", "Do the admin panel's settings hold on every replica?", settings_agree),
     Check("log-line", "should", "Does the log say that Redis manages websockets?", log_line),
 )
 """All checks in causal order: the first failure is the likeliest root of those after it."""

@@ -123,6 +123,10 @@ Cause = Literal[
     "room-channels-differ",
     "key-prefix-differs",
     "one-replica",
+    # settings-agree
+    "settings-not-shared",
+    "settings-otherwise",
+    "panel-keeps-nothing",
     # account
     "no-account",
     "account-refused",

@@ -108,6 +108,40 @@ SHARED: Final[tuple[tuple[str, Cause, str], ...]] = (
 """Variables that must be the same on all replicas, the cause when they are not, and what then breaks."""
 
 
+def settings_agree(evidence: Evidence) -> Finding:
+    """What is saved in the admin panel holds on every replica, and what the stack file says holds there."""
+    asked = [app for app in evidence.apps if not app.probe.problem]
+    if not asked:
+        return unanswered(evidence.apps[0])
+    forgetful = [app.container.name for app in asked if app.probe.environment.get(KEPT, "true").lower() != "true"]
+    intended = all(evidence.expected.get(name, {}).get(f"Config.Env[{KEPT}]") == "false" for name in forgetful)
+    if forgetful and (intended or len(evidence.apps) == 1):
+        return unknown(
+            "panel-keeps-nothing", f"{listed(forgetful)}: {KEPT} is false: nothing that is saved there is kept"
+        )
+    if forgetful:
+        seen = (
+            f"{listed(forgetful)}: {KEPT} is false: what is saved in the admin panel holds in the replica that answers"
+        )
+        return failed("settings-not-shared", seen, f"set {KEPT}=true on every replica and restart all")
+    if errors := [f"{app.container.name}: {app.probe.panel.error}" for app in asked if app.probe.panel.error]:
+        return unknown("not-asked", listed(errors))
+    if otherwise := sorted({key for app in asked for key in app.probe.panel.otherwise}):
+        return failed(
+            "settings-otherwise", f"the admin panel has {listed(otherwise)} otherwise than the stack file", UPDATE
+        )
+    said = max(app.probe.panel.said for app in asked)
+    words = f"; {said} of them are the stack file's" if said else ""
+    return passed(f"the admin panel's settings are read from the database{words}")
+
+
+KEPT: Final = "ENABLE_PERSISTENT_CONFIG"
+"""Whether settings of the admin panel are kept in the database; the default is true.
+
+Source: https://github.com/open-webui/open-webui/blob/v0.12.4/backend/open_webui/models/config.py
+"""
+
+
 HARDENING: Final = ("CapAdd", "CapDrop", "SecurityOpt", "Privileged", "ReadonlyRootfs", "PidsLimit", "User")
 
 

@@ -127,6 +127,21 @@ class Schema:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PanelSettings:
+    """What the stack file of this project says of the admin panel's settings, as an app's database has them.
+
+    Attributes:
+        said: How many it says; 0 where the app is no stack's of this project.
+        otherwise: Keys of those that the database has otherwise by now.
+        error: Why the database could not be asked; empty when it was, or needed not.
+    """
+
+    said: int = 0
+    otherwise: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Probe:
     """What :mod:`verification.inside.probe` answered from inside one app container.
 
@@ -143,6 +158,7 @@ class Probe:
         live: The live events.
         subscribers: ``PUBSUB NUMSUB socketio`` asked with the app's own account; None when refused.
         schema: How far its database is migrated.
+        panel: Settings of its admin panel that a stack file says.
         load: What wants a CPU of the host, and how many there are, when the probe began; zeros where it did not.
         seconds: How long the probe took.
     """
@@ -158,6 +174,7 @@ class Probe:
     live: Live = field(default_factory=Live)
     subscribers: int | None = None
     schema: Schema = field(default_factory=lambda: Schema(error="not asked"))
+    panel: PanelSettings = field(default_factory=PanelSettings)
     load: tuple[float, int] = (0.0, 0)
     seconds: float = 0.0
 
@@ -187,6 +204,7 @@ class Probe:
             live=_from_json(Live, answer.get("live", {})),
             subscribers=answer.get("subscribers"),
             schema=_from_json(Schema, answer.get("schema", {"error": "no answer"})),
+            panel=_from_json(PanelSettings, answer.get("panel", {})),
             load=(float(wanted), int(cpus)),
             seconds=float(answer.get("seconds", 0.0)),
         )

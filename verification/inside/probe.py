@@ -19,7 +19,7 @@ from verification.inside.errors import one_line
 from verification.inside.live_events import SOCKETS_EACH, LiveEvents, receive_events
 from verification.inside.load import STRETCH, load
 from verification.inside.program import print_answer
-from verification.inside.schema import DATABASE_SECONDS, schema
+from verification.inside.schema import DATABASE_SECONDS, panel, schema
 
 OK: Final = 200
 PATHS: Final = ("/health", "/ready", "/api/version")
@@ -74,7 +74,7 @@ async def ask(answer: dict[str, Any], config: dict[str, Any]) -> None:
     }
     connectors = [Connector(name, environment) for name in URLS]
     answer["connections"] = {name: connector.answer for name, connector in zip(URLS, connectors, strict=True)}
-    reading = asyncio.create_task(asyncio.to_thread(schema, environment))
+    reading = asyncio.gather(asyncio.to_thread(schema, environment), asyncio.to_thread(panel, environment))
     address = f"http://127.0.0.1:{environment.get('PORT') or 8080}"
     timeout = aiohttp.ClientTimeout(total=HTTP_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
@@ -87,7 +87,7 @@ async def ask(answer: dict[str, Any], config: dict[str, Any]) -> None:
         if opened:
             answer["upgrade"] = await opened
     with contextlib.suppress(Exception):
-        answer["schema"] = await asyncio.wait_for(reading, DATABASE_SECONDS + 1)
+        answer["schema"], answer["panel"] = await asyncio.wait_for(reading, DATABASE_SECONDS + 1)
     events = LiveEvents(connectors[0], address, environment, salt)
     answer["live"] = events.answer
     workers = environment.get("UVICORN_WORKERS", "1")

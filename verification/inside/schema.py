@@ -1,10 +1,11 @@
-"""How far the app's database is migrated, and how far its image's migrations lead."""
+"""How far the app's database is migrated, how far its image's migrations lead, and what its table of settings says."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
 import importlib.util
+import json
 import re
 import sqlite3
 from pathlib import Path
@@ -15,6 +16,7 @@ from verification.inside.load import STRETCH
 
 REVISIONS: Final = re.compile(r"^(revision|down_revision)\b[^=\n]*=\s*(\([^)]*\)|.*)", re.MULTILINE)
 """Where a migration of alembic's says what it is and what it comes after: a name, several in brackets, or None."""
+REMEMBERED: Final = ".stack-settings.json"
 DATABASE_SECONDS: Final = round(3 * STRETCH)
 POSTGRES: Final = re.compile(r"^postgres(ql)?(\+\w+)?://")
 SQLITE: Final = re.compile(r"^sqlite(\+aiosqlite)?:///")
@@ -52,6 +54,17 @@ def revisions_in(url: str, schema: str) -> list[str]:
     Raises:
         Exception: Of the database's library, or ValueError: a database of another kind.
     """
+    table = f'"{schema}".alembic_version' if schema and POSTGRES.match(url) else "alembic_version"
+    # The name is the app's own setting, and nothing is written.
+    return sorted(str(row[0]) for row in _selected(url, f"SELECT version_num FROM {table}"))  # noqa: S608
+
+
+def _selected(url: str, query: str) -> list[tuple[Any, ...]]:
+    """The rows of a query; nothing can be written.
+
+    Raises:
+        Exception: As :func:`revisions_in` does.
+    """
     if SQLITE.match(url):
         file = quote(SQLITE.sub("", url).partition("?")[0])
         database: Any = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=DATABASE_SECONDS)
@@ -61,13 +74,44 @@ def revisions_in(url: str, schema: str) -> list[str]:
         database = importlib.import_module(library).connect(place, connect_timeout=DATABASE_SECONDS)
     else:
         raise ValueError
-    table = f'"{schema}".alembic_version' if schema and POSTGRES.match(url) else "alembic_version"
     with contextlib.closing(database):
         rows = database.cursor()
         if POSTGRES.match(url):
             rows.execute("SET TRANSACTION READ ONLY")
-        rows.execute(f"SELECT version_num FROM {table}")  # noqa: S608 - the app's own setting, and nothing is written
-        return sorted(str(row[0]) for row in rows.fetchall())
+        rows.execute(query)
+        return list(rows.fetchall())
+
+
+def panel(environment: dict[str, str]) -> dict[str, Any]:
+    """How many settings of the admin panel this project's stack file says, and which of them are otherwise by now.
+
+    What the stack file says lies beside the data: ``components/open_webui/panel.py``. No value is told.
+    """
+    found = importlib.util.find_spec("open_webui")
+    package = Path(next(iter(found.submodule_search_locations or ()), "")) if found else Path("/app/backend/open_webui")
+    file = Path(environment.get("DATA_DIR") or "/app/backend/data") / REMEMBERED
+    try:
+        said = {
+            tuple(json.loads(place)): value for place, value in json.loads(file.read_text(encoding="utf-8")).items()
+        }
+        rows = (
+            _selected(database_url(environment, package), "SELECT key, CAST(value AS TEXT) FROM config") if said else []
+        )
+        table = {key: json.loads(value) for key, value in rows}
+    except FileNotFoundError:
+        return {}
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer; its words may hold a password
+        return {"error": f"the table of settings could not be read ({type(error).__name__})"}
+    return {
+        "said": len(said),
+        "otherwise": [".".join(place) for place, value in said.items() if _at(table, place) != value],
+    }
+
+
+def _at(values: Any, place: tuple[str, ...]) -> Any:
+    for key in place:
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
 
 
 def schema(environment: dict[str, str]) -> dict[str, Any]:

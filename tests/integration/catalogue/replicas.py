@@ -37,7 +37,59 @@ def overhearing(labs: Labs) -> Iterator[Subject]:
         yield labs.variants.subject(name)
 
 
+@contextmanager
+def one_that_forgets(labs: Labs) -> Iterator[Subject]:
+    """A sound stand-in, and one that keeps what is saved in the admin panel in its memory."""
+    with (
+        stand_in_app(labs.variants, role="first") as first,
+        stand_in_app(labs.variants, FORGETFUL, role="second") as second,
+    ):
+        yield labs.variants.subject(first, second)
+
+
+@contextmanager
+def alone_and_forgetful(labs: Labs) -> Iterator[Subject]:
+    """A single stand-in that keeps nothing."""
+    with stand_in_app(labs.variants, FORGETFUL) as name:
+        yield labs.variants.subject(name)
+
+
+@contextmanager
+def changed_in_the_panel(labs: Labs) -> Iterator[Subject]:
+    """A stand-in whose stack file has said that nobody signs up, which its database does not say."""
+    with stand_in_app(labs.variants, command=["sh", "-c", f"{SAID}; exec bash start.sh"]) as name:
+        yield labs.variants.subject(name)
+
+
+FORGETFUL = {"ENABLE_PERSISTENT_CONFIG": "False"}
+SAID = """echo '{"[\\"ui.enable_signup\\"]": false}' > /app/backend/data/.stack-settings.json"""
+
 FAULTS = (
+    Fault(
+        name="one of two replicas keeps what is saved in the admin panel to itself",
+        inject=one_that_forgets,
+        check="settings-agree",
+        cause="settings-not-shared",
+        verdict="proved",
+        own="-/-",
+    ),
+    Fault(
+        name="a setting that the stack file says was changed in the admin panel",
+        inject=changed_in_the_panel,
+        check="settings-agree",
+        cause="settings-otherwise",
+        verdict="proved",
+        own="-/-",
+    ),
+    Fault(
+        name="a single Open WebUI keeps nothing that is saved in the admin panel",
+        inject=alone_and_forgetful,
+        check="settings-agree",
+        cause="panel-keeps-nothing",
+        status="unknown",
+        verdict="proved",
+        own="-/-",
+    ),
     Fault(
         name="two replicas have different `REDIS_KEY_PREFIX`",
         inject=one_with_another_prefix,
