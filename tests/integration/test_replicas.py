@@ -60,6 +60,56 @@ def test_a_changed_environment_stops_all_then_migrates_then_starts_all(replicas:
     assert "DEFAULT_LOCALE=de-DE" in replicas.run_in("app-1", "cat", "/run/secrets/open-webui.env").splitlines()
 
 
+def test_what_is_saved_in_the_admin_panel_stays_but_for_what_the_stack_file_says(replicas: Deployment) -> None:
+    """Open WebUI saves it in a table. The stand-in has no panel: by hand."""
+
+    def psql(statement: str) -> list[str]:
+        return replicas.run_in(
+            "postgres", "psql", "-U", "postgres", "-d", "openwebui", "-Atc", statement
+        ).splitlines()  # fmt: skip
+
+    before = replicas.ids()
+    psql("UPDATE config SET value = 'false' WHERE key = 'ui.enable_signup'")
+    psql("""INSERT INTO config VALUES ('ui.banners', '["hello"]', 1)""")
+    assert '- otherwise_in_panel[0]: "ui.enable_signup"' in replicas.succeed("preview")
+    assert "the admin panel has ui.enable_signup otherwise than the stack file" in replicas.succeed(
+        "verify", "--no-idle"
+    )
+    assert "setting ui.enable_signup, value: changed in the admin panel" in replicas.make("drift").stdout
+    replicas.succeed("up")
+    assert no_changes(replicas.succeed("preview"))
+    assert replicas.ids() == before
+    assert {"ui.enable_signup|true", 'ui.banners|["hello"]'} <= {*psql("SELECT key, value FROM config")}
+
+
+def test_with_files_alone_the_table_stays_empty(stood_in: Deployment) -> None:
+    stood_in.configure({"topology": "replicated", "enableSignup": True, "panelSettings": False})
+    assert "settings-agree" in stood_in.succeed("up")
+    assert "open-webui-panel" not in stood_in.state().decode()
+    count = stood_in.run_in(
+        "postgres", "psql", "-U", "postgres", "-d", "openwebui", "-Atc", "SELECT count(*) FROM config"
+    )
+    assert count == "0"
+
+
+def test_in_a_single_stack_a_variable_of_the_file_wins_over_the_panel_too(stood_in: Deployment) -> None:
+    stood_in.configure({"extraEnvironment": {"DEFAULT_LOCALE": "de-DE"}})
+    stood_in.succeed("up")
+    before = stood_in.ids()
+    execute = (
+        "import sqlite3; database = sqlite3.connect('/app/backend/data/webui.db'); "
+        "print(database.execute({!r}).fetchall()); database.commit()"
+    )
+    said = "SELECT value FROM config WHERE key = 'ui.default_locale'"
+    assert "de-DE" in stood_in.run_in("app", "python3", "-c", execute.format(said))
+    change = """UPDATE config SET value = '"fr-FR"' WHERE key = 'ui.default_locale'"""
+    stood_in.run_in("app", "python3", "-c", execute.format(change))
+    assert '- otherwise_in_panel[0]: "ui.default_locale"' in stood_in.succeed("preview")
+    stood_in.succeed("up")
+    assert "de-DE" in stood_in.run_in("app", "python3", "-c", execute.format(said))
+    assert stood_in.ids() == before
+
+
 def test_a_valkey_elsewhere_is_asked_before_anything_starts_and_then_carries_the_events(stood_in: Deployment) -> None:
     port, name = free_port(), f"{stood_in.stack}-elsewhere"
     with closing(docker_client()) as client:

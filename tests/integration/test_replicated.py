@@ -14,17 +14,19 @@ ADMIN = "admin@example.com"
 PASSWORD_AT_VALKEY = "0f" * 32
 
 
-def post(stack: Deployment, path: str, content: dict[str, str]) -> tuple[int, Any]:
-    """Post through the gateway, trusting its own authority alone."""
+def through_gateway(stack: Deployment, path: str, content: Any = None, token: str = "") -> tuple[int, Any]:
+    """Post, or get where there is no content, through the gateway, trusting its own authority alone."""
     context = ssl.create_default_context(cadata=authority(stack))
-    return ask(f"{stack.config['publicUrl']}{path}", "POST", "", content, context)
+    method = "GET" if content is None else "POST"
+    return ask(f"{stack.config['publicUrl']}{path}", method, token, content, context)
 
 
-def sign_in(stack: Deployment) -> int:
+def sign_in(stack: Deployment) -> tuple[int, str]:
+    """Sign the administrator in: the status and the token."""
     password = stack.outputs("--show-secrets")["admin_password"]
-    status, account = post(stack, "/api/v1/auths/signin", {"email": ADMIN, "password": password})
+    status, account = through_gateway(stack, "/api/v1/auths/signin", {"email": ADMIN, "password": password})
     assert status != 200 or account["role"] == "admin"
-    return status
+    return status, account["token"] if account else ""
 
 
 def test_it_is_proved_and_a_second_up_and_a_preview_change_nothing(prod: Deployment) -> None:
@@ -48,9 +50,31 @@ def test_a_websocket_on_which_nobody_speaks_outlives_a_ping_interval_through_the
 
 
 def test_the_administrator_signs_in_and_nobody_else_signs_up(prod: Deployment) -> None:
-    assert sign_in(prod) == 200
+    assert sign_in(prod)[0] == 200
     stranger = {"email": "stranger@example.com", "password": "a-strangers-password", "name": "stranger"}
-    assert post(prod, "/api/v1/auths/signup", stranger)[0] == 403
+    assert through_gateway(prod, "/api/v1/auths/signup", stranger)[0] == 403
+
+
+def test_what_the_administrator_saves_in_the_panel_holds_on_all_replicas_but_for_what_the_stack_file_says(
+    prod: Deployment,
+) -> None:
+    _, token = sign_in(prod)
+    path, before = "/api/v1/auths/admin/config", prod.ids()
+    _, settings = through_gateway(prod, path, token=token)
+    changed = {**settings, "ENABLE_SIGNUP": True, "DEFAULT_USER_ROLE": "user"}
+    assert through_gateway(prod, path, changed, token)[0] == 200
+
+    def saved(name: str) -> set[Any]:
+        """What the gateway's replicas, which take turns, say of a setting."""
+        return {through_gateway(prod, path, token=token)[1][name] for _ in range(8)}
+
+    assert saved("ENABLE_SIGNUP") == {True}
+    assert saved("DEFAULT_USER_ROLE") == {"user"}
+    assert '- otherwise_in_panel[0]: "ui.enable_signup"' in prod.succeed("preview")
+    prod.succeed("up")
+    assert saved("ENABLE_SIGNUP") == {False}
+    assert saved("DEFAULT_USER_ROLE") == {"user"}
+    assert prod.ids() == before
 
 
 def test_each_killed_container_is_missed_by_the_verification_and_one_update_mends_them_all(prod: Deployment) -> None:
@@ -85,4 +109,4 @@ def test_data_outlives_destroy_and_the_new_secrets_fit_it(prod: Deployment) -> N
     kept = ("app_data", "gateway_data", "postgres_data", "valkey_data")
     assert left == {"containers": [], "networks": [], "volumes": sorted(prod.names[name] for name in kept)}
     prod.succeed("up")
-    assert sign_in(prod) == 200
+    assert sign_in(prod)[0] == 200

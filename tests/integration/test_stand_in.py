@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from components.open_webui import panel
 from components.open_webui.containers import MIGRATE
 from docker_access import labels
 from docker_access.client import docker_client
@@ -44,6 +47,7 @@ async def emit():
     await manager.can_disconnect("a-socket-elsewhere", "/")
 asyncio.run(emit())
 """
+KEYS = "import json, open_webui.config as c; print(); print(json.dumps(list(c.DEFAULT_CONFIG)))"
 MANAGERS = {
     APP_IMAGE: ("open_webui.socket.redis_room_channels", "AsyncRedisRoomChannelManager"),
     STAND_IN: ("open_webui.main", "RoomChannels"),
@@ -106,6 +110,18 @@ def published(pair: Pair, image: str) -> list[tuple[str, Any]]:
     return [(channel, {**message, "host_id": len(message["host_id"])}) for channel, message in heard]
 
 
+def places_in(pair: Pair, variables: list[str]) -> list[list[str]]:
+    """The settings that variables say, as the one-shot of a deployment would read them in the image's own source."""
+    program = "import json, sys; sys.path.insert(0, '/tmp'); from panel_fill import places; "
+    program += "print(json.dumps(places(open('/app/backend/open_webui/config.py').read(), sys.argv[1:])))"
+    folder = Path(panel.__file__ or "").parent
+    for name in ("panel", "panel_fill"):
+        text = (folder / f"{name}.py").read_text(encoding="utf-8")
+        asked(pair, "python3", "-c", f"open('/tmp/{name}.py', 'w').write({text!r})")
+    found: list[list[str]] = json.loads(asked(pair, "python3", "-c", program, *variables))
+    return found
+
+
 def test_both_are_judged_alike_and_leave_evidence_of_the_same_shape(pairs: tuple[Pair, Pair]) -> None:
     (real, told), (other, told_of_other) = (verified(pair) for pair in pairs)
 
@@ -153,6 +169,24 @@ def test_both_images_have_the_same_configuration_libraries_and_data_folder(pairs
     )
 
     assert other == real
+
+
+@pytest.mark.parametrize("variable", ["ENABLE_SIGNUP", "WEBUI_URL", "DEFAULT_LOCALE", "RAG_TOP_K"])
+def test_a_variable_says_the_same_setting_of_the_admin_panel_in_both(pairs: tuple[Pair, Pair], variable: str) -> None:
+    real, other = (places_in(pair, [variable]) for pair in pairs)
+
+    assert len(real) == 1
+    assert other in (real, [])
+
+
+def test_nearly_every_setting_of_the_admin_panel_has_a_variable_that_is_found(pairs: tuple[Pair, Pair]) -> None:
+    source = asked(pairs[0], "cat", "/app/backend/open_webui/config.py")
+    variables = sorted(set(re.findall(r"(?:getenv|environ\.get)\(\s*'([A-Z0-9_]+)'", source)))
+    said = {place[0] for place in places_in(pairs[0], variables)}
+    keys = json.loads(asked(pairs[0], "python3", "-c", KEYS).splitlines()[-1])
+    assert len(keys) > 400
+    # Two have no variable in 0.12.4.
+    assert len(set(keys) - said) <= 2, set(keys) - said
 
 
 def test_it_is_compiled_whatever_the_environment_in_which_it_was_built(pairs: tuple[Pair, Pair]) -> None:

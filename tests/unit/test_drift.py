@@ -4,9 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from pulumi.dynamic import ReadResult
 
+from components.panel_settings import PanelSettingsProvider
 from tooling.drift.compare import Difference, differences, missing_one_shots
-from tooling.drift.observed import Observed
+from tooling.drift.observed import Observed, settings_otherwise
 from tooling.drift.recorded import Container, Join, Recorded, changeable, recorded
 from tooling.drift.report import as_json, as_text, fix_line
 from tooling.pulumi_files.checkpoint import Checkpoint, PendingOperation, Resource
@@ -338,6 +340,30 @@ def test_lost_volumes_are_told_before_they_are_made_again_empty() -> None:
     text = as_text(found(observed(volumes=frozenset())), recorded(checkpoint()), "team")
 
     assert "gone: data. What an update makes in their place is empty" in text
+
+
+def test_a_setting_that_was_changed_in_the_admin_panel_is_written_again_by_an_update() -> None:
+    asked: list[dict[str, Any]] = []
+    panel = resource(
+        "pulumi-python:dynamic/openwebui:PanelSettings", "panel", id_="panel", inputs={}, outputs={"container_id": ID}
+    )
+
+    def read(_self: object, id_: str, props: dict[str, Any]) -> ReadResult:
+        asked.append(props)
+        return ReadResult(id_, {**props, "otherwise_in_panel": ["ui.x"]})
+
+    known = recorded(checkpoint(panel))
+    assert known.panel == {"container_id": ID}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PanelSettingsProvider, "read", read)
+        assert settings_otherwise(known.panel) == ("ui.x",)
+        assert settings_otherwise({}) == ()
+    assert asked == [{"container_id": ID}]
+    (found,) = differences(Recorded(), Observed(otherwise=("ui.x",)))
+    assert as_text([found], known, "team").splitlines()[1:] == [
+        "  setting ui.x, value: changed in the admin panel (deployed: as the stack file says)",
+        "fix: make up STACK=team",
+    ]
 
 
 def test_an_interrupted_update_is_a_difference() -> None:

@@ -12,7 +12,10 @@ from tooling.drift.recorded import Container, Join, Network, Recorded
 from tooling.pulumi_files.urns import name_of
 from verification.checks.expected import UPDATED, looked_up, same
 
-Kind = Literal["container", "network", "volume", "image", "update"]
+Kind = Literal["container", "network", "volume", "image", "setting", "update"]
+
+IN_PANEL: Final = "changed in the admin panel"
+"""Seen of a setting, whose value may be a secret."""
 
 AS_DEPLOYED: Final = "as deployed"
 """What is expected where the value itself may be a secret."""
@@ -44,8 +47,8 @@ class Difference:
     Attributes:
         kind: What it is of.
         name: Its name in Docker.
-        property: ``existence``, ``id``, ``name``, ``state``, ``network NAME``, ``guest NAME``, ``variable NAME``,
-            ``file PATH``, ``content`` or a dotted path of ``docker inspect``.
+        property: ``existence``, ``value``, ``id``, ``name``, ``state``, ``network NAME``, ``guest NAME``,
+            ``variable NAME``, ``file PATH``, ``content`` or a dotted path of ``docker inspect``.
         expected: What was asked for, never a secret.
         seen: What is there, likewise.
         fix: What fixes it.
@@ -67,6 +70,7 @@ def differences(known: Recorded, seen: Observed) -> list[Difference]:
         *(one for network in known.networks for one in _network(network, seen)),
         *_volumes(known, seen),
         *_images(known, seen),
+        *(Difference("setting", key, "value", "as the stack file says", IN_PANEL) for key in seen.otherwise),
         *_strays(seen),
     ]
     return sorted(found, key=lambda one: one.property != "existence")

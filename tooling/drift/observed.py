@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from components.panel_settings import PanelSettingsProvider
 from tooling.drift.recorded import Container, Network, Recorded
 from verification.ask.docker_view import DockerView
 
@@ -21,6 +22,7 @@ class Observed:
         images: By reference: the id it stands for now, empty for none.
         image_environments: By id of an image: its own variables, as ``NAME=value``.
         files: By recorded container and path: the file's text, None where it is not there.
+        otherwise: Keys of settings that the stack file says, and the admin panel has otherwise.
         strays: Containers with the stack's labels that its state does not know.
         stray_networks: Networks, likewise.
     """
@@ -31,6 +33,7 @@ class Observed:
     images: Mapping[str, str] = field(default_factory=dict)
     image_environments: Mapping[str, frozenset[str]] = field(default_factory=dict)
     files: Mapping[tuple[str, str], str | None] = field(default_factory=dict, repr=False)
+    otherwise: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
     stray_networks: tuple[str, ...] = ()
 
@@ -60,9 +63,16 @@ def observe(view: DockerView, known: Recorded, own_labels: Mapping[str, str]) ->
             for path in one.files
             if containers[one.name].get("Id") == one.id
         },
+        otherwise=settings_otherwise(known.panel),
         strays=tuple(name for name in labelled if name not in theirs),
         stray_networks=tuple(name for name in labelled_networks if name not in networks),
     )
+
+
+def settings_otherwise(panel: Mapping[str, Any]) -> tuple[str, ...]:
+    """Keys of settings that the admin panel has otherwise than the stack file; empty where that cannot be asked."""
+    found = PanelSettingsProvider().read("panel", dict(panel)).outs if panel else None
+    return tuple((found or {}).get("otherwise_in_panel", ()))
 
 
 def _container(view: DockerView, known: Container) -> Mapping[str, Any]:

@@ -60,6 +60,7 @@ class Recorded:
     Attributes:
         volumes: Names of its volumes.
         images: References of its images, and the id each had.
+        panel: What looks at the admin panel's settings that the stack file says; empty where it says none.
         unfinished: URNs of what an interrupted update was changing.
     """
 
@@ -67,6 +68,7 @@ class Recorded:
     networks: tuple[Network, ...] = ()
     volumes: tuple[str, ...] = ()
     images: Mapping[str, str] = field(default_factory=dict)
+    panel: Mapping[str, Any] = field(default_factory=dict)
     unfinished: tuple[str, ...] = ()
 
 
@@ -90,6 +92,7 @@ def recorded(checkpoint: Checkpoint) -> Recorded:
         images={
             str(one.inputs["name"]): str(one.outputs["imageId"]) for one in of("docker:index/remoteImage:RemoteImage")
         },
+        panel=next((unwrap(one.outputs) for one in of("pulumi-python:dynamic/openwebui:PanelSettings")), {}),
         unfinished=tuple(operation.resource.urn for operation in checkpoint.operations),
     )
 
