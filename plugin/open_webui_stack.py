@@ -106,6 +106,7 @@ class OpenWebUIStackArgs(TypedDict, total=False):
     open_webui_volume: str
     volumes_external: bool
     data_on_destroy: str
+    ollama: str
     panel_settings: bool
     log_level: str
     verification: str

@@ -170,6 +170,12 @@ class Application(Block):
         "refused.",
         examples=[{"NAME": "TEXT"}],
     )
+    ollama: Annotated[str, unless_empty(values.ollama)] = Field(
+        "",
+        description="Where models of Ollama are: host (an Ollama on this host), a URL, or off. Empty leaves it to Open "
+        "WebUI and its admin panel.",
+        examples=[values.OLLAMA_HERE],
+    )
     panel_settings: Flag = Field(
         default=True,
         description="Keep what is saved in Open WebUI's admin panel. What this file says (enableSignup, publicUrl, "

@@ -6,16 +6,22 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from typing import Final
 
 from components import accounts, limits
 from components.embedding import embedding
 from components.limits import Contradiction, Limits
 from docker_access import labels
 from settings import names as names_of
+from settings import values
 from settings.models import FIELDS, Given
 from settings.names import Names
 from settings.references import is_slim
 from settings.values import origin
+
+HOST_NAME: Final = "host.docker.internal"
+"""What this host is called inside containers."""
+OLLAMA_ON_HOST: Final = f"http://{HOST_NAME}:11434"
 
 
 class StackSettings(Given):
@@ -112,6 +118,22 @@ class StackSettings(Given):
     def oidc_client_secret(self) -> str:
         """OAUTH_CLIENT_SECRET; empty without ``oidc``."""
         return self.given_oidc.client_secret if self.given_oidc else ""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Further variables for Open WebUI: those that are given, and what follows from ``ollama``."""
+        if not self.ollama:
+            return dict(self.extra_environment)
+        if self.ollama == values.OLLAMA_OFF:
+            return {**self.extra_environment, "ENABLE_OLLAMA_API": "false"}
+        url = OLLAMA_ON_HOST if self.ollama == values.OLLAMA_HERE else self.ollama
+        return {**self.extra_environment, "ENABLE_OLLAMA_API": "true", "OLLAMA_BASE_URLS": url}
+
+    @property
+    def hosts(self) -> dict[str, str]:
+        """Further host names that Open WebUI's containers resolve."""
+        here = {HOST_NAME: values.HOST_GATEWAY} if self.ollama == values.OLLAMA_HERE else {}
+        return {**here, **self.extra_hosts}
 
     @property
     def identity_headers(self) -> dict[str, str]:

@@ -152,6 +152,22 @@ def https_url(value: str) -> str:
     return value
 
 
+OLLAMA_HERE: Final = "host"
+OLLAMA_OFF: Final = "off"
+
+
+def ollama(value: str) -> str:
+    """Where Ollama is: ``host``, ``off``, or a URL, given back without a slash at its end."""
+    if value in {OLLAMA_HERE, OLLAMA_OFF}:
+        return value
+    parts, _ = _split(value)
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+        raise Invalid(f"it is {OLLAMA_HERE} (this host), {OLLAMA_OFF}, or a URL", "http://gpu.lan:11434")
+    if parts.username is not None or parts.query or parts.fragment or ";" in value:
+        raise Invalid("scheme, host, port and path are all there may be", "http://gpu.lan:11434")
+    return value.rstrip("/")
+
+
 DISCOVERY: Final = "/.well-known/openid-configuration"
 """End of a discovery document's URL: https://openid.net/specs/openid-connect-discovery-1_0.html, section 4."""
 

@@ -22,7 +22,7 @@ NO_SECRETS: Final[Secrets] = MappingProxyType({})
 
 def extra_environment(settings: Settings, secrets: Secrets) -> dict[str, pulumi.Input[str]]:
     """The further variables of the settings, with outputs in place of their texts."""
-    return {name: secrets.get(f"extraEnvironment.{name}", text) for name, text in settings.extra_environment.items()}
+    return {name: secrets.get(f"extraEnvironment.{name}", text) for name, text in settings.variables.items()}
 
 
 def data_volume(settings: Settings, name: str) -> DataVolume:

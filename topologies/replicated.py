@@ -166,7 +166,7 @@ def _open_webui(
             ),
             extra_environment=extra_environment(settings, secrets),
             panel_settings=settings.panel_settings,
-            extra_hosts=settings.extra_hosts,
+            extra_hosts=settings.hosts,
             ca=settings.ca,
             generations=settings.rotated,
             labels=settings.labels,

@@ -44,7 +44,7 @@ def deploy(settings: Settings, opts: pulumi.ResourceOptions, secrets: Secrets) -
             log_level=settings.log_level,
             extra_environment=extra_environment(settings, secrets),
             panel_settings=settings.panel_settings,
-            extra_hosts=settings.extra_hosts,
+            extra_hosts=settings.hosts,
             ca=settings.ca,
             limits=settings.limits["open-webui"],
             labels=settings.labels,

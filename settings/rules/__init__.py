@@ -44,8 +44,11 @@ def problems(settings: StackSettings) -> Iterator[Problem]:
 
 def _variables(settings: StackSettings) -> Iterator[Problem]:
     for name in settings.extra_environment:
-        if reason := why_owned(name, replicated=settings.replicated):
-            yield Problem(key="extraEnvironment", path=(name,), rule=reason, example=None, about=("topology",))
+        reason = why_owned(name, replicated=settings.replicated)
+        if settings.ollama and name in {"ENABLE_OLLAMA_API", "OLLAMA_BASE_URL", "OLLAMA_BASE_URLS"}:
+            reason = "ollama says it"
+        if reason:
+            yield Problem(key="extraEnvironment", path=(name,), rule=reason, example=None, about=("topology", "ollama"))
 
 
 def _hosts(settings: StackSettings) -> Iterator[Problem]:

@@ -453,3 +453,26 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Path, "read_text", denied)
     with pytest.raises(Invalid, match=f"{file} cannot be read: Permission denied"):
         authorities_in_file(str(file))
+
+
+@pytest.mark.parametrize(
+    ("ollama", "variables", "hosts"),
+    [
+        ("", {}, {}),
+        ("off", {"ENABLE_OLLAMA_API": "false"}, {}),
+        (
+            "host",
+            {"ENABLE_OLLAMA_API": "true", "OLLAMA_BASE_URLS": "http://host.docker.internal:11434"},
+            {"host.docker.internal": "host-gateway"},
+        ),
+        ("http://gpu.lan:11434/", {"ENABLE_OLLAMA_API": "true", "OLLAMA_BASE_URLS": "http://gpu.lan:11434"}, {}),
+    ],
+)
+def test_where_ollama_is_becomes_variables_and_a_name_of_this_host(
+    ollama: str, variables: dict[str, str], hosts: dict[str, str]
+) -> None:
+    settings = read({"ollama": ollama, "extraEnvironment": '{"A": "1"}', "extraHosts": '["b:10.0.0.1"]'})
+    assert settings.variables == {"A": "1", **variables}
+    assert settings.hosts == {"b": "10.0.0.1", **hosts}
+    own = read({"ollama": ollama, "extraHosts": '["host.docker.internal:10.0.0.1"]'})
+    assert own.hosts["host.docker.internal"] == "10.0.0.1"

@@ -96,6 +96,13 @@ def merged(one: Any, other: Any) -> Any:
             "extraHosts",
             "'ollama' is not NAME:ADDRESS, with an IPv4 address or host-gateway",
         ),
+        ({"ollama": "gpu.lan:11434"}, "ollama", "it is host (this host), off, or a URL"),
+        ({"ollama": "http://me:secret@gpu.lan"}, "ollama", "scheme, host, port and path are all there may be"),
+        (
+            {"ollama": "host", "extraEnvironment": {"OLLAMA_BASE_URL": "http://gpu.lan"}},
+            "extraEnvironment",
+            "ollama says it",
+        ),
         ({"extraHosts": ["ollama:::1"]}, "extraHosts", "'ollama:::1' is not NAME:ADDRESS"),
         ({"extraHosts": ["-a:10.0.0.1"]}, "extraHosts", "'-a:10.0.0.1' is not NAME:ADDRESS"),
         ({"extraHosts": ["ollama:127.0.0.1"]}, "extraHosts", "from a container to itself; this host is host-gateway"),

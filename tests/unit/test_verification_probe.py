@@ -660,18 +660,20 @@ def test_a_databases_revision_is_read_and_nothing_is_made(tmp_path: Path) -> Non
 
 def test_what_the_stack_file_says_is_compared_with_the_table_and_no_value_is_told(tmp_path: Path) -> None:
     place = {"DATA_DIR": str(tmp_path)}
-    assert panel(place) == {}
+    assert panel(place) == {"settings": {}}
     said = {"ui.enable_signup": False, "openai.api_keys": ["sk-1"], "user.permissions/chat/delete": True}
     texts = {json.dumps(key.split("/")): value for key, value in said.items()}
     (tmp_path / ".stack-settings.json").write_text(json.dumps(texts), encoding="utf-8")
-    assert panel(place) == {"error": "the table of settings could not be read (OperationalError)"}
+    assert panel(place) == {"settings": {}, "error": "the table of settings could not be read (OperationalError)"}
     with closing(sqlite3.connect(tmp_path / "webui.db")) as database:
         database.execute("CREATE TABLE config (key TEXT PRIMARY KEY, value JSON)")
         rows = {"ui.enable_signup": "false", "openai.api_keys": '["sk-2"]', "user.permissions": '{"chat": 1}'}
         database.executemany("INSERT INTO config VALUES (?, ?)", rows.items())
         database.commit()
 
-    assert panel(place) == {"said": 3, "otherwise": ["openai.api_keys", "user.permissions.chat.delete"]}
+    otherwise = ["openai.api_keys", "user.permissions.chat.delete"]
+    assert panel(place) == {"settings": {}, "said": 3, "otherwise": otherwise}
+    assert panel(place, ("openai.api_keys", "none"))["settings"] == {"openai.api_keys": ["sk-2"]}
 
 
 def test_postgres_is_asked_in_a_transaction_that_only_reads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,6 +162,8 @@ def ask_app(view: View, subject: Subject, name: str, shared: Mapping[str, Any]) 
         # Where Valkey can be asked with an account of its own, asking with the app's would only fill its ACL LOG.
         "counts": subject.valkey_login is None and not subject.valkey_url,
         "leave": bool(subject.valkey_url),
+        # One replica asks for all: somebody else's servers are not to be asked by each.
+        "models": name == subject.apps[0],
         "origin": origin_of(subject.url) if subject.url else "",
     }
     executed = runner.run(view, name, "probe", asked, seconds=LIVE_SECONDS + PROBE_MARGIN_SECONDS)

@@ -14,6 +14,7 @@ from verification.checks.account import account
 from verification.checks.answers import (
     health,
     idle_socket,
+    models,
     open_webui_version,
     public_endpoint,
     public_endpoint_event,
@@ -61,6 +62,7 @@ CHECKS: Final = (
     Check("account", "must", "Do an account's events and sign-out reach every replica?", account),
     Check("as-asked", "must", "Is each container the one asked for?", as_asked),
     Check("settings-agree", "should", "Do the admin panel's settings hold on every replica?", settings_agree),
+    Check("models", "should", "Which models answer?", models),
     Check("log-line", "should", "Does the log say that Redis manages websockets?", log_line),
 )
 """All checks in causal order: the first failure is the likeliest root of those after it."""

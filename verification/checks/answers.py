@@ -262,6 +262,33 @@ def _upgrade_fix(evidence: Evidence) -> str:
     return f"let Upgrade, Connection and Origin headers through to {evidence.url}/ws/socket.io, in every proxy"
 
 
+def models(evidence: Evidence) -> Finding:
+    """Open WebUI's endpoints for models list some."""
+    asked = next((app.probe.models for app in evidence.apps if app.probe.models is not None), None)
+    if asked is None:
+        return unknown("not-asked", "no app was asked in time")
+    if silent := [one for one in asked if one.error]:
+        seen = "; ".join(f"{one.url}: {one.error}" for one in silent)
+        fix = "correct address and key: in the admin panel under Settings > Connections, or in extraEnvironment"
+        return failed("models-no-answer", seen, fix)
+    if not asked:
+        return unknown("no-models", f"none is configured, so nobody can chat yet. {ADD_MODELS}")
+    return passed("; ".join(f"{one.url}: {_first(one.models)}" for one in asked))
+
+
+MODELS_SHOWN: Final = 3
+ADD_MODELS: Final = (
+    "An Ollama on this host: `open-webui:ollama: host` in the stack file. Another endpoint: OPENAI_API_BASE_URLS and "
+    "OPENAI_API_KEYS in extraEnvironment, or the admin panel"
+)
+
+
+def _first(found: tuple[str, ...]) -> str:
+    """Some models, and how many there are."""
+    more = f" and {len(found) - MODELS_SHOWN} more" if len(found) > MODELS_SHOWN else ""
+    return f"{', '.join(found[:MODELS_SHOWN])}{more}"
+
+
 def version(evidence: Evidence) -> Finding:
     """Open WebUI is 0.12.0 or later."""
     found = {app.container.name: open_webui_version(app) for app in evidence.apps if not app.probe.problem}

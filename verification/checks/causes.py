@@ -127,6 +127,9 @@ Cause = Literal[
     "settings-not-shared",
     "settings-otherwise",
     "panel-keeps-nothing",
+    # models
+    "models-no-answer",
+    "no-models",
     # account
     "no-account",
     "account-refused",

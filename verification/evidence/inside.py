@@ -142,6 +142,21 @@ class PanelSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelsEndpoint:
+    """One of the app's endpoints for models, asked for its list.
+
+    Attributes:
+        url: Its address, a password in it masked.
+        models: Ids of its models.
+        error: Why it did not tell them; empty when it did.
+    """
+
+    url: str
+    models: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Probe:
     """What :mod:`verification.inside.probe` answered from inside one app container.
 
@@ -159,6 +174,7 @@ class Probe:
         subscribers: ``PUBSUB NUMSUB socketio`` asked with the app's own account; None when refused.
         schema: How far its database is migrated.
         panel: Settings of its admin panel that a stack file says.
+        models: Its endpoints for models; None where this app was not to ask, or had not asked in time.
         load: What wants a CPU of the host, and how many there are, when the probe began; zeros where it did not.
         seconds: How long the probe took.
     """
@@ -175,6 +191,7 @@ class Probe:
     subscribers: int | None = None
     schema: Schema = field(default_factory=lambda: Schema(error="not asked"))
     panel: PanelSettings = field(default_factory=PanelSettings)
+    models: tuple[ModelsEndpoint, ...] | None = None
     load: tuple[float, int] = (0.0, 0)
     seconds: float = 0.0
 
@@ -205,6 +222,7 @@ class Probe:
             subscribers=answer.get("subscribers"),
             schema=_from_json(Schema, answer.get("schema", {"error": "no answer"})),
             panel=_from_json(PanelSettings, answer.get("panel", {})),
+            models=tuple(_from_json(ModelsEndpoint, it) for it in answer["models"]) if "models" in answer else None,
             load=(float(wanted), int(cpus)),
             seconds=float(answer.get("seconds", 0.0)),
         )

@@ -18,6 +18,7 @@ from verification.inside.environment import SHOWN, URLS, app_environment, mask
 from verification.inside.errors import one_line
 from verification.inside.live_events import SOCKETS_EACH, LiveEvents, receive_events
 from verification.inside.load import STRETCH, load
+from verification.inside.models import SETTINGS, ask_models
 from verification.inside.program import print_answer
 from verification.inside.schema import DATABASE_SECONDS, panel, schema
 
@@ -60,6 +61,16 @@ async def upgrade(session: Any, address: str, origin: str) -> dict[str, Any]:
     return answer | {"seconds": time.monotonic() - started}
 
 
+async def read_database(answer: dict[str, Any], environment: dict[str, str], keys: tuple[str, ...]) -> dict[str, Any]:
+    """Read how far the database is migrated, and settings of the admin panel; returns those with these keys."""
+    asked = asyncio.gather(asyncio.to_thread(schema, environment), asyncio.to_thread(panel, environment, keys))
+    settings: dict[str, Any] = {}
+    with contextlib.suppress(Exception):
+        answer["schema"], answer["panel"] = await asyncio.wait_for(asked, DATABASE_SECONDS + 1)
+        settings = answer["panel"].pop("settings")
+    return settings if environment.get("ENABLE_PERSISTENT_CONFIG", "true").lower() == "true" else {}
+
+
 async def ask(answer: dict[str, Any], config: dict[str, Any]) -> None:
     """Answer every question; what is answered before an interruption stays in ``answer``."""
     import aiohttp  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - the app's library, not ours
@@ -74,7 +85,7 @@ async def ask(answer: dict[str, Any], config: dict[str, Any]) -> None:
     }
     connectors = [Connector(name, environment) for name in URLS]
     answer["connections"] = {name: connector.answer for name, connector in zip(URLS, connectors, strict=True)}
-    reading = asyncio.gather(asyncio.to_thread(schema, environment), asyncio.to_thread(panel, environment))
+    reading = asyncio.create_task(read_database(answer, environment, SETTINGS if config["models"] else ()))
     address = f"http://127.0.0.1:{environment.get('PORT') or 8080}"
     timeout = aiohttp.ClientTimeout(total=HTTP_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:
@@ -86,8 +97,8 @@ async def ask(answer: dict[str, Any], config: dict[str, Any]) -> None:
         answer["http"] = dict(zip(PATHS, await answers, strict=True))
         if opened:
             answer["upgrade"] = await opened
-    with contextlib.suppress(Exception):
-        answer["schema"], answer["panel"] = await asyncio.wait_for(reading, DATABASE_SECONDS + 1)
+    settings = await reading
+    listing = asyncio.ensure_future(ask_models(settings, environment)) if config["models"] else None
     events = LiveEvents(connectors[0], address, environment, salt)
     answer["live"] = events.answer
     workers = environment.get("UVICORN_WORKERS", "1")
@@ -111,6 +122,8 @@ async def ask(answer: dict[str, Any], config: dict[str, Any]) -> None:
         seconds = int(config["patience"]) + KEY_SECONDS
         await asyncio.gather(*(connector.leave(key, seconds) for key, connector in keys.items()))
     await events.close()
+    if listing:
+        answer["models"] = await listing
 
 
 async def main(config: dict[str, Any]) -> dict[str, Any]:

@@ -82,30 +82,36 @@ def _selected(url: str, query: str) -> list[tuple[Any, ...]]:
         return list(rows.fetchall())
 
 
-def panel(environment: dict[str, str]) -> dict[str, Any]:
+def panel(environment: dict[str, str], keys: tuple[str, ...] = ()) -> dict[str, Any]:
     """How many settings of the admin panel this project's stack file says, and which of them are otherwise by now.
 
-    What the stack file says lies beside the data: ``components/open_webui/panel.py``. No value is told.
+    What the stack file says lies beside the data: ``components/open_webui/panel.py``. No value is told, but
+    ``settings``, those with these ``keys``, which whoever asks keeps to itself; empty where they could not be read.
     """
-    found = importlib.util.find_spec("open_webui")
-    package = Path(next(iter(found.submodule_search_locations or ()), "")) if found else Path("/app/backend/open_webui")
     file = Path(environment.get("DATA_DIR") or "/app/backend/data") / REMEMBERED
+    answer: dict[str, Any] = {"settings": {}}
+    if not (keys or file.exists()):
+        return answer
     try:
+        rows = _selected(_database(environment), "SELECT key, CAST(value AS TEXT) FROM config")
+        table = {str(key): json.loads(value) for key, value in rows}
+        answer["settings"] = {key: table[key] for key in keys if key in table}
         said = {
             tuple(json.loads(place)): value for place, value in json.loads(file.read_text(encoding="utf-8")).items()
         }
-        rows = (
-            _selected(database_url(environment, package), "SELECT key, CAST(value AS TEXT) FROM config") if said else []
-        )
-        table = {key: json.loads(value) for key, value in rows}
     except FileNotFoundError:
-        return {}
+        return answer
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer; its words may hold a password
-        return {"error": f"the table of settings could not be read ({type(error).__name__})"}
-    return {
-        "said": len(said),
-        "otherwise": [".".join(place) for place, value in said.items() if _at(table, place) != value],
-    }
+        unread = {"error": f"the table of settings could not be read ({type(error).__name__})"}
+        return answer | (unread if file.exists() else {})
+    otherwise = [".".join(place) for place, value in said.items() if _at(table, place) != value]
+    return answer | {"said": len(said), "otherwise": otherwise}
+
+
+def _database(environment: dict[str, str]) -> str:
+    found = importlib.util.find_spec("open_webui")
+    places = list(found.submodule_search_locations or ()) if found else ["/app/backend/open_webui"]
+    return database_url(environment, Path(places[0]))
 
 
 def _at(values: Any, place: tuple[str, ...]) -> Any:

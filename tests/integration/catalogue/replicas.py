@@ -61,6 +61,14 @@ def changed_in_the_panel(labs: Labs) -> Iterator[Subject]:
         yield labs.variants.subject(name)
 
 
+@contextmanager
+def with_models_at(labs: Labs, url: str) -> Iterator[Subject]:
+    """A stand-in that is told of an endpoint for models."""
+    changes = {"OPENAI_API_BASE_URLS": url, "OPENAI_API_KEYS": "sk-0123456789"}
+    with stand_in_app(labs.variants, changes) as name:
+        yield labs.variants.subject(name)
+
+
 FORGETFUL = {"ENABLE_PERSISTENT_CONFIG": "False"}
 SAID = """echo '{"[\\"ui.enable_signup\\"]": false}' > /app/backend/data/.stack-settings.json"""
 
@@ -101,6 +109,23 @@ FAULTS = (
         inject=one_without_room_channels,
         check="replicas-agree",
         cause="room-channels-differ",
+        own="-/-",
+    ),
+    Fault(
+        name="nobody answers where models are configured",
+        inject=lambda labs: with_models_at(labs, "http://127.0.0.1:9/v1"),
+        check="models",
+        cause="models-no-answer",
+        verdict="proved",
+        own="-/-",
+    ),
+    Fault(
+        name="no models are configured",
+        inject=alone_and_forgetful,
+        check="models",
+        cause="no-models",
+        status="unknown",
+        verdict="proved",
         own="-/-",
     ),
     Fault(
