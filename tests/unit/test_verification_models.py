@@ -86,6 +86,7 @@ def test_models_are_listed_with_the_key_and_the_key_is_not_told() -> None:
     assert one == {"url": "HERE/v1", "models": ["a", "b"], "error": "", "asked": [f"/v1/models Bearer {KEY}"]}
     refused = asked(OPENAI, f'{{"error": "no such key: {KEY}"}}', 401)
     assert refused["error"] == '401 {"error": "no such key: ***"}'
+    assert asked(OPENAI, "", 404)["error"] == "404"
     assert asked(OPENAI, "[]")["error"] == "200 []"
     assert asked(OPENAI, "<html>", 200)["error"] == "200 <html>"
 

@@ -93,7 +93,7 @@ async def ask_models(table: dict[str, Any], environment: dict[str, str]) -> list
             rows = answer.get("data") or answer.get("models") or [] if isinstance(answer, dict) else answer
             told["models"] = sorted(str(row.get("id") or row.get("name")) for row in rows)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer
-            said = said or one_line(error)
+            said = said if status else one_line(error)
         if status == FINE and told["models"]:
             return told
         if endpoint["optional"]:
