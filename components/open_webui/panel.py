@@ -43,12 +43,13 @@ def with_value(values: Any, place: Place, value: Any) -> Any:
     return {**within, place[0]: with_value(within.get(place[0]), place[1:], value)}
 
 
-def remember(said: dict[str, Any]) -> None:
-    """Keep what the stack file says, for who compares: it holds secrets, as the table does."""
+def remember(said: dict[Place, Any], variables: dict[Place, list[str]]) -> None:
+    """Keep what the stack file says, and by which variables, for who compares: it holds secrets, as the table does."""
     file = _data() / REMEMBERED
     partial = file.with_suffix(".partial")
     partial.touch(mode=0o600)
-    partial.write_text(json.dumps(said), encoding="utf-8")
+    rows = [{"place": place, "value": value, "variables": variables[place]} for place, value in said.items()]
+    partial.write_text(json.dumps(rows), encoding="utf-8")
     partial.replace(file)
 
 
@@ -57,12 +58,12 @@ def _data() -> Path:
 
 
 def remembered() -> dict[Place, Any]:
-    """What the stack file said at the last update, by place; empty where it said nothing."""
+    """What the stack file says, by place: what it said at the last update, by variables that there are still."""
     try:
-        said = json.loads((_data() / REMEMBERED).read_text(encoding="utf-8"))
+        rows = json.loads((_data() / REMEMBERED).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    return {tuple(json.loads(place)): value for place, value in said.items()}
+    return {tuple(row["place"]): row["value"] for row in rows if os.environ.keys() & {*row["variables"]}}
 
 
 def differing() -> dict[Place, Any]:

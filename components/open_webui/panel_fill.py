@@ -29,19 +29,19 @@ async def fill() -> None:
     from open_webui import config  # importing it migrates
 
     await config.seed_registered_defaults()
-    remember(_said(config))
+    _remember(config)
     write()
 
 
-def _said(config: Any) -> dict[str, Any]:
-    """What the stack file says, by place; without what the panel cannot keep anyway."""
+def _remember(config: Any) -> None:
+    """Remember what the stack file says, without what the panel cannot keep anyway."""
     from open_webui.models.config import Config
 
     source = Path(str(config.__file__)).read_text(encoding="utf-8")
     found = places(source, os.environ.get(VARIABLES, "").split())
-    kept = (place for place in found if Config.persistent_enabled_for(place[0]))
-    said = {json.dumps(place): value_at(config.DEFAULT_CONFIG, place) for place in kept}
-    return dict(json.loads(json.dumps(said, default=_plain)))
+    kept = {place: names for place, names in found.items() if Config.persistent_enabled_for(place[0])}
+    values = {place: value_at(config.DEFAULT_CONFIG, place) for place in kept}
+    remember({place: json.loads(json.dumps(value, default=_plain)) for place, value in values.items()}, kept)
 
 
 def _plain(value: Any) -> Any:
@@ -49,8 +49,8 @@ def _plain(value: Any) -> Any:
     return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
 
 
-def places(source: str, variables: Collection[str]) -> list[Place]:
-    """The settings whose values come from some of these variables.
+def places(source: str, variables: Collection[str]) -> dict[Place, list[str]]:
+    """The settings whose values come from some of these variables, each with those.
 
     Args:
         source: Text of ``open_webui/config.py``.
@@ -58,7 +58,8 @@ def places(source: str, variables: Collection[str]) -> list[Place]:
     """
     names = _Names(source)
     wanted = {*variables}
-    return [place for place, name in names.leaves("DEFAULT_CONFIG") if names.variables_of(name) & wanted]
+    found = {place: sorted(names.variables_of(name) & wanted) for place, name in names.leaves("DEFAULT_CONFIG")}
+    return {place: said for place, said in found.items() if said}
 
 
 class _Names:

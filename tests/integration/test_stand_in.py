@@ -113,7 +113,7 @@ def published(pair: Pair, image: str) -> list[tuple[str, Any]]:
 def places_in(pair: Pair, variables: list[str]) -> list[list[str]]:
     """The settings that variables say, as the one-shot of a deployment would read them in the image's own source."""
     program = "import json, sys; sys.path.insert(0, '/tmp'); from panel_fill import places; "
-    program += "print(json.dumps(places(open('/app/backend/open_webui/config.py').read(), sys.argv[1:])))"
+    program += "print(json.dumps([*places(open('/app/backend/open_webui/config.py').read(), sys.argv[1:])]))"
     folder = Path(panel.__file__ or "").parent
     for name in ("panel", "panel_fill"):
         text = (folder / f"{name}.py").read_text(encoding="utf-8")

@@ -106,11 +106,11 @@ def panel_fill(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_a_variable_says_the_setting_that_gets_its_value_from_it(
     panel_fill: ModuleType, variable: str, found: list[Place]
 ) -> None:
-    assert panel_fill.places(SOURCE, [variable]) == found
+    assert panel_fill.places(SOURCE, [variable]) == {place: [variable] for place in found}
 
 
 def test_a_configuration_of_another_shape_has_no_such_settings(panel_fill: ModuleType) -> None:
-    assert panel_fill.places("X = 1", ["ENABLE_SIGNUP"]) == []
+    assert panel_fill.places("X = 1", ["ENABLE_SIGNUP"]) == {}
 
 
 def test_a_value_within_a_value_is_read_and_written_and_the_rest_stays() -> None:
@@ -158,7 +158,7 @@ def run(verb: str) -> str:
 
 def test_what_the_panel_has_otherwise_is_named_and_written_again(data: Path) -> None:
     said = {("ui.enable_signup",): False, ("user.permissions", "chat", "delete"): False, ("webui.url",): "https://a.b"}
-    panel.remember({json.dumps(place): value for place, value in said.items()})
+    panel.remember(said, {place: ["PATH"] for place in said})
 
     assert json.loads(run("compare")) == ["ui.enable_signup", "user.permissions.chat.delete", "webui.url"]
     run("write")
@@ -171,6 +171,14 @@ def test_what_the_panel_has_otherwise_is_named_and_written_again(data: Path) -> 
     assert json.loads(run("compare")) == ["ui.enable_signup"]
 
 
+def test_what_a_variable_said_that_is_gone_since_is_the_panels(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    panel.remember({("ui.enable_signup",): False}, {("ui.enable_signup",): ["ENABLE_SIGNUP"]})
+    assert json.loads(run("compare")) == []
+    monkeypatch.setenv("ENABLE_SIGNUP", "false")
+    assert json.loads(run("compare")) == ["ui.enable_signup"]
+    assert data.exists()
+
+
 def test_where_the_stack_file_says_nothing_the_panel_has_nothing_otherwise(data: Path) -> None:
     assert json.loads(run("compare")) == []
     run("write")
@@ -178,7 +186,7 @@ def test_where_the_stack_file_says_nothing_the_panel_has_nothing_otherwise(data:
 
 
 def test_what_is_remembered_only_its_owner_reads_for_it_holds_keys(data: Path) -> None:
-    panel.remember({json.dumps(["openai.api_keys"]): ["sk-1"]})
+    panel.remember({("openai.api_keys",): ["sk-1"]}, {("openai.api_keys",): ["OPENAI_API_KEYS"]})
     assert stat.S_IMODE((data / panel.REMEMBERED).stat().st_mode) == 0o600
     assert [file.name for file in data.iterdir() if "partial" in file.name] == []
     assert "sk-1" not in run("compare")
@@ -196,7 +204,10 @@ def test_the_one_shot_fills_the_table_and_writes_what_the_stack_file_says(
 ) -> None:
     package, source = SimpleNamespace(), tmp_path / "config.py"
     source.write_text(SOURCE, encoding="utf-8")
-    monkeypatch.setenv(SAID_VARIABLES, "ENABLE_SIGNUP WEBUI_BANNERS USER_PERMISSIONS_CHAT_DELETE VECTOR_DB")
+    said = ["ENABLE_SIGNUP", "WEBUI_BANNERS", "USER_PERMISSIONS_CHAT_DELETE", "VECTOR_DB"]
+    monkeypatch.setenv(SAID_VARIABLES, " ".join(said))
+    for name in said:
+        monkeypatch.setenv(name, "")
 
     async def seed() -> None:
         save(data, {"seeded": 1})

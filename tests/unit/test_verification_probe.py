@@ -662,13 +662,14 @@ def test_what_the_stack_file_says_is_compared_with_the_table_and_no_value_is_tol
     place = {"DATA_DIR": str(tmp_path)}
     assert panel(place) == {"settings": {}}
     said = {"ui.enable_signup": False, "openai.api_keys": ["sk-1"], "user.permissions/chat/delete": True}
-    texts = {json.dumps(key.split("/")): value for key, value in said.items()}
-    (tmp_path / ".stack-settings.json").write_text(json.dumps(texts), encoding="utf-8")
+    rows = [{"place": key.split("/"), "value": value, "variables": ["DATA_DIR"]} for key, value in said.items()]
+    rows.append({"place": ["gone"], "value": 1, "variables": ["GONE"]})
+    (tmp_path / ".stack-settings.json").write_text(json.dumps(rows), encoding="utf-8")
     assert panel(place) == {"settings": {}, "error": "the table of settings could not be read (OperationalError)"}
     with closing(sqlite3.connect(tmp_path / "webui.db")) as database:
         database.execute("CREATE TABLE config (key TEXT PRIMARY KEY, value JSON)")
-        rows = {"ui.enable_signup": "false", "openai.api_keys": '["sk-2"]', "user.permissions": '{"chat": 1}'}
-        database.executemany("INSERT INTO config VALUES (?, ?)", rows.items())
+        table = {"ui.enable_signup": "false", "openai.api_keys": '["sk-2"]', "user.permissions": '{"chat": 1}'}
+        database.executemany("INSERT INTO config VALUES (?, ?)", table.items())
         database.commit()
 
     otherwise = ["openai.api_keys", "user.permissions.chat.delete"]

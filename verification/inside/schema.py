@@ -96,9 +96,8 @@ def panel(environment: dict[str, str], keys: tuple[str, ...] = ()) -> dict[str, 
         rows = _selected(_database(environment), "SELECT key, CAST(value AS TEXT) FROM config")
         table = {str(key): json.loads(value) for key, value in rows}
         answer["settings"] = {key: table[key] for key in keys if key in table}
-        said = {
-            tuple(json.loads(place)): value for place, value in json.loads(file.read_text(encoding="utf-8")).items()
-        }
+        remembered = json.loads(file.read_text(encoding="utf-8"))
+        said = {tuple(it["place"]): it["value"] for it in remembered if environment.keys() & {*it["variables"]}}
     except FileNotFoundError:
         return answer
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer; its words may hold a password

@@ -70,7 +70,8 @@ def with_models_at(labs: Labs, url: str) -> Iterator[Subject]:
 
 
 FORGETFUL = {"ENABLE_PERSISTENT_CONFIG": "False"}
-SAID = """echo '{"[\\"ui.enable_signup\\"]": false}' > /app/backend/data/.stack-settings.json"""
+SAID = """echo '[{"place": ["ui.enable_signup"], "value": false, "variables": ["PATH"]}]' > \
+/app/backend/data/.stack-settings.json"""
 
 FAULTS = (
     Fault(
