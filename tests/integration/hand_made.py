@@ -471,7 +471,8 @@ class Labs:
             report = verify(made.subject, silent)  # waits until everything is up
             assert report["verdict"] == "proved", report["summary"]
             unasked = {row["id"] for row in report["checks"] if row["class"] == "unknown"}
-            assert unasked - {"migration"} == {"account", "idle-socket", "models", "log-line"}  # it reads Open WebUI's own schema
+            unknown = {"account", "idle-socket", "models", "log-line"}
+            assert unasked - {"migration"} == unknown  # it reads Open WebUI's own schema
             return made
 
         found: Replicas = self._once.get("replicas", start)
