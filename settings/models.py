@@ -149,8 +149,7 @@ class Accounts(Block):
         "", description="The administrator's password, a secret. Empty has one generated."
     )
     enable_signup: Replicated[Flag] = Field(
-        default=False,
-        description="Let anybody who reaches the UI ask for an account.",
+        default=False, description="Let anybody who reaches the UI ask for an account."
     )
     given_oidc: Replicated[OidcOrNone] = Field(
         {},
@@ -190,8 +189,8 @@ class Application(Block):
         [],
         validate_default=True,
         description="Further names of hosts for Open WebUI's containers, as for docker run --add-host; "
-        f"host.docker.internal:{values.HOST_GATEWAY} is this host.",
-        examples=[[f"host.docker.internal:{values.HOST_GATEWAY}"]],
+        f"{values.HOST_NAME}:{values.HOST_GATEWAY} is this host.",
+        examples=[[f"{values.HOST_NAME}:{values.HOST_GATEWAY}"]],
     )
     ca: Annotated[str, unless_empty(values.authorities_in_file)] = Field(
         "",

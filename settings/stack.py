@@ -19,9 +19,7 @@ from settings.names import Names
 from settings.references import is_slim
 from settings.values import origin
 
-HOST_NAME: Final = "host.docker.internal"
-"""What this host is called inside containers."""
-OLLAMA_ON_HOST: Final = f"http://{HOST_NAME}:11434"
+OLLAMA_ON_HOST: Final = f"http://{values.HOST_NAME}:11434"
 
 
 class StackSettings(Given):
@@ -132,7 +130,7 @@ class StackSettings(Given):
     @property
     def hosts(self) -> dict[str, str]:
         """Further host names that Open WebUI's containers resolve."""
-        here = {HOST_NAME: values.HOST_GATEWAY} if self.ollama == values.OLLAMA_HERE else {}
+        here = {values.HOST_NAME: values.HOST_GATEWAY} if self.ollama == values.OLLAMA_HERE else {}
         return {**here, **self.extra_hosts}
 
     @property

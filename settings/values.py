@@ -75,6 +75,8 @@ def networks(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+HOST_NAME: Final = "host.docker.internal"
+"""What this host is called inside containers, by custom."""
 HOST_GATEWAY: Final = "host-gateway"
 """Docker's word for its host: https://docs.docker.com/reference/cli/docker/container/run/#add-host"""
 

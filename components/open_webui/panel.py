@@ -72,17 +72,21 @@ def differing() -> dict[Place, Any]:
     if not said:
         return {}
     with closing(_database()) as database:
-        table = dict(_rows(database))
+        return _otherwise(said, dict(_rows(database)))
+
+
+def _otherwise(said: dict[Place, Any], table: dict[str, Any]) -> dict[Place, Any]:
     return {place: value for place, value in said.items() if value_at(table, place) != value}
 
 
 def write() -> None:
     """Write what the stack file says, where the table has it otherwise."""
-    changed = differing()
-    if not changed:
+    said = remembered()
+    if not said:
         return
     with closing(_database()) as database:
         table = dict(_rows(database))
+        changed = _otherwise(said, table)
         cursor, mark = database.cursor(), "%s" if _in_postgres() else "?"
         for place, value in changed.items():
             table = with_value(table, place, value)

@@ -24,6 +24,7 @@ from components.open_webui.environment import SAID_VARIABLES
 from components.open_webui.panel import Place, value_at, with_value
 from components.panel_settings import PanelSettingsError, PanelSettingsProvider
 from docker_access.commands import Ran
+from verification.inside import schema
 
 SOURCE = """
 import os
@@ -183,6 +184,14 @@ def test_where_the_stack_file_says_nothing_the_panel_has_nothing_otherwise(data:
     assert json.loads(run("compare")) == []
     run("write")
     assert saved(data)["ui.enable_signup"] is True
+
+
+def test_the_verification_reads_what_is_remembered_alike(data: Path) -> None:
+    said = {("ui.enable_signup",): False, ("user.permissions", "chat", "delete"): True, ("rag.top_k",): 4}
+    panel.remember(said, {place: ["DATA_DIR"] for place in said})
+    seen = schema.panel({"DATA_DIR": str(data)})
+    assert (seen["said"], seen["otherwise"]) == (3, ["ui.enable_signup", "rag.top_k"])
+    assert json.loads(run("compare")) == seen["otherwise"]
 
 
 def test_what_is_remembered_only_its_owner_reads_for_it_holds_keys(data: Path) -> None:

@@ -39,7 +39,7 @@ def test_a_limit_grows_by_how_many_share_a_cpu(
     seen = load.load(str(file))
     monkeypatch.setattr(load, "load", lambda: seen)
 
-    assert load.stretch() == times
+    assert load.stretch(*seen) == times
     assert load.on_busy_host(2.0) == 2.0 * times
 
 
@@ -76,7 +76,7 @@ def test_a_command_in_a_container_is_given_longer_by_this_hosts_load_and_the_lon
 
     monkeypatch.setattr(docker_view, "bounded", end_at_once)
     monkeypatch.setattr(daemon, "kind", lambda: kind)
-    monkeypatch.setattr(load, "stretch", lambda: 3.0)
+    monkeypatch.setattr(load, "stretch", lambda *_: 3.0)
     view = DockerView.__new__(DockerView)
 
     assert view.execute("app", ["true"], seconds=2.0).problem == "timeout"

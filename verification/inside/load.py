@@ -25,16 +25,16 @@ def load(path: str = "/proc/loadavg") -> tuple[float, int]:
     return wanted, os.cpu_count() or 1
 
 
-def stretch() -> float:
+def stretch(wanted: float, cpus: int) -> float:
     """By what a limit on an answer is multiplied, from 1 to :data:`MOST`: by how many share a CPU."""
-    wanted, cpus = load()
     return min(max(wanted / cpus, 1.0), MOST)
 
 
 def on_busy_host(seconds: float) -> float:
     """A limit, lengthened by how busy this host is now."""
-    return seconds * stretch()
+    return seconds * stretch(*load())
 
 
-STRETCH: Final = stretch()
+LOAD: Final = load()
 """As it was when this process began: a program that runs inside a container lives for one verification."""
+STRETCH: Final = stretch(*LOAD)

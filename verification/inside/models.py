@@ -80,12 +80,12 @@ async def ask_models(table: dict[str, Any], environment: dict[str, str]) -> list
 
     proxies = {name: value for name, value in environment.items() if name.lower().endswith("_proxy")}
     os.environ.update(proxies)  # the app may have them from a file
-    patience = {seconds: aiohttp.ClientTimeout(total=seconds) for seconds in (MODELS_SECONDS, DEFAULT_SECONDS)}
 
     async def ask(session: Any, endpoint: dict[str, str]) -> dict[str, Any] | None:
         headers = {"Authorization": f"Bearer {endpoint['key']}"} if endpoint["key"] else {}
         told: dict[str, Any] = {"url": mask(endpoint["url"]), "models": [], "error": ""}
-        status, said, timeout = 0, "", patience[DEFAULT_SECONDS if endpoint["optional"] else MODELS_SECONDS]
+        status, said = 0, ""
+        timeout = aiohttp.ClientTimeout(total=DEFAULT_SECONDS if endpoint["optional"] else MODELS_SECONDS)
         try:
             async with session.get(endpoint["list"], headers=headers, timeout=timeout) as response:
                 status, said = response.status, await response.text()

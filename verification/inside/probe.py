@@ -17,7 +17,7 @@ from verification.inside.connector import KEY_SECONDS, Connector, connect_all, i
 from verification.inside.environment import SHOWN, URLS, app_environment, mask
 from verification.inside.errors import one_line
 from verification.inside.live_events import SOCKETS_EACH, LiveEvents, receive_events
-from verification.inside.load import STRETCH, load
+from verification.inside.load import LOAD, STRETCH
 from verification.inside.models import SETTINGS, ask_models
 from verification.inside.program import print_answer
 from verification.inside.schema import DATABASE_SECONDS, panel, schema
@@ -76,7 +76,7 @@ async def ask(answer: dict[str, Any], config: dict[str, Any]) -> None:
     import aiohttp  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - the app's library, not ours
 
     answer["process"], environment = app_environment()
-    answer["load"] = load()
+    answer["load"] = LOAD
     salt = str(config["salt"])
     answer["environment"] = {name: value for name, value in environment.items() if name in SHOWN}
     answer["environment"] |= {name: mask(environment[name]) for name in URLS if name in environment}

@@ -93,7 +93,7 @@ def panel(environment: dict[str, str], keys: tuple[str, ...] = ()) -> dict[str, 
     if not (keys or file.exists()):
         return answer
     try:
-        rows = _selected(_database(environment), "SELECT key, CAST(value AS TEXT) FROM config")
+        rows = _selected(database_url(environment, _package()), "SELECT key, CAST(value AS TEXT) FROM config")
         table = {str(key): json.loads(value) for key, value in rows}
         answer["settings"] = {key: table[key] for key in keys if key in table}
         remembered = json.loads(file.read_text(encoding="utf-8"))
@@ -107,10 +107,11 @@ def panel(environment: dict[str, str], keys: tuple[str, ...] = ()) -> dict[str, 
     return answer | {"said": len(said), "otherwise": otherwise}
 
 
-def _database(environment: dict[str, str]) -> str:
+def _package() -> Path:
+    """Open WebUI's package, which the official image does not install."""
     found = importlib.util.find_spec("open_webui")
     places = list(found.submodule_search_locations or ()) if found else ["/app/backend/open_webui"]
-    return database_url(environment, Path(places[0]))
+    return Path(places[0])
 
 
 def _at(values: Any, place: tuple[str, ...]) -> Any:
@@ -121,9 +122,7 @@ def _at(values: Any, place: tuple[str, ...]) -> Any:
 
 def schema(environment: dict[str, str]) -> dict[str, Any]:
     """Which revisions the app's database is at, and which its image's migrations lead to."""
-    found = importlib.util.find_spec("open_webui")
-    places = list(found.submodule_search_locations or ()) if found else ["/app/backend/open_webui"]
-    package = Path(places[0])
+    package = _package()
     if "DATABASE_URL" not in environment and (package.parents[1] / ".env").exists():
         return {"error": "the app reads its settings from a file .env, which is not read here"}
     known, heads = migrations_in(package / "migrations/versions")

@@ -21,7 +21,7 @@ from verification.checks import CHECKS, CheckResult, open_webui_version
 from verification.checks.verdict import Verdict, verdict_of
 from verification.evidence import Evidence
 from verification.evidence.container import Container
-from verification.inside.load import MOST
+from verification.inside.load import stretch
 from verification.subject import Subject
 
 SUMMARY_WIDTH: Final = 160
@@ -83,7 +83,7 @@ def _busy(evidence: Evidence) -> str:
     wanted, cpus = max((app.probe.load for app in evidence.apps), default=(0.0, 0))
     if wanted <= cpus:
         return ""
-    times = min(wanted / cpus, MOST)
+    times = stretch(wanted, cpus)
     return (
         f"the Docker host is busy (load {wanted:.1f} on {cpus} CPUs): answers were waited for {times:.1f} times as long"
     )
