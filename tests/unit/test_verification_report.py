@@ -44,12 +44,12 @@ def test_it_has_the_promised_shape_and_is_json() -> None:
     assert (made["open_webui_version"], made["valkey_version"]) == ("0.12.4", "8.0.1")
 
 
-def test_it_says_how_much_longer_answers_were_waited_for_on_a_busy_host() -> None:
+def test_it_says_how_much_longer_an_answer_may_take_on_a_busy_host() -> None:
     def under(load: tuple[float, int]) -> str:
         return as_text(reported(evidence(apps=(app(probe=probe(load=load)),))))
 
-    assert "busy (load 7.0 on 2 CPUs): answers were waited for 3.5 times as long" in under((7.0, 2))
-    assert "load 90.0 on 2 CPUs): answers were waited for 4.0 times as long" in under((90.0, 2))
+    assert "busy (load 7.0 on 2 CPUs): an answer may take 3.5 times as long" in under((7.0, 2))
+    assert "load 90.0 on 2 CPUs): an answer may take 4.0 times as long" in under((90.0, 2))
     assert "busy" not in under((2.0, 2))
     assert "busy" not in as_text({**reported(evidence()), "busy": ""})
 

@@ -79,14 +79,12 @@ def report(evidence: Evidence, results: list[CheckResult], seconds: float) -> Re
 
 
 def _busy(evidence: Evidence) -> str:
-    """In words, that answers were waited for longer than on an idle host; empty where they were not."""
+    """In words, that an answer may take longer than on an idle host; empty where it may not."""
     wanted, cpus = max((app.probe.load for app in evidence.apps), default=(0.0, 0))
     if wanted <= cpus:
         return ""
     times = stretch(wanted, cpus)
-    return (
-        f"the Docker host is busy (load {wanted:.1f} on {cpus} CPUs): answers were waited for {times:.1f} times as long"
-    )
+    return f"the Docker host is busy (load {wanted:.1f} on {cpus} CPUs): an answer may take {times:.1f} times as long"
 
 
 def report_unasked(subject: Subject, reason: CouldNotAsk, seconds: float) -> Report:
